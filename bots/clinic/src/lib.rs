@@ -1,0 +1,1 @@
+//! The clinical rules of the shipped bots, pure and natively tested.

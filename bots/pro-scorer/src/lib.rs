@@ -1,0 +1,1 @@
+//! The pro-scorer bot.

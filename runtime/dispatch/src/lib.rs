@@ -1,0 +1,1 @@
+//! The sans-I/O core that decides what runs when.

@@ -1,0 +1,1 @@
+//! The WebAssembly sandbox: compile, pool, limits, host functions, journal.

@@ -1,0 +1,1 @@
+//! The FHIR REST client: reads, fenced commits, subscriptions and the source check.

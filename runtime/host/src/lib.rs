@@ -1,0 +1,1 @@
+//! Wiring: resolve, HTTP servers, the run loop, drain and telemetry.

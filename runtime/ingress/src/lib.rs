@@ -1,0 +1,1 @@
+//! Notifications of every known FHIR server, parsed into one form and authenticated.

@@ -1,0 +1,1 @@
+//! The durable store: the Ledger trait and its SQLite implementation.

@@ -1,0 +1,1 @@
+//! Ids, events, changes, runs, effects and manifests: data without I/O.

@@ -1,0 +1,1 @@
+//! FHIR search criteria judged over resources, without I/O.

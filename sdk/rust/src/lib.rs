@@ -1,0 +1,1 @@
+//! Write Hob bots in Rust.
