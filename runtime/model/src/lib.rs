@@ -1,1 +1,36 @@
 //! Ids, events, changes, runs, effects and manifests: data without I/O.
+//!
+//! Every other room speaks in these types, so a word means the same thing on the wire, in the ledger, in the sandbox and
+//! in the CLI. Nothing here reads a clock, a file or a socket, and nothing here imports another room.
+//!
+//! Trade-off: a few types (`Change`, `Event`) carry what only one room needs, so that there is one of each and no layer of
+//! conversions between near-copies.
+
+mod base_url;
+mod change;
+mod clock;
+mod effect;
+mod event;
+mod id;
+mod journal;
+mod manifest;
+mod run;
+mod scope;
+mod source;
+
+pub use base_url::BaseUrl;
+pub use change::{Change, ChangeKey, Interaction, ResourceKey};
+pub use clock::{Clock, ManualClock, Timestamp};
+pub use effect::{Effects, Guard, OutboxItem, TimerOp, Write};
+pub use event::{Cause, Event, Payload};
+pub use id::{
+    BadId, BotName, Digest, EventId, Reference, LaneKey, ResourceId, ResourceType, RunId, SourceId, SubscriptionKey, TenantId,
+    VersionId,
+};
+pub use journal::{Call, Journal, LogLine, LogLevel};
+pub use manifest::{
+    Filter, HttpRule, Limits, Manifest, ManifestError, OrderBy, Retry, SettingSpec, SettingType, Trigger, Versions,
+};
+pub use run::{Attempt, Failure, FailureKind, RunState};
+pub use scope::{Interactions, Scope, ScopeError};
+pub use source::{Auth, Capabilities, Inbound, SecretRef, Source};
