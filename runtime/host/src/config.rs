@@ -1,0 +1,192 @@
+//! `hob.toml`: where the host listens, where it keeps its data, and how much it takes on.
+//!
+//! Every key has a default that is safe on one machine, but for the admin token. Sources and bots are not configured here: they
+//! are added while the host runs, and kept in the ledger.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use hob_model::{BaseUrl, SecretRef};
+use serde::Deserialize;
+
+/// A checked `hob.toml`.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Config {
+    /// `listen`: where FHIR servers post to. Loopback by default.
+    #[serde(default = "listen")]
+    pub listen: SocketAddr,
+    /// `admin`: where the admin API and the health endpoints are. Loopback by default.
+    #[serde(default = "admin")]
+    pub admin: SocketAddr,
+    /// `public-url`: how FHIR servers reach `listen`; what Subscriptions name.
+    pub public_url: Option<BaseUrl>,
+    /// `data`: the folder of the ledger and of compiled bots, from the file's own folder.
+    #[serde(default = "data")]
+    pub data: PathBuf,
+    /// `admin-token`: what the admin API asks for. No default.
+    pub admin_token: SecretRef,
+    /// `[limits]`.
+    #[serde(default)]
+    pub limits: HostLimits,
+}
+
+/// `[limits]`: how much the host takes on at a time.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case", default, deny_unknown_fields)]
+pub struct HostLimits {
+    /// The largest notification, in KiB; larger ones are kept cut, as dead letters.
+    pub body_kib: usize,
+    /// Time for a request to arrive whole, in milliseconds.
+    pub request_ms: u64,
+    /// Notifications in work at once; above it a source is told to come back.
+    pub connections: usize,
+    /// Runs in flight at once.
+    pub runs: usize,
+    /// Runs in flight at once of one bot.
+    pub runs_per_bot: usize,
+    /// Runs in flight at once at one source.
+    pub runs_per_source: usize,
+    /// Resources resolved at once.
+    pub resolves: usize,
+    /// Time for a FHIR server to answer, in milliseconds.
+    pub fhir_ms: u64,
+    /// How long a drain waits for runs in flight, in milliseconds.
+    pub drain_ms: u64,
+    /// How many bots' writes may follow one from outside before a chain is stopped.
+    pub hops: u16,
+}
+
+impl Default for HostLimits {
+    fn default() -> Self {
+        Self {
+            body_kib: 4_096,
+            request_ms: 10_000,
+            connections: 512,
+            runs: 32,
+            runs_per_bot: 16,
+            runs_per_source: 16,
+            resolves: 16,
+            fhir_ms: 30_000,
+            drain_ms: 20_000,
+            hops: 16,
+        }
+    }
+}
+
+fn listen() -> SocketAddr {
+    SocketAddr::from(([127, 0, 0, 1], 8400))
+}
+
+fn admin() -> SocketAddr {
+    SocketAddr::from(([127, 0, 0, 1], 8401))
+}
+
+fn data() -> PathBuf {
+    PathBuf::from("hob-data")
+}
+
+/// What is wrong with a configuration, and where.
+#[derive(Debug)]
+pub struct ConfigError {
+    file: PathBuf,
+    line: usize,
+    message: String,
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}: {}", self.file.display(), self.line, self.message)
+    }
+}
+
+impl std::error::Error for ConfigError {}
+
+impl Config {
+    /// Reads and checks the file; paths in it are taken from its folder.
+    ///
+    /// # Errors
+    /// [`ConfigError`] with file, line and key.
+    pub fn read(path: &Path) -> Result<Self, ConfigError> {
+        let text = std::fs::read_to_string(path).map_err(|error| ConfigError {
+            file: path.to_owned(),
+            line: 0,
+            message: format!("cannot be read: {error}; `hob serve --config FILE` names another"),
+        })?;
+        let mut config = Self::parse(&text, path)?;
+        if config.data.is_relative() {
+            config.data = path.parent().unwrap_or(Path::new(".")).join(&config.data);
+        }
+        Ok(config)
+    }
+
+    fn parse(text: &str, path: &Path) -> Result<Self, ConfigError> {
+        let config: Self = toml::from_str(text).map_err(|error| {
+            let start = error.span().map_or(0, |span| span.start);
+            let before = text.get(..start).unwrap_or_default();
+            let line = text.get(start..).and_then(|rest| rest.lines().next()).unwrap_or_default();
+            let line_start = before.rfind('\n').map_or(0, |at| at + 1);
+            let key = format!("{}{line}", &before[line_start..]);
+            let key = key.split('=').next().unwrap_or_default().trim();
+            let key = if key.is_empty() { String::new() } else { format!("`{key}`: ") };
+            ConfigError {
+                file: path.to_owned(),
+                line: before.matches('\n').count() + 1,
+                message: format!("{key}{}", error.message().trim()),
+            }
+        })?;
+        let limits = &config.limits;
+        for (key, value) in [
+            ("body-kib", limits.body_kib),
+            ("connections", limits.connections),
+            ("runs", limits.runs),
+            ("runs-per-bot", limits.runs_per_bot),
+            ("runs-per-source", limits.runs_per_source),
+            ("resolves", limits.resolves),
+        ] {
+            if value == 0 {
+                let line = text.lines().position(|l| l.trim_start().starts_with(key)).map_or(0, |at| at + 1);
+                let message = format!("`limits.{key}`: must be at least 1");
+                return Err(ConfigError { file: path.to_owned(), line, message });
+            }
+        }
+        Ok(config)
+    }
+
+    /// How FHIR servers reach this host.
+    #[must_use]
+    pub fn public_url(&self, bound: SocketAddr) -> String {
+        self.public_url.as_ref().map_or_else(|| format!("http://{bound}"), ToString::to_string)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Result<Config, ConfigError> {
+        Config::parse(text, Path::new("hob.toml"))
+    }
+
+    #[test]
+    fn the_token_alone_is_enough_and_all_stays_on_loopback() {
+        let config = parse("admin-token = { env = \"HOB_ADMIN_TOKEN\" }").unwrap();
+        assert!(config.listen.ip().is_loopback() && config.admin.ip().is_loopback());
+        assert_eq!(config.limits, HostLimits::default());
+    }
+
+    #[test]
+    fn what_is_wrong_is_named_with_line_and_key() {
+        let cases = [
+            "listen = \"127.0.0.1:1\"",
+            "admin-token = { env = \"T\" }\nlissten = \"x\"",
+            "admin-token = { env = \"T\" }\n[limits]\nruns = \"4\"",
+            "admin-token = { env = \"T\" }\n[limits]\nruns = 0",
+            "admin-token = { environment = \"T\" }",
+            "admin-token = { env = \"T\" }\npublic-url = \"ftp://x\"",
+        ];
+        let errors: Vec<String> = cases.iter().map(|c| parse(c).unwrap_err().to_string()).collect();
+        insta::assert_snapshot!(errors.join("\n"));
+    }
+}
