@@ -1,2 +1,46 @@
-//! Project tasks: set-up, build of the bots, demo, test, bench.
-fn main() {}
+//! Project tasks. `cargo xtask` lists them.
+//!
+//! Each task does its own set-up, so that a newcomer needs one command: a missing prerequisite is named with the way to get it.
+
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a task talks to the person at the terminal")]
+
+use std::process::ExitCode;
+
+mod bots;
+mod rooms;
+mod setup;
+mod shell;
+mod test;
+
+const HELP: &str = "cargo xtask TASK
+
+  demo [--keep]      a synthetic clinic morning on a real FHIR server, step by step and checked
+  test [--quick]     format, lints, arrows between rooms, units, bots' cases, end to end on HAPI (--quick: without HAPI)
+  bench [--json]     speed as ratios to a floor taken in the same run
+  bots               build the bots and the test components
+  rooms              check the arrows between rooms and who may name what
+  setup              the wasm target, and what else the tasks need
+";
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let args: Vec<&str> = args.iter().map(String::as_str).collect();
+    let done = match args.as_slice() {
+        ["test", rest @ ..] => test::run(rest),
+        ["bots"] => setup::wasm_target().and_then(|()| bots::build()),
+        ["rooms"] => rooms::check(),
+        ["setup"] => setup::wasm_target().and_then(|()| setup::java()),
+        [] | ["help" | "--help" | "-h"] => {
+            print!("{HELP}");
+            return ExitCode::SUCCESS;
+        }
+        _ => Err(format!("no such task: {}\n\n{HELP}", args.join(" "))),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => {
+            eprintln!("error: {message}");
+            ExitCode::FAILURE
+        }
+    }
+}

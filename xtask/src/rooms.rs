@@ -1,0 +1,95 @@
+//! The arrows between rooms, held by a table. See ARCHITECTURE.md for why each is as it is.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use crate::shell;
+
+/// A room and the rooms of ours that it may name outside its tests.
+const ARROWS: &[(&str, &[&str])] = &[
+    ("hob-model", &[]),
+    ("hob-search", &["hob-model"]),
+    ("hob-ingress", &["hob-model"]),
+    ("hob-ledger", &["hob-model"]),
+    ("hob-dispatch", &["hob-model"]),
+    ("hob-engine", &["hob-model", "hob-search"]),
+    ("hob-fhir", &["hob-model"]),
+    (
+        "hob-host",
+        &["hob-model", "hob-search", "hob-ingress", "hob-ledger", "hob-dispatch", "hob-engine", "hob-fhir"],
+    ),
+    ("hob-cli", &["hob-host", "hob-model", "hob-ingress"]),
+    ("hob-sdk", &[]),
+    ("clinic", &[]),
+    ("xtask", &[]),
+];
+
+/// A library and the one room that may name it.
+const OWNERS: &[(&str, &str)] = &[
+    ("wasmtime", "hob-engine"),
+    ("wasmtime-wasi", "hob-engine"),
+    ("rusqlite", "hob-ledger"),
+    ("octofhir-fhirpath", "hob-engine"),
+];
+
+/// Rooms that must stay pure: no I/O library may enter them.
+const PURE: &[&str] = &["hob-model", "hob-search", "hob-ingress", "hob-dispatch", "clinic"];
+const IMPURE: &[&str] = &["tokio", "reqwest", "hyper", "axum", "rusqlite", "wasmtime"];
+
+/// Lines above which a file must be split.
+const LONGEST: usize = 500;
+
+/// Checks every manifest and every file's length.
+pub(crate) fn check() -> Result<(), String> {
+    let metadata = shell::output(shell::cargo().args(["metadata", "--no-deps", "--format-version", "1"]))?;
+    let metadata: serde_json::Value = serde_json::from_str(&metadata).map_err(|e| format!("cargo metadata: {e}"))?;
+    let arrows: BTreeMap<&str, BTreeSet<&str>> = ARROWS.iter().map(|(room, to)| (*room, to.iter().copied().collect())).collect();
+    let packages = metadata["packages"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let names: BTreeSet<&str> = packages.iter().filter_map(|p| p["name"].as_str()).collect();
+    let mut breaches = Vec::new();
+    for package in packages {
+        let name = package["name"].as_str().unwrap_or_default();
+        for dependency in package["dependencies"].as_array().into_iter().flatten() {
+            let to = dependency["name"].as_str().unwrap_or_default();
+            let for_tests = dependency["kind"] == "dev";
+            let is_bot = !arrows.contains_key(name);
+            if !for_tests && names.contains(to) && !is_bot && !arrows[name].contains(to) {
+                breaches.push(format!("{name} must not name {to}: arrows point down (xtask/src/rooms.rs has the table)"));
+            }
+            if !for_tests && is_bot && name != "hob-tests" && names.contains(to) && !["hob-sdk", "clinic"].contains(&to) {
+                breaches.push(format!("{name} is a bot: of ours it may name hob-sdk and clinic, not {to}"));
+            }
+            if let Some((_, owner)) = OWNERS.iter().find(|(library, owner)| *library == to && *owner != name) {
+                breaches.push(format!("{name} must not name {to}: only {owner} does"));
+            }
+            if !for_tests && PURE.contains(&name) && IMPURE.contains(&to) {
+                breaches.push(format!("{name} is pure and must not name {to}: pass in what it needs"));
+            }
+        }
+    }
+    let mut long = Vec::new();
+    for folder in ["runtime", "sdk", "bots", "tests", "xtask"] {
+        long_files(&shell::root().join(folder), &mut long);
+    }
+    breaches.extend(long);
+    if breaches.is_empty() {
+        println!("   {} packages keep to their rooms", packages.len());
+        Ok(())
+    } else {
+        Err(format!("rooms:\n  {}", breaches.join("\n  ")))
+    }
+}
+
+fn long_files(folder: &Path, found: &mut Vec<String>) {
+    let Ok(entries) = std::fs::read_dir(folder) else { return };
+    for path in entries.flatten().map(|entry| entry.path()) {
+        if path.is_dir() && path.file_name().is_some_and(|name| name != "target") {
+            long_files(&path, found);
+        } else if path.extension().is_some_and(|e| e == "rs") {
+            let lines = std::fs::read_to_string(&path).map_or(0, |text| text.lines().count());
+            if lines > LONGEST {
+                found.push(format!("{} has {lines} lines, over {LONGEST}: would two names say it better?", path.display()));
+            }
+        }
+    }
+}
