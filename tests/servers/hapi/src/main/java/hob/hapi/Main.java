@@ -58,12 +58,16 @@ public final class Main {
   }
 
   private static int start(Options options) throws Exception {
+    Server server = new Server(new InetSocketAddress("127.0.0.1", options.port()));
+    ServerConnector connector = (ServerConnector) server.getConnectors()[0];
+    // A port in use is reported now, not after everything else was started.
+    connector.open();
+
     AnnotationConfigApplicationContext beans = new AnnotationConfigApplicationContext();
     beans.registerBean(Options.class, () -> options);
     beans.register(ServerConfig.class);
     beans.refresh();
 
-    Server server = new Server(new InetSocketAddress("127.0.0.1", options.port()));
     ServletContextHandler handler = new ServletContextHandler();
     handler.setContextPath("/");
     ServletHolder holder = new ServletHolder(fhirServer(beans));
@@ -72,7 +76,7 @@ public final class Main {
     handler.addServlet(holder, "/fhir/*");
     server.setHandler(handler);
     server.start();
-    return ((ServerConnector) server.getConnectors()[0]).getLocalPort();
+    return connector.getLocalPort();
   }
 
   private static RestfulServer fhirServer(AnnotationConfigApplicationContext beans) {
