@@ -1,1 +1,26 @@
 //! The WebAssembly sandbox: compile, pool, limits, host functions, journal.
+//!
+//! [`Engine`] is made once; [`Engine::prepare`] checks and compiles a release once; [`Release::run`] runs one attempt in a fresh
+//! instance, and answers with what the bot decided, every host call it made, and why it failed if it did. Nothing is written
+//! anywhere from here: effects go back to the caller, who records them before they are committed.
+
+mod bindings;
+mod config;
+mod document;
+mod engine;
+mod error;
+mod fhirpath;
+mod reads;
+mod release;
+mod run;
+mod secret;
+
+pub use config::EngineConfig;
+pub use document::Document;
+pub use engine::Engine;
+pub use error::EngineError;
+pub use fhirpath::{FhirPathError, check_fhirpath, when_fhirpath};
+pub use reads::{FhirError, FhirErrorCode, FhirReads, Found, Page, ReadCapabilities};
+pub use release::Release;
+pub use run::{RunInput, RunOutput};
+pub use secret::placeholder;

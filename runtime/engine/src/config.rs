@@ -1,0 +1,23 @@
+//! What the engine needs to know before it starts.
+
+use std::path::PathBuf;
+
+/// Sizes and places. The defaults serve one host with a few gigabytes of memory.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EngineConfig {
+    /// Where compiled components are kept between starts; `None` compiles anew each time. Only this host's user may be able to
+    /// write there: the key that authenticates the files lies beside them.
+    pub cache_dir: Option<PathBuf>,
+    /// Runs at once. More wait for a slot; their wall clock starts when they get it.
+    pub concurrent_runs: u32,
+    /// The largest linear memory of any bot, in MiB; a manifest's `limits.memory-mib` beyond it is refused.
+    pub max_memory_mib: u32,
+    /// How often a guest that burns CPU is interrupted so that others can run, in milliseconds.
+    pub tick_ms: u64,
+}
+
+impl Default for EngineConfig {
+    fn default() -> Self {
+        Self { cache_dir: None, concurrent_runs: 128, max_memory_mib: 1_024, tick_ms: 5 }
+    }
+}

@@ -1,0 +1,62 @@
+//! A JSON document that is parsed once and printed once, however often it is asked for.
+
+use std::sync::{Arc, OnceLock};
+
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+/// A parsed JSON document. Clones share it.
+#[derive(Debug, Clone)]
+pub struct Document(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    value: Arc<Value>,
+    text: OnceLock<Box<RawValue>>,
+}
+
+impl Document {
+    /// Parses `bytes`.
+    ///
+    /// # Errors
+    /// What is no JSON; the error names line and column, not the text.
+    pub fn parse(bytes: &[u8]) -> Result<Self, serde_json::Error> {
+        serde_json::from_slice::<Value>(bytes).map(Self::from)
+    }
+
+    /// The document.
+    #[must_use]
+    pub fn value(&self) -> &Value {
+        &self.0.value
+    }
+
+    /// The document, shared.
+    #[must_use]
+    pub fn shared(&self) -> Arc<Value> {
+        Arc::clone(&self.0.value)
+    }
+
+    /// Its JSON, without white space. Made at the first call.
+    #[must_use]
+    pub fn json(&self) -> &RawValue {
+        self.0.text.get_or_init(|| serde_json::value::to_raw_value(&*self.0.value).unwrap_or_else(|_| RawValue::NULL.to_owned()))
+    }
+}
+
+impl From<Value> for Document {
+    fn from(value: Value) -> Self {
+        Self::from(Arc::new(value))
+    }
+}
+
+impl From<Arc<Value>> for Document {
+    fn from(value: Arc<Value>) -> Self {
+        Self(Arc::new(Inner { value, text: OnceLock::new() }))
+    }
+}
+
+impl PartialEq for Document {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0) || self.0.value == other.0.value
+    }
+}
