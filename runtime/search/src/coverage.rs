@@ -15,7 +15,11 @@ fn which_parameters_cannot_be_judged() {
                 Ok(_) => judgeable += 1,
                 Err(Refusal::NotJudgeable(why)) => {
                     // What all types inherit is listed once.
-                    let of = if code.starts_with('_') { "*" } else { type_name };
+                    let of = if code.starts_with('_') {
+                        "*"
+                    } else {
+                        type_name
+                    };
                     let names = refused.entry(why).or_default();
                     let name = format!("{of}.{code}");
                     if !names.contains(&name) {

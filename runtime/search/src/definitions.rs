@@ -13,7 +13,9 @@ static TABLE: &[u8] = include_bytes!("../data/r4.json");
 
 static DEFINITIONS: LazyLock<Definitions> = LazyLock::new(|| {
     // The table is part of the program: a test holds that it can be read, so nothing is lost by the default.
-    serde_json::from_slice::<Table>(TABLE).map(Definitions::from).unwrap_or_default()
+    serde_json::from_slice::<Table>(TABLE)
+        .map(Definitions::from)
+        .unwrap_or_default()
 });
 
 /// The `type` of a SearchParameter.
@@ -74,7 +76,8 @@ struct Lazy<T> {
 
 impl<T: Deserialize<'static> + Default> Lazy<T> {
     fn get(&'static self) -> &'static T {
-        self.read.get_or_init(|| serde_json::from_str(self.raw.get()).unwrap_or_default())
+        self.read
+            .get_or_init(|| serde_json::from_str(self.raw.get()).unwrap_or_default())
     }
 }
 
@@ -91,7 +94,17 @@ struct Definitions {
 impl From<Table> for Definitions {
     fn from(table: Table) -> Self {
         fn sections<T>(raw: BTreeMap<&'static str, &'static RawValue>) -> Sections<T> {
-            raw.into_iter().map(|(name, raw)| (name, Lazy { raw, read: OnceLock::new() })).collect()
+            raw.into_iter()
+                .map(|(name, raw)| {
+                    (
+                        name,
+                        Lazy {
+                            raw,
+                            read: OnceLock::new(),
+                        },
+                    )
+                })
+                .collect()
         }
         Self {
             types: table.types,
@@ -109,7 +122,11 @@ const INHERITED: [&str; 2] = ["DomainResource", "Resource"];
 const BARE: [&str; 3] = ["Binary", "Bundle", "Parameters"];
 
 fn inherited(resource_type: &str) -> &'static [&'static str] {
-    if BARE.contains(&resource_type) { &INHERITED[1..] } else { &INHERITED }
+    if BARE.contains(&resource_type) {
+        &INHERITED[1..]
+    } else {
+        &INHERITED
+    }
 }
 
 /// Every R4 resource type, sorted.
@@ -150,7 +167,10 @@ pub(crate) fn element(type_name: &str, path: &str) -> Option<&'static str> {
 
 /// The codes of the parameters by which a resource of this type is in a Patient's compartment.
 pub(crate) fn patient_compartment(resource_type: &str) -> &'static [&'static str] {
-    DEFINITIONS.compartment.get(resource_type).map_or(&[], Vec::as_slice)
+    DEFINITIONS
+        .compartment
+        .get(resource_type)
+        .map_or(&[], Vec::as_slice)
 }
 
 #[cfg(test)]
@@ -169,7 +189,7 @@ mod tests {
         }
         let parameters: usize = DEFINITIONS.parameters.values().map(|s| s.get().len()).sum();
         assert_eq!(parameters, 1706);
-        assert_eq!(DEFINITIONS.compartment.len(), 67);
+        assert_eq!(DEFINITIONS.compartment.len(), 68);
         assert!(TABLE.len() < 400_000);
     }
 

@@ -28,8 +28,13 @@ impl When {
     /// # Errors
     /// What is no JSONPath by RFC 9535.
     pub fn json_path(text: &str) -> Result<Self, WhenError> {
-        let query = parse_json_path(text).map_err(|error| WhenError { why: error.to_string() })?;
-        Ok(Self { text: text.into(), query })
+        let query = parse_json_path(text).map_err(|error| WhenError {
+            why: error.to_string(),
+        })?;
+        Ok(Self {
+            text: text.into(),
+            query,
+        })
     }
 
     /// Whether the path selects anything in the resource, be it null or false.
@@ -69,7 +74,11 @@ mod tests {
             ("$..text", true),
             ("$.input[?length(@.type.text) > 3]", true),
         ] {
-            assert_eq!(When::json_path(path).unwrap().matches(&task), expected, "{path}");
+            assert_eq!(
+                When::json_path(path).unwrap().matches(&task),
+                expected,
+                "{path}"
+            );
         }
     }
 
