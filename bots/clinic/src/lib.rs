@@ -14,15 +14,15 @@
 //!
 //! No text made here names a patient or repeats an answer in the patient's words.
 
-mod crisis;
 mod fhir;
 pub mod ids;
 mod place;
 pub mod pro;
 pub mod reminding;
+mod routes;
 pub mod routing;
 mod stable;
 
-pub use crisis::{AssessmentRoute, CrisisRoute, is_red_flag};
 pub use fhir::{Coding, InputError};
 pub use place::{STATES, State, Whereabouts, state_named, whereabouts};
+pub use routes::{AssessmentRoute, CrisisRoute, StaffRoute, is_red_flag};

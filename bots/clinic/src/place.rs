@@ -219,8 +219,21 @@ pub fn whereabouts(
     }
 }
 
+/// The addresses at which the patient may be between two days: home, temporary or of no stated use, not postal only.
+pub(crate) fn current_addresses(
+    patient: &Value,
+    first: NaiveDate,
+    last: NaiveDate,
+) -> impl Iterator<Item = &Value> {
+    list(patient, "address").iter().filter(move |address| {
+        let lived_in = matches!(text(address, "use"), None | Some("home" | "temp"))
+            && text(address, "type") != Some("postal");
+        lived_in && period_touches(address.get("period"), first, last)
+    })
+}
+
 /// ISO 3166 and the usual spellings; a territory is often given as its own country.
-fn is_us(country: &str) -> bool {
+pub(crate) fn is_us(country: &str) -> bool {
     let country = country.trim();
     let own = [
         "US",

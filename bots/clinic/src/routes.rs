@@ -1,6 +1,6 @@
-//! The crisis route: where a red flag goes until a person acknowledges it.
+//! Where work goes that is not given to one licensed person: the crisis route, and the clinic's staff.
 //!
-//! To tell somebody is no licensed act, so nothing here looks at licences, states or duty hours; what the flag asks for next, the
+//! A red flag goes up the crisis route until a person acknowledges it. To tell somebody is no licensed act, so nothing here looks at licences, states or duty hours; what the flag asks for next, the
 //! assessment, is a Task of its own that is routed like any other.
 
 use crate::fhir::{Coding, has_coding, list, text};
@@ -43,6 +43,25 @@ pub struct AssessmentRoute {
     /// Minutes in which it must be done. None: no due time is written.
     #[serde(default)]
     pub within_minutes: Option<u32>,
+}
+
+/// Staff who take what no rule can settle. The clinic's configuration.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct StaffRoute {
+    /// `Task.performerType`: the queue that they watch.
+    pub performer_type: Coding,
+    /// `Task.owner`, as `Type/id` of a CareTeam, Organization, HealthcareService, PractitionerRole or Practitioner. None: the queue alone.
+    pub owner: Option<String>,
+}
+
+impl Default for StaffRoute {
+    fn default() -> Self {
+        Self {
+            performer_type: Coding::new(ids::ROUTE_CODES, "operations", "Clinic operations"),
+            owner: None,
+        }
+    }
 }
 
 /// Whether a Task is a red flag: by its code, or by the identifier that only red-flag Tasks bear (a person may have changed the code).
