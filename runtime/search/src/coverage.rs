@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::definitions;
+use crate::element::ElementType;
 use crate::judge::{Refusal, source};
 
 #[test]
@@ -31,4 +32,23 @@ fn which_parameters_cannot_be_judged() {
         }
     }
     insta::assert_json_snapshot!(serde_json::json!({ "judgeable": judgeable, "refused": refused }));
+}
+
+#[test]
+fn which_codes_have_no_implicit_system() {
+    let mut without = Vec::new();
+    for type_name in definitions::resource_types() {
+        for code in definitions::parameter_codes(type_name).filter(|code| !code.starts_with('_')) {
+            let source = definitions::parameter(type_name, code)
+                .and_then(|definition| source(type_name, definition).ok());
+            if source.is_some_and(|source| {
+                source
+                    .leaves()
+                    .any(|leaf| *leaf == ElementType::Code([].into()))
+            }) {
+                without.push(format!("{type_name}.{code}"));
+            }
+        }
+    }
+    insta::assert_json_snapshot!(without);
 }

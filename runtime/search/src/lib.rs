@@ -12,6 +12,15 @@
 //! - No time zone of its own: a date or time without an offset is taken as UTC.
 //! - No terminology: codes compare as written, quantities without unit conversion.
 //!
+//! ```
+//! # use hob_search::Criteria;
+//! # use serde_json::json;
+//! let criteria = Criteria::parse("Task?status=ready&owner:missing=true")?;
+//! assert!(criteria.matches(&json!({"resourceType": "Task", "status": "ready"})));
+//! assert!(!criteria.matches(&json!({"resourceType": "Task", "status": "ready", "owner": {"reference": "Practitioner/1"}})));
+//! # Ok::<(), hob_search::CriteriaError>(())
+//! ```
+//!
 //! The rules are those of <https://hl7.org/fhir/R4/search.html>. Nothing here does I/O, and no error or `Debug` output
 //! holds a search value, because values can name patients.
 

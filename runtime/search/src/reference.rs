@@ -20,12 +20,13 @@ impl ServerBases {
         let trimmed = bases
             .into_iter()
             .map(|base| base.as_ref().trim_end_matches('/').to_owned());
-        Self(
-            trimmed
-                .filter(|base| !base.is_empty())
-                .map(String::into_boxed_str)
-                .collect(),
-        )
+        let mut bases: Vec<Box<str>> = trimmed
+            .filter(|base| !base.is_empty())
+            .map(String::into_boxed_str)
+            .collect();
+        // One base may be the beginning of another: the longest is the one that is meant.
+        bases.sort_by_key(|base| std::cmp::Reverse(base.len()));
+        Self(bases.into())
     }
 
     fn strip<'a>(&self, url: &'a str) -> &'a str {
@@ -251,6 +252,14 @@ mod tests {
             "https://other.org/Patient/23/_history/1"
         ));
         assert!(matches("urn:uuid:0b1f", None, "urn:uuid:0b1f"));
+    }
+
+    #[test]
+    fn the_longest_base_is_meant() {
+        let bases = ServerBases::new(["https://here.org", "https://here.org/fhir"]);
+        let read = |text| Target::read(text, &bases);
+        assert_eq!(read("https://here.org/fhir/Patient/1"), read("Patient/1"));
+        assert_eq!(read("https://here.org/Patient/1"), read("Patient/1"));
     }
 
     #[test]
