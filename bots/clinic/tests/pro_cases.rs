@@ -1,4 +1,6 @@
 //! Others' score vectors and published forms, scored here.
+// The helpers are test code too, which the lint does not see.
+#![allow(clippy::unwrap_used)]
 
 use clinic::pro::{
     Assessment, FlagReason, Instrument, InstrumentId, LISTED, Milli, Rules, Score, TableClaim,

@@ -1,4 +1,6 @@
 //! What holds for every response.
+// The helpers are test code too, which the lint does not see.
+#![allow(clippy::unwrap_used)]
 
 use chrono::{DateTime, Utc};
 use clinic::pro::{

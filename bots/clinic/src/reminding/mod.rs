@@ -12,12 +12,14 @@
 //! opt-out words of inbound messages are not here.
 
 mod consent;
+mod outcome;
 mod plan;
 mod request;
 mod settings;
 mod window;
 
-pub use plan::{Call, CallReason, Input, Nothing, Plan, PlanError, Reminder, plan};
+pub use outcome::{Call, CallReason, Nothing, Plan, PlanError, Reminder};
+pub use plan::{Input, plan};
 pub use request::{call_identifier, call_task, request};
 pub use settings::{Channel, Settings, SettingsError};
 pub use window::{Zones, is_allowed, next_allowed, zones};

@@ -3,7 +3,7 @@
 //! The request asks for a message; who sends it records the Communication. Neither names the survey, the patient or the
 //! specialty: a message is read on locked screens, and by others.
 
-use super::plan::{CallReason, Reminder};
+use super::outcome::{CallReason, Reminder};
 use super::settings::{Channel, Settings};
 use crate::fhir::{Coding, InputError, id_of, instant, object, put, target_of};
 use crate::ids;

@@ -5,7 +5,7 @@
 //! other status, and a period that does not cover every day, rule it out. A licence of the same kind in the same state that is revoked,
 //! suspended, restricted or surrendered outweighs an active one: two records that contradict each other are for a person to settle.
 
-use super::decide::Ineligible;
+use super::decision::Ineligible;
 use crate::fhir::{Coding, codings, extension, list, period_covers, text};
 use crate::ids;
 use crate::place::state_named;

@@ -15,12 +15,12 @@
 //! Red flags are not routed here at all: see [`Decision::Crisis`].
 
 mod decide;
+mod decision;
 mod licence;
 mod rules;
 mod write;
 
-pub use decide::{
-    Assignment, Candidates, Decision, Ineligible, Input, NobodyWhy, NotRouted, decide,
-};
+pub use decide::{Candidates, Input, decide};
+pub use decision::{Assignment, Decision, Ineligible, NobodyWhy, NotRouted};
 pub use rules::{Activity, RoleRule, Rules};
 pub use write::{Writes, escalation_identifier, writes};

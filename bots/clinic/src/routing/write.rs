@@ -3,7 +3,7 @@
 //! Both are made so that deciding again writes nothing new: texts depend on the decision only, and an escalation is identified by
 //! its Task.
 
-use super::decide::{Assignment, Decision, NobodyWhy};
+use super::decision::{Assignment, Decision, NobodyWhy};
 use super::rules::Rules;
 use crate::fhir::{InputError, id_of, instant, list, object, put, put_notes, target_of, text};
 use crate::ids;
