@@ -1,1 +1,41 @@
-//! The durable store: the Ledger trait and its SQLite implementation.
+//! The durable store: what Hob has promised to keep, and the one place where it is kept.
+//!
+//! Goal: after a crash at any point the ledger alone says what is left to do. So the [`Ledger`] is narrow, each of its methods
+//! is one transaction, and its documentation says what survives a crash after it. Every write but [`Ledger::accept`] names the
+//! [`Epoch`] under which the host holds the lease; a host that lost it is told so and can change nothing.
+//!
+//! [`sqlite::SqliteLedger`] is the default, for one host. [`contract`] is the suite that it and every other ledger must pass.
+//!
+//! Trade-offs: the words of the store are types of their own here and not rows, which costs conversions and lets another store
+//! take the place of SQLite. Time is never read: whoever calls says when.
+
+#[cfg(feature = "testing")]
+pub mod contract;
+mod error;
+mod fence;
+mod intake;
+mod ledger;
+mod outbox;
+mod query;
+mod registry;
+mod resolve;
+mod run;
+mod schedule;
+mod seq;
+pub mod sqlite;
+
+pub use error::{LedgerError, Result};
+pub use fence::{Fence, FenceKey, FenceUse};
+pub use intake::{
+    DeadNotification, DeadReason, NewNotification, Receipt, StoredNotification, Verdict,
+};
+pub use ledger::Ledger;
+pub use outbox::{DueOutbox, OutboxKey};
+pub use query::{LogFilter, LogRow, RunDetail, RunFilter, RunRow, Stats, StoredAttempt};
+pub use registry::{Deployment, Release, Subscription, SubscriptionStatus};
+pub use resolve::{
+    NewEvent, NewRun, Opening, Queued, Resolution, ResolvedChange, ResourceMark, SeenEvent,
+};
+pub use run::{Finish, Next, OwnWrite, Recorded, RunHead, RunKey, RunRecord, Tried, Wrote};
+pub use schedule::{CronKey, DueTimer, TimerKey};
+pub use seq::{Epoch, LogSeq, NotificationSeq, RunSeq};

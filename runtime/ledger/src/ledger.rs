@@ -1,0 +1,288 @@
+//! The [`Ledger`] trait: what a durable store must do for Hob, and what survives a crash after each call.
+//!
+//! A method that returned `Ok` is on disk, fsync included, whole; one that returned an error left nothing behind. Where a crash
+//! or a lost answer leaves open which of the two it was, the call can be made again: each says what the repeat does.
+
+use async_trait::async_trait;
+use hob_model::{
+    BotName, ChangeKey, Digest, ResourceKey, RunState, Source, SourceId, SubscriptionKey, TenantId,
+    Timestamp, VersionId,
+};
+use std::collections::BTreeMap;
+use tokio::sync::watch;
+
+use crate::{
+    CronKey, DeadNotification, DeadReason, Deployment, DueOutbox, DueTimer, Epoch, Fence, FenceKey,
+    Finish, LogFilter, LogRow, NewEvent, NewNotification, Next, NotificationSeq, OutboxKey,
+    OwnWrite, Queued, Receipt, Recorded, Release, Resolution, ResourceMark, Result, RunDetail,
+    RunFilter, RunHead, RunKey, RunRecord, RunRow, RunSeq, Stats, StoredNotification, Subscription,
+    Tried,
+};
+use hob_model::{Journal, Reference};
+
+/// The durable store of notifications, events, runs, timers, outbox and what is deployed.
+///
+/// Every call may answer [`crate::LedgerError::Full`], `Closed`, `Corrupt` or `Storage`; a write under an epoch also `LeaseLost`.
+#[async_trait]
+pub trait Ledger: Send + Sync {
+    // Intake.
+
+    /// Takes the lease. The epoch is higher than any before; writes under an earlier one answer `LeaseLost` from now on. After a
+    /// crash the epoch is not given again.
+    async fn claim(&self) -> Result<Epoch>;
+
+    /// Keeps notifications as they came. After a crash all of them are there and [`Ledger::unresolved`] gives the usable ones. A
+    /// repeat keeps them again: dedupe is by change, in [`Ledger::resolve`]. Never waits for room in the queue: answers `Busy`.
+    /// Receipts are in the order of `batch`.
+    async fn accept(&self, batch: Vec<NewNotification>) -> Result<Vec<Receipt>>;
+
+    /// Usable notifications after `after` that are not resolved, in the order of acceptance, `limit` at most, over all tenants.
+    async fn unresolved(
+        &self,
+        after: NotificationSeq,
+        limit: usize,
+    ) -> Result<Vec<StoredNotification>>;
+
+    /// Makes an ingress dead letter of a notification that cannot be resolved. After a crash it is one, and is not resolved again.
+    /// A repeat changes the reason.
+    async fn bury(
+        &self,
+        epoch: Epoch,
+        tenant: &TenantId,
+        seq: NotificationSeq,
+        reason: DeadReason,
+    ) -> Result<()>;
+
+    /// Ingress dead letters older than `before` (all where `None`), newest first, `limit` at most.
+    async fn dead_notifications(
+        &self,
+        tenant: &TenantId,
+        before: Option<NotificationSeq>,
+        limit: usize,
+    ) -> Result<Vec<DeadNotification>>;
+
+    // Resolve.
+
+    /// The newest version of a resource that was resolved.
+    async fn mark(&self, resource: &ResourceKey) -> Result<Option<ResourceMark>>;
+
+    /// Keeps changes and the runs that they make, moves marks forward, and takes the notifications out of
+    /// [`Ledger::unresolved`]: all of it or nothing. A repeat, also with other notifications or another release, makes no second run.
+    async fn resolve(&self, epoch: Epoch, resolution: Resolution) -> Result<Queued>;
+
+    /// Keeps an event that is not a change (an invocation, an answer) and its runs. A repeat makes no second run.
+    async fn add_event(&self, epoch: Epoch, event: NewEvent) -> Result<Queued>;
+
+    /// Who wrote a version, if a run did.
+    async fn wrote(&self, change: &ChangeKey) -> Result<Option<OwnWrite>>;
+
+    // Runs.
+
+    /// Open runs of a bot after `after`, lowest seq first, `limit` at most. After a crash this and [`Ledger::load`] are all that
+    /// is needed to go on.
+    async fn open_runs(
+        &self,
+        tenant: &TenantId,
+        bot: &BotName,
+        after: RunSeq,
+        limit: usize,
+    ) -> Result<Vec<RunHead>>;
+
+    /// All that is needed to run a run, send its effects, or see that it has ended. `NotFound` where there is none.
+    async fn load(&self, run: &RunKey) -> Result<RunRecord>;
+
+    /// Keeps what an attempt decided, before it is sent. After a crash the run is [`RunState::Recorded`]: its effects are sent as
+    /// they are, or found on the server. A later attempt replaces them (after a conflict). `RunIs` where the run has ended.
+    async fn record(
+        &self,
+        epoch: Epoch,
+        run: &RunKey,
+        recorded: Recorded,
+        journal: Journal,
+    ) -> Result<()>;
+
+    /// Ends a run as done: sets and takes back timers, stages the outbox, remembers its own writes, frees its fence, all of it or
+    /// nothing. Gives the runs of timers that were taken back after they had fired (now superseded). A repeat does nothing more.
+    /// `RunIs` where the run has ended otherwise.
+    async fn finish(&self, epoch: Epoch, run: &RunKey, finish: Finish) -> Result<Vec<RunKey>>;
+
+    /// Keeps a failed attempt and what is to become of the run. Counts the failure, conflicts apart. A repeat of the same attempt's
+    /// number counts nothing. `RunIs` where the run has ended.
+    async fn fail(&self, epoch: Epoch, run: &RunKey, tried: Tried, next: Next) -> Result<()>;
+
+    /// Ends an open run without an attempt: its resource moved on, or its bot is gone. `RunIs` where it has ended otherwise.
+    async fn supersede(&self, epoch: Epoch, run: &RunKey, at: Timestamp) -> Result<()>;
+
+    /// Opens a run that ended dead, rejected, superseded or late again, in its old place, with no failures counted. One whose
+    /// effects may be on the server opens as [`RunState::Recorded`]. `RunIs` where it is open or done.
+    async fn retry(&self, epoch: Epoch, run: &RunKey) -> Result<RunHead>;
+
+    // Timers and cron.
+
+    /// Timers of bots in service that are due at `now`, the earliest first, `limit` at most.
+    async fn due_timers(&self, now: Timestamp, limit: usize) -> Result<Vec<DueTimer>>;
+
+    /// When the next timer of a bot in service comes due, or came.
+    async fn next_timer(&self) -> Result<Option<Timestamp>>;
+
+    /// Makes the event and the run of a due timer, of the bot's live release, and takes the timer away, in one. A repeat gives
+    /// `None`, as does a timer that was moved or taken back meanwhile, or whose bot is out of service.
+    async fn fire_timer(
+        &self,
+        epoch: Epoch,
+        timer: &DueTimer,
+        now: Timestamp,
+    ) -> Result<Option<RunHead>>;
+
+    /// The last instant of a cron trigger that was fired; `None` before the first.
+    async fn cron_mark(&self, cron: &CronKey) -> Result<Option<Timestamp>>;
+
+    /// Keeps the event of a cron trigger's instant and moves its mark to it, in one. An instant at or before the mark makes nothing.
+    async fn fire_cron(
+        &self,
+        epoch: Epoch,
+        cron: &CronKey,
+        at: Timestamp,
+        event: NewEvent,
+    ) -> Result<Queued>;
+
+    // Outbox.
+
+    /// Requests that are due at `now`, the oldest first, `limit` at most.
+    async fn due_outbox(&self, now: Timestamp, limit: usize) -> Result<Vec<DueOutbox>>;
+
+    /// When the next request comes due, or came.
+    async fn next_outbox(&self) -> Result<Option<Timestamp>>;
+
+    /// Keeps that a request was tried without success and is tried again at `at`, under the same key.
+    async fn outbox_again(&self, epoch: Epoch, item: &OutboxKey, at: Timestamp) -> Result<()>;
+
+    /// Ends a request, answered or given up, and keeps the event of its answer where the bot wants it, in one. A repeat makes no
+    /// second run.
+    async fn outbox_done(
+        &self,
+        epoch: Epoch,
+        item: &OutboxKey,
+        reply: Option<NewEvent>,
+    ) -> Result<Queued>;
+
+    // Fences.
+
+    /// All fences of a source, by slot.
+    async fn fences(&self, tenant: &TenantId, source: &SourceId) -> Result<Vec<Fence>>;
+
+    /// Keeps which resource a slot is and at which version (`None`: to be made). Who holds it stays.
+    async fn put_fence(
+        &self,
+        epoch: Epoch,
+        fence: &FenceKey,
+        reference: Reference,
+        version: Option<VersionId>,
+    ) -> Result<()>;
+
+    /// Gives a run the lowest free fence of a source; `None` where all are held. After a crash the run still holds it, and a repeat
+    /// gives the same one. [`Ledger::finish`], and a [`Ledger::fail`] that does not keep the effects, free it.
+    async fn take_fence(
+        &self,
+        epoch: Epoch,
+        run: &RunKey,
+        source: &SourceId,
+    ) -> Result<Option<Fence>>;
+
+    /// Frees what a run holds at a source, where it came to nothing; the version stays.
+    async fn free_fence(&self, epoch: Epoch, run: &RunKey, source: &SourceId) -> Result<()>;
+
+    // Registry.
+
+    /// Adds or replaces a source, with what was proved of it.
+    async fn put_source(&self, epoch: Epoch, source: Source) -> Result<()>;
+
+    /// One source.
+    async fn source(&self, tenant: &TenantId, source: &SourceId) -> Result<Option<Source>>;
+
+    /// Sources of a tenant, or of all, by name.
+    async fn sources(&self, tenant: Option<&TenantId>) -> Result<Vec<Source>>;
+
+    /// Removes a source. `SourceInUse` while a bot in service works on it; `NotFound` where there is none.
+    async fn remove_source(&self, epoch: Epoch, tenant: &TenantId, source: &SourceId)
+    -> Result<()>;
+
+    /// Keeps a release. A repeat changes nothing.
+    async fn put_release(&self, epoch: Epoch, release: Release) -> Result<()>;
+
+    /// One release, with its component.
+    async fn release(&self, tenant: &TenantId, digest: &Digest) -> Result<Option<Release>>;
+
+    /// Puts a bot's release in service, in the place of the one before. `NotFound` where the release, or the source, is not there.
+    async fn activate(&self, epoch: Epoch, deployment: Deployment) -> Result<()>;
+
+    /// Takes a bot out of service: its waiting runs end superseded, its timers are gone. Gives those runs; recorded ones stay open.
+    /// `NotFound` where it is not in service.
+    async fn deactivate(
+        &self,
+        epoch: Epoch,
+        tenant: &TenantId,
+        bot: &BotName,
+        at: Timestamp,
+    ) -> Result<Vec<RunKey>>;
+
+    /// One bot, in service or not.
+    async fn deployment(&self, tenant: &TenantId, bot: &BotName) -> Result<Option<Deployment>>;
+
+    /// Bots in service of a tenant, or of all, by name.
+    async fn deployments(&self, tenant: Option<&TenantId>) -> Result<Vec<Deployment>>;
+
+    /// Adds or replaces a subscription; the event number seen does not go down.
+    async fn put_subscription(&self, epoch: Epoch, subscription: Subscription) -> Result<()>;
+
+    /// One subscription.
+    async fn subscription(
+        &self,
+        tenant: &TenantId,
+        source: &SourceId,
+        key: &SubscriptionKey,
+    ) -> Result<Option<Subscription>>;
+
+    /// Subscriptions of a tenant, of one source or of all, by source and key.
+    async fn subscriptions(
+        &self,
+        tenant: &TenantId,
+        source: Option<&SourceId>,
+    ) -> Result<Vec<Subscription>>;
+
+    /// Forgets a subscription. A repeat does nothing.
+    async fn remove_subscription(
+        &self,
+        epoch: Epoch,
+        tenant: &TenantId,
+        source: &SourceId,
+        key: &SubscriptionKey,
+    ) -> Result<()>;
+
+    // Questions of operators.
+
+    /// Runs of a tenant, newest first.
+    async fn runs(&self, tenant: &TenantId, filter: &RunFilter) -> Result<Vec<RunRow>>;
+
+    /// Runs of a tenant, of one bot or of all, by state; a state without runs is missing.
+    async fn run_counts(
+        &self,
+        tenant: &TenantId,
+        bot: Option<&BotName>,
+    ) -> Result<BTreeMap<RunState, u64>>;
+
+    /// All that is known of one run. `NotFound` where there is none.
+    async fn show(&self, run: &RunKey) -> Result<RunDetail>;
+
+    /// Log lines of a tenant, oldest first.
+    async fn logs(&self, tenant: &TenantId, filter: &LogFilter) -> Result<Vec<LogRow>>;
+
+    /// Counts and sizes.
+    async fn stats(&self) -> Result<Stats>;
+
+    /// Ticks when there may be new notifications, runs, timers, requests or log lines. The number itself means nothing.
+    fn watch(&self) -> watch::Receiver<u64>;
+
+    /// Takes nothing more, finishes what was taken, and lets go of the store. Later calls answer `Closed`. A repeat does nothing.
+    async fn close(&self) -> Result<()>;
+}
