@@ -1,0 +1,1 @@
+//! Reading a transaction's answer, entry by entry. Pure.
