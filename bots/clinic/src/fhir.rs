@@ -86,8 +86,13 @@ pub(crate) fn id_of<'a>(
         .ok_or(InputError::NoId { resource: expected })
 }
 
+/// A code system's URI without its version, which R4 writes after `|`, and its own examples of v2 tables as a last path segment.
 fn unversioned(uri: &str) -> &str {
-    uri.split('|').next().unwrap_or(uri)
+    let uri = uri.split('|').next().unwrap_or(uri);
+    match uri.strip_prefix(crate::ids::V2_0360) {
+        Some(rest) if rest.starts_with('/') => crate::ids::V2_0360,
+        _ => uri,
+    }
 }
 
 /// System (without version) and code of every coding of a CodeableConcept.
@@ -108,15 +113,19 @@ pub(crate) fn extension<'a>(element: &'a Value, url: &str) -> Option<&'a Value> 
         .find(|e| text(e, "url") == Some(url))
 }
 
-/// Type and id of a literal reference, relative or absolute, with or without a version; none for contained ones and `urn:`.
+/// Type and id of a relative literal reference, with or without a version. None for anything else: an absolute one may be another
+/// server's, where the same id is somebody else, and contained ones and `urn:` have no id here.
 pub(crate) fn target(reference: &str) -> Option<(&str, &str)> {
-    let path = reference.split("/_history/").next()?;
-    let mut parts = path.rsplit('/');
+    let mut parts = reference.split('/');
+    let kind = parts.next().filter(|p| {
+        p.starts_with(char::is_uppercase) && p.bytes().all(|b| b.is_ascii_alphabetic())
+    })?;
     let id = parts.next().filter(|p| !p.is_empty())?;
-    let kind = parts
-        .next()
-        .filter(|p| p.chars().next().is_some_and(char::is_uppercase))?;
-    Some((kind, id))
+    matches!(
+        (parts.next(), parts.next(), parts.next()),
+        (None, None, None) | (Some("_history"), Some(_), None)
+    )
+    .then_some((kind, id))
 }
 
 /// Type and id that a Reference element points to.
@@ -124,12 +133,22 @@ pub(crate) fn target_of<'a>(resource: &'a Value, key: &str) -> Option<(&'a str, 
     target(text(resource.get(key)?, "reference")?)
 }
 
-/// A Reference element made of `Type/id` of one of the given types, when the resource has one.
+/// A Reference element to write elsewhere: the same target without version or display, if its type is one of these (none given: any) and it is
+/// not contained in the resource. A reference by identifier alone is kept as it is.
 pub(crate) fn copied_reference(resource: &Value, key: &str, types: &[&str]) -> Option<Value> {
-    let (kind, id) = target_of(resource, key)?;
-    types
-        .contains(&kind)
-        .then(|| json!({ "reference": format!("{kind}/{id}") }))
+    let element = resource.get(key)?;
+    let allowed = |kind: &str| types.is_empty() || types.contains(&kind);
+    if let Some(reference) = text(element, "reference") {
+        let literal = reference.split("/_history/").next()?;
+        let kind = literal.rsplit('/').nth(1)?;
+        return (!literal.starts_with('#') && allowed(kind))
+            .then(|| json!({ "reference": literal }));
+    }
+    let identifier = element.get("identifier").filter(|i| i.is_object())?;
+    match text(element, "type") {
+        Some(kind) => allowed(kind).then(|| json!({ "type": kind, "identifier": identifier })),
+        None => Some(json!({ "identifier": identifier })),
+    }
 }
 
 /// Sets an element, or takes it away.
@@ -308,12 +327,36 @@ mod tests {
     #[test]
     fn references_of_every_form() {
         assert_eq!(target("Patient/1"), Some(("Patient", "1")));
-        assert_eq!(
-            target("https://x.org/fhir/Patient/1/_history/3"),
-            Some(("Patient", "1"))
-        );
+        assert_eq!(target("Patient/1/_history/3"), Some(("Patient", "1")));
+        assert_eq!(target("https://x.org/fhir/Patient/1"), None);
+        assert_eq!(target("Patient/1/2"), None);
         assert_eq!(target("#contained"), None);
         assert_eq!(target("urn:uuid:1"), None);
+    }
+
+    #[test]
+    fn copied_references_point_to_the_same_thing() {
+        let copy = |reference: Value| {
+            copied_reference(&json!({ "subject": reference }), "subject", &["Patient"])
+        };
+        let absolute = json!({ "reference": "https://x.org/fhir/Patient/1" });
+        assert_eq!(copy(absolute.clone()), Some(absolute));
+        assert_eq!(
+            copy(json!({ "reference": "Patient/1/_history/2", "display": "A" })),
+            Some(json!({ "reference": "Patient/1" }))
+        );
+        assert_eq!(copy(json!({ "reference": "Practitioner/1" })), None);
+        assert_eq!(copy(json!({ "reference": "#p" })), None);
+        let logical = json!({ "type": "Patient", "identifier": { "value": "7" } });
+        assert_eq!(copy(logical.clone()), Some(logical));
+    }
+
+    #[test]
+    fn versions_of_a_code_system_are_ignored() {
+        for system in ["v2-0360", "v2-0360|2.7", "v2-0360/2.7"] {
+            let concept = json!({ "coding": [{ "system": format!("http://terminology.hl7.org/CodeSystem/{system}"), "code": "MD" }] });
+            assert!(has_coding(&concept, crate::ids::V2_0360, "MD"));
+        }
     }
 
     #[test]

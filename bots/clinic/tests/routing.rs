@@ -309,6 +309,10 @@ fn the_patients_state_must_be_one() {
     assert_eq!(case.owner().as_deref(), Some("a"));
     case.patient["id"] = json!("p2");
     assert_eq!(case.decide(), Decision::Nobody(NobodyWhy::NoPatient));
+    // The same id on another server is somebody else.
+    case.patient["id"] = json!("p1");
+    case.task["for"] = json!({ "reference": "https://other.example/fhir/Patient/p1" });
+    assert_eq!(case.decide(), Decision::Nobody(NobodyWhy::NoPatient));
     // What needs no licence does not need a state.
     let mut free = Case::new(
         task(&["768820003"]),

@@ -7,7 +7,7 @@ use super::answers::{Answer, Sheet};
 use super::instruments::Instrument;
 use super::score::is_withdrawn;
 use super::{Assessment, Rules};
-use crate::fhir::{copied_reference, instant, object, put, target_of};
+use crate::fhir::{copied_reference, instant, object, put};
 use crate::ids;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Value, json};
@@ -232,9 +232,7 @@ fn skeleton(
         Some(json!({ "reference": format!("QuestionnaireResponse/{}", of.response_id) })),
     );
     // Task.for takes any resource: whoever the response is about.
-    let subject = target_of(response, "subject")
-        .map(|(kind, id)| json!({ "reference": format!("{kind}/{id}") }));
-    put(&mut task, "for", subject);
+    put(&mut task, "for", copied_reference(response, "subject", &[]));
     put(
         &mut task,
         "encounter",

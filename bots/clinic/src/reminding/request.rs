@@ -5,7 +5,7 @@
 
 use super::outcome::{CallReason, Reminder};
 use super::settings::{Channel, Settings};
-use crate::fhir::{Coding, InputError, id_of, instant, object, put, target_of};
+use crate::fhir::{Coding, InputError, copied_reference, id_of, instant, object, put};
 use crate::ids;
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
@@ -144,9 +144,7 @@ pub fn call_task(
         "focus",
         Some(json!({ "reference": format!("Task/{task_id}") })),
     );
-    let subject =
-        target_of(task, "for").map(|(kind, id)| json!({ "reference": format!("{kind}/{id}") }));
-    put(&mut call, "for", subject);
+    put(&mut call, "for", copied_reference(task, "for", &[]));
     put(&mut call, "authoredOn", Some(json!(instant(now))));
     put(
         &mut call,

@@ -5,7 +5,9 @@
 
 use super::decision::{Assignment, Decision, NobodyWhy};
 use super::rules::Rules;
-use crate::fhir::{InputError, id_of, instant, list, object, put, put_notes, target_of, text};
+use crate::fhir::{
+    InputError, copied_reference, id_of, instant, list, object, put, put_notes, text,
+};
 use crate::ids;
 use crate::place::Whereabouts;
 use chrono::{DateTime, Utc};
@@ -171,9 +173,7 @@ fn escalate(task: &Value, id: &str, why: &str, rules: &Rules, now: DateTime<Utc>
         "focus",
         Some(json!({ "reference": format!("Task/{id}") })),
     );
-    let subject =
-        target_of(task, "for").map(|(kind, id)| json!({ "reference": format!("{kind}/{id}") }));
-    put(&mut escalation, "for", subject);
+    put(&mut escalation, "for", copied_reference(task, "for", &[]));
     put(&mut escalation, "authoredOn", Some(json!(instant(now))));
     put(
         &mut escalation,
