@@ -1,2 +1,5 @@
-//! The hob command.
-fn main() {}
+//! The `hob` command: see the library for what it does.
+
+fn main() -> std::process::ExitCode {
+    hob_cli::main()
+}

@@ -1,0 +1,191 @@
+//! What the admin API answers, as far as people are shown it. docs/admin-api.md is the source; unknown keys are let pass, so that a
+//! newer host can be asked by an older `hob`.
+
+use std::collections::BTreeMap;
+
+use hob_model::{Attempt, BotName, Capabilities, Effects, Event, LogLevel, LogLine, RunId, RunState, Source, SourceId, Timestamp};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use crate::client::unknown_shape;
+use crate::error::CliError;
+
+/// Reads an answer.
+pub(crate) fn read<T: DeserializeOwned>(answer: &Value) -> Result<T, CliError> {
+    T::deserialize(answer).map_err(|error| unknown_shape(&error))
+}
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct Status {
+    pub(crate) version: String,
+    pub(crate) started: Timestamp,
+    pub(crate) runs: BTreeMap<RunState, u64>,
+    pub(crate) dead_notifications: u64,
+    pub(crate) unresolved: u64,
+    pub(crate) ledger_bytes: u64,
+}
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct Sources {
+    pub(crate) sources: Vec<SourceRow>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct SourceRow {
+    #[serde(flatten)]
+    pub(crate) source: Source,
+    pub(crate) endpoint: String,
+}
+
+/// A line of `source check`: a step while it runs, the result at its end.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+pub(crate) enum CheckLine {
+    Result { capabilities: Box<Capabilities>, usable: bool, problems: Vec<String> },
+    Step { step: String, ok: bool, #[serde(default)] detail: String },
+}
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct Bots {
+    pub(crate) bots: Vec<Bot>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct Bot {
+    pub(crate) name: BotName,
+    pub(crate) version: String,
+    pub(crate) release: String,
+    pub(crate) source: Option<SourceId>,
+    pub(crate) deployed: Timestamp,
+    pub(crate) triggers: Vec<String>,
+    #[serde(default)]
+    pub(crate) subscriptions: Vec<Subscription>,
+    #[serde(default)]
+    pub(crate) runs: BTreeMap<RunState, u64>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct Subscription {
+    pub(crate) reference: Option<String>,
+    pub(crate) criteria: String,
+    pub(crate) status: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct Deployed {
+    pub(crate) bot: Bot,
+    pub(crate) changes: Vec<String>,
+    pub(crate) manual_steps: Vec<String>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct Changes {
+    pub(crate) changes: Vec<String>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct Invoked {
+    pub(crate) run: RunId,
+    pub(crate) state: RunState,
+    pub(crate) result: Option<Body>,
+}
+
+/// Bytes of a payload or a result: text where they are text.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Body {
+    pub(crate) content_type: String,
+    pub(crate) body: Option<String>,
+    pub(crate) base64: Option<String>,
+}
+
+impl Body {
+    /// The bytes; `None` where the answer's base64 is none.
+    pub(crate) fn bytes(&self) -> Option<Vec<u8>> {
+        match (&self.body, &self.base64) {
+            (Some(text), _) => Some(text.clone().into_bytes()),
+            (None, Some(base64)) => data_encoding::BASE64.decode(base64.as_bytes()).ok(),
+            (None, None) => Some(Vec::new()),
+        }
+    }
+}
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct Runs {
+    pub(crate) runs: Vec<RunRow>,
+    pub(crate) next: Option<u64>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct RunRow {
+    pub(crate) run: RunId,
+    pub(crate) bot: BotName,
+    pub(crate) state: RunState,
+    pub(crate) trigger: String,
+    pub(crate) subject: Option<String>,
+    pub(crate) received: Timestamp,
+    pub(crate) ended: Option<Timestamp>,
+    pub(crate) attempts: u32,
+    pub(crate) failure: Option<Reason>,
+}
+
+/// A code that docs/errors.md lists (or the bot's own) and words.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Reason {
+    pub(crate) code: String,
+    pub(crate) message: String,
+}
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct Run {
+    #[serde(flatten)]
+    pub(crate) row: RunRow,
+    pub(crate) event: Event,
+    pub(crate) release: String,
+    pub(crate) lane: String,
+    pub(crate) hop: u16,
+    pub(crate) attempts_list: Vec<Attempt>,
+    pub(crate) calls: Vec<Call>,
+    pub(crate) log: Vec<LogLine>,
+    pub(crate) effects: Option<Effects>,
+    #[serde(default)]
+    pub(crate) bundle: Value,
+    #[serde(default)]
+    pub(crate) wrote: Vec<String>,
+    pub(crate) result: Option<Body>,
+    pub(crate) payload: Option<Body>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct Call {
+    pub(crate) function: String,
+    pub(crate) request: Value,
+    pub(crate) response: Value,
+    pub(crate) micros: u64,
+}
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct Dead {
+    pub(crate) runs: Vec<RunRow>,
+    pub(crate) notifications: Vec<DeadNotification>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct DeadNotification {
+    pub(crate) seq: u64,
+    pub(crate) received: Timestamp,
+    pub(crate) source: SourceId,
+    pub(crate) subscription: Option<String>,
+    pub(crate) format: Option<String>,
+    pub(crate) bytes: u64,
+    pub(crate) reason: Reason,
+}
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct Log {
+    pub(crate) at: Timestamp,
+    pub(crate) bot: BotName,
+    pub(crate) run: RunId,
+    pub(crate) level: LogLevel,
+    pub(crate) text: String,
+}

@@ -1,0 +1,88 @@
+//! The command line: what every command shares, and which commands there are.
+
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand};
+use hob_model::{BadId, BaseUrl, TenantId};
+
+use crate::client::{Client, TokenPlace};
+use crate::commands;
+use crate::error::CliError;
+use crate::output::{Color, Output};
+
+/// Runs bots on FHIR changes
+///
+/// A FHIR server posts its subscription notifications to a Hob host. The host keeps each one durably, runs the bots that asked for
+/// it, each in a fresh WebAssembly sandbox, and writes what they decide back to the server in one transaction.
+#[derive(Debug, Parser)]
+#[command(name = "hob", version, after_help = EXAMPLES, propagate_version = true, subcommand_required = true, arg_required_else_help = true)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  hob init && HOB_ADMIN_TOKEN=… hob serve           a host on this machine
+  hob source add hapi --base http://localhost:8080/fhir
+  hob source check hapi                             what the server is proved to do
+  hob deploy bots/task-router --source hapi
+  hob runs --state dead                             what went wrong
+  hob logs -f
+
+Exit codes are listed in docs/exit-codes.md, error codes in docs/errors.md.";
+
+/// Options of every command.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Global options")]
+pub(crate) struct Global {
+    /// Print JSON: one document, or one object a line where the answer is a stream
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// The admin address of the host
+    #[arg(long, global = true, value_name = "URL", env = "HOB_HOST", hide_env_values = true, default_value = "http://127.0.0.1:8401", value_parser = base_url)]
+    pub(crate) host: BaseUrl,
+    /// The tenant (clinic)
+    #[arg(long, global = true, value_name = "NAME", env = "HOB_TENANT", hide_env_values = true, default_value = "default")]
+    pub(crate) tenant: TenantId,
+    /// The environment variable that holds the admin token
+    #[arg(long, global = true, value_name = "NAME", default_value = "HOB_ADMIN_TOKEN", conflicts_with = "token_file")]
+    pub(crate) token_env: String,
+    /// The file that holds the admin token
+    #[arg(long, global = true, value_name = "PATH")]
+    pub(crate) token_file: Option<PathBuf>,
+    /// When to use colours
+    #[arg(long, global = true, value_enum, value_name = "WHEN", default_value_t = Color::Auto, hide_possible_values = true, help = "When to use colours: auto, always or never")]
+    pub(crate) color: Color,
+}
+
+impl Global {
+    /// A client of the host that was named.
+    pub(crate) fn client(&self, out: &Output) -> Result<Client, CliError> {
+        let place = self.token_file.clone().map_or_else(|| TokenPlace::Env(self.token_env.clone()), TokenPlace::File);
+        Client::new(self.host.clone(), self.tenant.clone(), &place, out)
+    }
+}
+
+/// Reads a base URL for clap.
+pub(crate) fn base_url(text: &str) -> Result<BaseUrl, BadId> {
+    BaseUrl::new(text)
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    Init(commands::init::Args),
+    Status(commands::status::Args),
+    Source(commands::source::Args),
+    Deploy(commands::deploy::Args),
+    Bots(commands::bots::Args),
+    Runs(commands::runs::Args),
+    Show(commands::runs::show::Args),
+    Retry(commands::runs::retry::Args),
+    Dead(commands::runs::dead::Args),
+    Logs(commands::logs::Args),
+    Invoke(commands::invoke::Args),
+}

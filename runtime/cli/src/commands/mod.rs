@@ -1,0 +1,60 @@
+//! One file a command. Each has its `Args`, with help and examples, and `run`.
+
+pub(crate) mod bots;
+pub(crate) mod deploy;
+mod files;
+pub(crate) mod init;
+pub(crate) mod invoke;
+pub(crate) mod logs;
+pub(crate) mod runs;
+pub(crate) mod source;
+pub(crate) mod status;
+
+use std::time::Duration;
+
+use crate::args::{self, Command};
+use crate::error::CliError;
+use crate::output::Output;
+
+/// Does what the command line says.
+pub(crate) fn run(args: args::Args, out: &Output) -> Result<(), CliError> {
+    let args::Args { global, command } = args;
+    // What needs no host needs no token.
+    match command {
+        Command::Init(args) => return init::run(&args, out),
+        _ => {}
+    }
+    let client = global.client(out)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| CliError::runtime(&error))?;
+    runtime.block_on(async {
+        match command {
+            Command::Init(_) => Ok(()),
+            Command::Status(_) => status::run(&client, out).await,
+            Command::Source(args) => source::run(args, &client, out).await,
+            Command::Deploy(args) => deploy::run(args, &client, out).await,
+            Command::Bots(args) => bots::run(args, &client, out).await,
+            Command::Runs(args) => runs::run(args, &client, out).await,
+            Command::Show(args) => runs::show::run(args, &client, out).await,
+            Command::Retry(args) => runs::retry::run(args, &client, out).await,
+            Command::Dead(args) => runs::dead::run(args, &client, out).await,
+            Command::Logs(args) => logs::run(args, &client, out).await,
+            Command::Invoke(args) => invoke::run(args, &client, out).await,
+        }
+    })
+}
+
+/// Waits for `work`, and says on stderr every few seconds that it still does.
+pub(crate) async fn patiently<T>(what: &str, out: &Output, work: impl Future<Output = T>) -> T {
+    const EVERY: Duration = Duration::from_secs(5);
+    tokio::pin!(work);
+    let mut waited = Duration::ZERO;
+    loop {
+        tokio::select! {
+            done = &mut work => return done,
+            () = tokio::time::sleep(EVERY) => {
+                waited += EVERY;
+                out.note(&format!("  still {what} ({} s)", waited.as_secs()));
+            }
+        }
+    }
+}
