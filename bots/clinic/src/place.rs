@@ -1,11 +1,11 @@
 //! States and their time zones, and where a patient is.
 //!
 //! **Sources.** State names and abbreviations: USPS. Zones: tzdata 2025b, `zone.tab` and the rules that it names; which states
-//! have more than one: 49 CFR part 71 (DOT), as of 2026-11. A test holds the table to the rows of `zone.tab`. Where a county keeps another
-//! time without the law (some in Alabama, Nevada and Oklahoma do), only an explicit zone on the Patient helps.
+//! have more than one: 49 CFR part 71 (DOT), as of 2026-11. A test holds the table to the rows of `zone.tab`. Where a place keeps another time in
+//! practice than in law, only an explicit zone on the Patient helps.
 //!
 //! **Trade-off.** A state with several zones is all of them: the caller takes an hour that all permit, and loses an hour or two of the
-//! day in fourteen states, instead of waking somebody in Pensacola by Miami's clock.
+//! day in those states, instead of waking somebody in Pensacola by Miami's clock.
 
 use crate::fhir::{extension, list, period_touches, text};
 use crate::ids;

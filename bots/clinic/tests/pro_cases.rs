@@ -356,3 +356,110 @@ fn bands_are_contiguous_and_within_range() {
         );
     }
 }
+
+#[test]
+fn the_instruments_equal_the_collection() {
+    use clinic::pro::Direction;
+    let collection = resource("instruments.json");
+    for entry in collection["instruments"].as_array().unwrap() {
+        let instrument = Instrument::of(serde_json::from_value(entry["id"].clone()).unwrap());
+        assert_eq!(
+            instrument.items.len() as u64,
+            entry["items"].as_u64().unwrap()
+        );
+        assert_eq!(entry["scale"], format!("0-{}", instrument.item_max));
+        let better = match instrument.direction {
+            Direction::LowerIsBetter => "lower=better",
+            Direction::HigherIsBetter => "higher=better",
+        };
+        assert_eq!(entry["direction"], better);
+        let bands: Vec<Value> = instrument
+            .bands
+            .iter()
+            .map(|b| json!([b.from, b.to, b.name]))
+            .collect();
+        assert_eq!(
+            entry["bands"].as_array().cloned().unwrap_or_default(),
+            bands,
+            "{}",
+            instrument.name
+        );
+        assert_eq!(
+            entry["range"],
+            json!([instrument.range.0.to_json(), instrument.range.1.to_json()])
+        );
+        if let Some(loinc) = entry["loinc"].as_object() {
+            assert_eq!(loinc["score"], instrument.score.code);
+            assert_eq!(loinc["panel"].as_str(), instrument.panel);
+        } else {
+            // No LOINC code in the collection: none is made up.
+            assert_eq!(instrument.score.system, clinic::ids::SCORE_CODES);
+        }
+    }
+}
+
+#[test]
+fn the_items_equal_the_published_forms() {
+    for (form, id) in [
+        (
+            "us-core/Questionnaire-phq-9-example.json",
+            InstrumentId::Phq9,
+        ),
+        ("phr/Questionnaire-phq9.json", InstrumentId::Phq9),
+        ("phr/Questionnaire-gad7.json", InstrumentId::Gad7),
+    ] {
+        let form = resource(form);
+        let instrument = Instrument::of(id);
+        let codes: Vec<&str> = form["item"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|i| i["code"][0]["code"].as_str().unwrap())
+            .collect();
+        let ours: Vec<&str> = instrument.items.iter().map(|i| i.link_ids[0]).collect();
+        assert_eq!(codes[..ours.len()], ours);
+        assert_eq!(form["code"][0]["code"].as_str(), instrument.panel);
+        // Where the form states ordinals, they are the values here.
+        for option in form["item"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .take(ours.len())
+            .flat_map(|i| i["answerOption"].as_array().unwrap())
+        {
+            if option["valueCoding"]["code"] == "asked-declined" {
+                continue;
+            }
+            let code = option["valueCoding"]["code"].as_str().unwrap();
+            let value = instrument
+                .answers
+                .iter()
+                .find(|(known, _)| *known == code)
+                .unwrap()
+                .1;
+            if let Some(extensions) = option["extension"].as_array() {
+                let ordinal = extensions
+                    .iter()
+                    .find(|e| e["url"] == clinic::ids::ORDINAL_VALUE)
+                    .unwrap();
+                assert_eq!(ordinal["valueDecimal"].as_u64(), Some(u64::from(value)));
+            }
+        }
+    }
+}
+
+#[test]
+fn item_9_declined_is_a_flag_and_no_score() {
+    // The personal health record form offers "Asked But Declined" at item 9.
+    let mut response = resource("phr/QuestionnaireResponse-phq9.json");
+    let form = resource("phr/Questionnaire-phq9.json");
+    response["item"][8]["answer"][0] = form["item"][8]["answerOption"][4].clone();
+    for questionnaire in [None, Some(&form)] {
+        let assessment = only(&response, questionnaire, &Rules::default());
+        assert_eq!(assessment.flags[0].reason, FlagReason::Declined);
+        assert_eq!(
+            assessment.score,
+            Score::Unscorable(clinic::pro::Unscorable::Missing(vec![9]))
+        );
+    }
+}

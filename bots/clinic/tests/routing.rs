@@ -498,8 +498,11 @@ fn a_red_flag_goes_up_the_crisis_route_whatever_the_licences() {
             .task,
         None
     );
-    case.task["status"] = json!("completed");
-    assert_eq!(case.decide(), Decision::NotRouted(NotRouted::Owned));
+    // A person has taken it, or closed it: hands off.
+    for status in ["accepted", "in-progress", "completed"] {
+        case.task["status"] = json!(status);
+        assert_eq!(case.decide(), Decision::NotRouted(NotRouted::Owned));
+    }
 }
 
 #[test]

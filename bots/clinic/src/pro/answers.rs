@@ -41,6 +41,8 @@ pub enum Unreadable {
     Contradiction,
     /// More than one answer to an item that takes one.
     Several,
+    /// The form offers not to answer (a code of data-absent-reason, such as `asked-declined`), and that was chosen.
+    Declined,
 }
 
 /// What stands at an item.
@@ -249,6 +251,9 @@ impl<'a> Reader<'a> {
                     }
                 }
                 let (system, code) = (text(value, "system"), text(value, "code"));
+                if system == Some(DATA_ABSENT) {
+                    return Err(Unreadable::Declined);
+                }
                 if let Some(code) = code {
                     if matches!(system, Some(ids::LOINC) | None) {
                         stated.extend(
@@ -292,6 +297,9 @@ impl<'a> Reader<'a> {
         }
     }
 }
+
+/// Its codes say why there is no answer.
+const DATA_ABSENT: &str = "http://terminology.hl7.org/CodeSystem/data-absent-reason";
 
 fn weight(extension: &Value) -> Option<&Value> {
     extension

@@ -3,7 +3,7 @@
 //! A flag is identified by response and rule, so a resent, amended or re-run response opens no second Task; and no rule closes one:
 //! only a person does. What the patient wrote is not repeated: the Task points to the response.
 
-use super::answers::{Answer, Sheet};
+use super::answers::{Answer, Sheet, Unreadable};
 use super::instruments::Instrument;
 use super::score::is_withdrawn;
 use super::{Assessment, Rules};
@@ -32,6 +32,8 @@ pub enum FlagReason {
     Positive,
     /// The item has an answer that cannot be read.
     Unreadable,
+    /// The item was declined: the form offers that as an answer, and nobody can read from it that there is no danger.
+    Declined,
     /// The response says that it is this instrument and has answers at items that cannot be placed, but none at this one: one of them
     /// may be it.
     NotFound,
@@ -42,6 +44,7 @@ impl FlagReason {
         match self {
             Self::Positive => "is answered with 1 or more",
             Self::Unreadable => "has an answer that cannot be read",
+            Self::Declined => "was declined",
             Self::NotFound => "cannot be found among answers that could not be placed",
         }
     }
@@ -58,6 +61,9 @@ pub(crate) fn flags(response: &Value, sheet: &Sheet) -> Vec<RedFlag> {
         let reason = match answer {
             Answer::Given(given) if given.iter().any(|a| a.is_ok_and(|value| value >= 1)) => {
                 FlagReason::Positive
+            }
+            Answer::Given(given) if given.contains(&Err(Unreadable::Declined)) => {
+                FlagReason::Declined
             }
             Answer::Given(given) if given.iter().any(Result::is_err) => FlagReason::Unreadable,
             Answer::Unanswered if sheet.unplaced => FlagReason::NotFound,

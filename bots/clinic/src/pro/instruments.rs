@@ -194,7 +194,7 @@ const fn band(from: i64, to: i64, name: &'static str) -> Band {
 
 const AS_OF: &str = "2026-11";
 
-/// LL358-3 as it stands in the published PHQ-9 and GAD-7 forms, with the ordinals of US Core's.
+/// The answers of the published PHQ-9 and GAD-7 forms, with the ordinals of US Core's.
 const HOW_OFTEN: &[(&str, u8)] = &[
     ("LA6568-5", 0),
     ("LA6569-3", 1),

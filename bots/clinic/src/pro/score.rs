@@ -32,7 +32,7 @@ pub enum Unscorable {
     Withdrawn,
     /// The response is neither completed nor amended (in progress, stopped, or of a status that cannot be read).
     NotFinished,
-    /// Items without an answer, by number from 1.
+    /// Items without an answer, or declined, by number from 1.
     Missing(Vec<u8>),
     /// Items whose answer cannot be read, by number from 1; others may be missing as well.
     Unreadable(Vec<(u8, Unreadable)>),
@@ -73,7 +73,7 @@ pub(crate) fn score(response: &Value, sheet: &Sheet) -> Score {
     let (mut raw, mut missing, mut unreadable) = (0u16, Vec::new(), Vec::new());
     for (number, answer) in (1u8..).zip(&sheet.answers) {
         match answer.single() {
-            None => missing.push(number),
+            None | Some(Err(Unreadable::Declined)) => missing.push(number),
             Some(Err(why)) => unreadable.push((number, why)),
             Some(Ok(value)) => raw += u16::from(value),
         }

@@ -52,10 +52,7 @@ pub fn decide(input: &Input<'_>) -> Result<Decision, InputError> {
     let task_id = id_of(input.task, "Task")?;
     let status = text(input.task, "status");
     if is_red_flag(input.task)
-        && matches!(
-            status,
-            Some("draft" | "requested" | "received" | "accepted" | "ready")
-        )
+        && matches!(status, Some("draft" | "requested" | "received" | "ready"))
     {
         // Also with an owner: the writes see to it that it stays on the route.
         return Ok(Decision::Crisis);

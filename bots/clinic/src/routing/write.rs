@@ -88,7 +88,10 @@ pub fn writes(
                         .map(|owner| json!({ "reference": owner })),
                 );
             }
-            business_status(&mut changed, "crisis-route", "On the crisis route");
+            // What the crisis team set says more than this does.
+            if task.get("businessStatus").is_none() {
+                business_status(&mut changed, "crisis-route", "On the crisis route");
+            }
             let note = "Red flag: sent up the crisis route; licences, states and duty hours are not looked at. Open until a person acknowledges it.";
             put_notes(&mut changed, AUTHOR, &[note.to_owned()]);
         }
