@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use hob_model::{Interaction, Timestamp, VersionId};
+use hob_model::{Interaction, Reference, Timestamp, VersionId};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -162,6 +162,15 @@ pub struct NotifiedEvent {
     pub timestamp: Option<Timestamp>,
     /// The resource at that version; for a delete the last content before it.
     pub resource: Option<Value>,
+}
+
+impl NotifiedEvent {
+    /// Type and id of the resource: by the focus, or by the resource itself where the focus does not name it so.
+    #[must_use]
+    pub fn reference(&self) -> Option<Reference> {
+        let literal = self.focus.as_ref().and_then(Focus::reference).cloned();
+        literal.or_else(|| self.resource.as_ref().and_then(crate::read::identity))
+    }
 }
 
 /// One notification.

@@ -7,6 +7,7 @@
 use hob_model::Interaction;
 
 use super::bare;
+use crate::read::bounded;
 use crate::{Focus, Format, Kind, Notification, NotifiedEvent, ParseError, WireRequest};
 
 pub(super) fn claims(request: &WireRequest) -> bool {
@@ -51,6 +52,9 @@ pub(super) fn parse(request: &WireRequest, body: &[u8]) -> Result<Notification, 
     for event in &mut notification.events {
         event.interaction = deleted.or(interaction);
     }
-    notification.subscription = request.header("x-medplum-subscription").map(str::to_owned);
+    notification.subscription = match request.header("x-medplum-subscription") {
+        Some(named) => bounded(named, || "X-Medplum-Subscription".to_owned())?,
+        None => None,
+    };
     Ok(notification)
 }

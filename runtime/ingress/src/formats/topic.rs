@@ -213,7 +213,8 @@ fn add(
             for name in &entry.names {
                 by_name.entry(name.to_string()).or_default().push(index);
             }
-            if let Some(url) = entry.full_url.as_ref().filter(|_| entry.names.is_empty()) {
+            // A `urn:uuid:…`; what names type and id is there already, under its relative name.
+            if let Some(url) = &entry.full_url {
                 by_name.entry(url.clone()).or_default().push(index);
             }
         }
@@ -315,6 +316,14 @@ mod tests {
         );
         assert_eq!(events[0].version.as_ref().unwrap().as_str(), "7");
         assert_eq!(events[0].resource, None);
+    }
+
+    #[test]
+    fn a_focus_may_be_a_urn() {
+        let mut value = entry("1", "POST");
+        value["fullUrl"] = json!("urn:uuid:7");
+        let events = parsed(json!([event(1, "urn:uuid:7")]), vec![value]);
+        assert_eq!(events[0].reference().unwrap().to_string(), "Task/1");
     }
 
     #[test]

@@ -32,6 +32,8 @@ pub(super) fn parse(
         at: u64::try_from(error.valid_up_to()).unwrap_or(u64::MAX),
     })?;
     let head = head(text)?;
+    let root = head.resource_type.as_ref().map(ResourceType::as_str);
+    let is_topic = matches!(root, Some("Bundle" | "Parameters" | "SubscriptionStatus"));
     let named = head
         .resource_type
         .zip(head.id)
@@ -46,14 +48,7 @@ pub(super) fn parse(
             }
             (focus, version)
         }
-        (None, Some(named))
-            if matches!(
-                named.resource_type.as_str(),
-                "Bundle" | "Parameters" | "SubscriptionStatus"
-            ) =>
-        {
-            return Err(NO_XML_TOPICS);
-        }
+        (None, _) if is_topic => return Err(NO_XML_TOPICS),
         (None, Some(named)) => (Focus::relative(named), None),
         (None, None) => {
             return Err(ParseError::shape(
@@ -184,9 +179,6 @@ mod tests {
         assert_eq!(code("<Task>"), Err("notification-xml"));
         assert_eq!(code("<Task></Patient>"), Err("notification-xml"));
         assert_eq!(code("<Task/>"), Err("notification-shape"));
-        assert_eq!(
-            code(r#"<Bundle><id value="1"/></Bundle>"#),
-            Err("notification-unsupported")
-        );
+        assert_eq!(code("<Bundle/>"), Err("notification-unsupported"));
     }
 }
