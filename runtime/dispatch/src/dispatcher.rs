@@ -1,18 +1,48 @@
-//! The dispatcher: composes the parts.
+//! The dispatcher: puts the parts together and holds the bounds.
+//!
+//! Contract: after one input, or a batch of them, call [`Dispatcher::poll`] until it says [`Output::Wait`], and again at the
+//! instant that it names. What it says is a function of the inputs, the times given and the seed.
+//!
+//! `Wait` names the earliest instant at which time alone may let a run start: the end of the wait of a run that is first in its
+//! order, or the first try of a source that such a run waits for. It looks at neither caps nor pauses, which only inputs
+//! change: so it is never too late, and a spurious poll is the price.
+//!
+//! Trade-off: the memory bound is shared evenly over the known bots. A flood of one bot uses less memory than there is; in
+//! return no bot can keep another's runs out, not even with runs that wait for hours.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use hob_model::Timestamp;
+use hob_model::{BotName, RunId, TenantId, Timestamp};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
-use crate::io::{Config, Input, Output};
+use crate::backoff::{self, Counts, Next};
+use crate::bot::{Bot, BotIx, Run, Standing, State, TenantIx};
+use crate::deadlines::Deadlines;
+use crate::io::{Config, Input, Outcome, Output, PageRequest, Policy, RunHead};
+use crate::order::Place;
+use crate::pager::Pager;
+use crate::sources::{SourceIx, Sources};
+use crate::turns::Turns;
 
 /// Decides what runs when.
 #[derive(Debug)]
 pub struct Dispatcher {
     config: Config,
     rng: ChaCha8Rng,
+    /// The latest time that was given: time does not go back.
+    now: Timestamp,
+    /// The last number given to a tenant, bot or question.
+    last_number: u64,
+    names: BTreeMap<TenantId, (TenantIx, BTreeMap<BotName, BotIx>)>,
+    bots: BTreeMap<BotIx, Bot>,
+    runs: BTreeMap<RunId, Run>,
+    sources: Sources,
+    turns: Turns<TenantIx, BotIx>,
+    deadlines: Deadlines<(BotIx, Place)>,
+    in_flight: usize,
+    /// Bots of which more is to be read.
+    hungry: BTreeSet<BotIx>,
     outputs: VecDeque<Output>,
 }
 
@@ -21,20 +51,568 @@ impl Dispatcher {
     #[must_use]
     pub fn new(config: Config, seed: u64) -> Self {
         Self {
+            sources: Sources::new(config.per_source),
             config,
             rng: ChaCha8Rng::seed_from_u64(seed),
+            now: Timestamp::from_micros(i64::MIN),
+            last_number: 0,
+            names: BTreeMap::new(),
+            bots: BTreeMap::new(),
+            runs: BTreeMap::new(),
+            turns: Turns::new(),
+            deadlines: Deadlines::new(),
+            in_flight: 0,
+            hungry: BTreeSet::new(),
             outputs: VecDeque::new(),
         }
     }
 
-    /// Takes in what happened. Drain [`Dispatcher::poll`] afterwards.
+    /// Heads in memory.
+    #[must_use]
+    pub fn heads(&self) -> usize {
+        self.runs.len()
+    }
+
+    /// Runs in flight, with those whose end is being written.
+    #[must_use]
+    pub const fn in_flight(&self) -> usize {
+        self.in_flight
+    }
+
+    /// Takes in what happened. Poll afterwards. What names an unknown bot, run or question is ignored.
     pub fn handle(&mut self, input: Input, now: Timestamp) {
-        let _ = (input, now, &self.config, &self.rng);
+        self.now = self.now.max(now);
+        match input {
+            Input::Queued(head) => self.queued(&head),
+            Input::Page {
+                request,
+                heads,
+                more,
+            } => self.page(&request, heads, more),
+            Input::Ended { run, outcome } => self.ended(run, outcome),
+            Input::Policy {
+                tenant,
+                bot,
+                policy,
+            } => self.policy(tenant, bot, policy),
+            Input::SourceUp { tenant, source } => {
+                let ix = self.sources.number(&tenant, &source);
+                self.sources.up(ix);
+            }
+            Input::SourceDown {
+                tenant,
+                source,
+                until,
+            } => {
+                let ix = self.sources.number(&tenant, &source);
+                self.sources.down(ix, until);
+            }
+            Input::Retry(head) => self.retry(&head),
+        }
     }
 
     /// The next thing to do. To be called until it says [`Output::Wait`].
     pub fn poll(&mut self, now: Timestamp) -> Output {
-        let _ = now;
-        self.outputs.pop_front().unwrap_or(Output::Wait(None))
+        self.now = self.now.max(now);
+        if let Some(output) = self.outputs.pop_front() {
+            return output;
+        }
+        while let Some((bot, place)) = self.deadlines.pop_due(self.now) {
+            self.set_state(place, State::Ready);
+            self.touch(bot);
+        }
+        if let Some(start) = self.start() {
+            return start;
+        }
+        if let Some(question) = self.ask() {
+            return Output::NeedMore(question);
+        }
+        let source = self.sources.next(self.now);
+        Output::Wait(self.deadlines.next().into_iter().chain(source).min())
+    }
+
+    fn start(&mut self) -> Option<Output> {
+        if self.in_flight >= self.config.in_flight {
+            return None;
+        }
+        let (bots, sources, now) = (&self.bots, &self.sources, self.now);
+        let (ix, place) = self
+            .turns
+            .take(|ix| bots.get(&ix)?.startable(sources, now))?;
+        self.set_state(place, State::InFlight);
+        let bot = self.bots.get_mut(&ix)?;
+        bot.in_flight += 1;
+        self.in_flight += 1;
+        bot.order.start(place);
+        let (tenant, name) = (bot.tenant.clone(), bot.name.clone());
+        let run = self.runs.get(&place.run)?;
+        if let Some(source) = run.source {
+            self.sources.started(source);
+        }
+        let attempt = run
+            .counts
+            .failures
+            .saturating_add(run.counts.conflicts)
+            .saturating_add(1);
+        self.settle(ix);
+        Some(Output::Start {
+            tenant,
+            bot: name,
+            run: place.run,
+            attempt,
+        })
+    }
+
+    fn ask(&mut self) -> Option<PageRequest> {
+        let ix = self.hungry.iter().copied().find(|ix| self.has_room(*ix))?;
+        self.last_number += 1;
+        let id = self.last_number;
+        let room = self.share();
+        let bot = self.bots.get_mut(&ix)?;
+        let after_seq = bot.pager.ask(id);
+        let limit = room
+            .saturating_sub(bot.order.len())
+            .min(self.config.page)
+            .max(1);
+        let request = PageRequest {
+            id,
+            tenant: bot.tenant.clone(),
+            bot: bot.name.clone(),
+            after_seq,
+            limit,
+        };
+        self.touch(ix);
+        Some(request)
+    }
+
+    fn queued(&mut self, head: &RunHead) {
+        let Some(ix) = self.known(head) else { return };
+        let Some(bot) = self.bots.get_mut(&ix) else {
+            return;
+        };
+        if bot.pager.live(head.seq) {
+            self.admit_or_rewind(ix, head);
+        }
+        self.touch(ix);
+    }
+
+    fn retry(&mut self, head: &RunHead) {
+        if let Some(run) = self.runs.get_mut(&head.run) {
+            if !run.is_idle() {
+                return;
+            }
+            run.not_before = head.not_before;
+            run.counts = Counts {
+                failures: head.failures,
+                conflicts: head.conflicts,
+            };
+            let (bot, place, first) = (run.bot, run.place, run.state != State::Behind);
+            if first {
+                self.set_first(place);
+            }
+            self.touch(bot);
+            return;
+        }
+        let Some(ix) = self.known(head) else { return };
+        let Some(bot) = self.bots.get_mut(&ix) else {
+            return;
+        };
+        if bot.pager.reopened(head.seq) {
+            self.admit_or_rewind(ix, head);
+        }
+        self.touch(ix);
+    }
+
+    /// The bot of a head that is not in memory and whose runs are kept in memory.
+    fn known(&self, head: &RunHead) -> Option<BotIx> {
+        let ix = self.bot_ix(&head.tenant, &head.bot)?;
+        let kept = self
+            .bots
+            .get(&ix)
+            .is_some_and(|bot| bot.standing != Standing::Removed);
+        (kept && !self.runs.contains_key(&head.run)).then_some(ix)
+    }
+
+    fn bot_ix(&self, tenant: &TenantId, bot: &BotName) -> Option<BotIx> {
+        self.names.get(tenant)?.1.get(bot).copied()
+    }
+
+    fn page(&mut self, request: &PageRequest, mut heads: Vec<RunHead>, more: bool) {
+        let Some(ix) = self.bot_ix(&request.tenant, &request.bot) else {
+            return;
+        };
+        let Some(bot) = self.bots.get_mut(&ix) else {
+            return;
+        };
+        if let Some(page) = bot.pager.answer(request.id) {
+            heads.retain(|head| {
+                head.tenant == request.tenant
+                    && head.bot == request.bot
+                    && head.seq > request.after_seq
+            });
+            heads.sort_by_key(|head| head.seq);
+            // A page that says more and brings nothing would be asked for without end.
+            let more = more && !heads.is_empty();
+            let mut all = true;
+            for head in &heads {
+                if !self.runs.contains_key(&head.run)
+                    && !page.is_stale(head.run)
+                    && !self.admit(ix, head)
+                {
+                    all = false;
+                    break;
+                }
+                if let Some(bot) = self.bots.get_mut(&ix) {
+                    bot.pager.saw(head.seq);
+                }
+            }
+            if let Some(bot) = self.bots.get_mut(&ix).filter(|_| all && !more) {
+                bot.pager.reached_end(&page);
+            }
+        }
+        self.touch(ix);
+    }
+
+    fn admit_or_rewind(&mut self, ix: BotIx, head: &RunHead) {
+        let admitted = self.admit(ix, head);
+        if let Some(bot) = self.bots.get_mut(&ix) {
+            if admitted {
+                bot.pager.saw(head.seq)
+            } else {
+                bot.pager.rewind(head.seq)
+            }
+        }
+    }
+
+    /// Takes a head into memory, if there is room.
+    fn admit(&mut self, ix: BotIx, head: &RunHead) -> bool {
+        if !self.has_room(ix) {
+            return false;
+        }
+        if self.is_full() {
+            self.evict();
+        }
+        let source = head
+            .source
+            .as_ref()
+            .map(|source| self.sources.number(&head.tenant, source));
+        let Some(bot) = self.bots.get_mut(&ix) else {
+            return false;
+        };
+        let place = Place {
+            seq: head.seq,
+            run: head.run,
+        };
+        let resource = head.resource.clone().map(|resource| (source, resource));
+        let counts = Counts {
+            failures: head.failures,
+            conflicts: head.conflicts,
+        };
+        let run = Run {
+            bot: ix,
+            place,
+            source,
+            not_before: head.not_before,
+            counts,
+            state: State::Behind,
+        };
+        self.runs.insert(head.run, run);
+        bot.order
+            .insert(place, &head.lane, resource.as_ref(), head.recorded);
+        self.settle(ix);
+        true
+    }
+
+    fn ended(&mut self, id: RunId, outcome: Outcome) {
+        let Some(run) = self.runs.get_mut(&id) else {
+            return;
+        };
+        let (ix, place, source, was) = (run.bot, run.place, run.source, run.state);
+        if let (Outcome::Finished, Some(source)) =
+            (outcome, source.filter(|_| was == State::InFlight))
+        {
+            self.sources.up(source);
+        }
+        match outcome {
+            Outcome::Finished => self.forget(place, true),
+            _ if run.is_idle() => {}
+            Outcome::Failed { kind, retry_after } if was == State::InFlight => {
+                let Some(bot) = self.bots.get(&ix) else {
+                    return;
+                };
+                let floor = retry_after.map(|wait| wait.min(self.config.max_retry_after));
+                let next = backoff::after_failure(
+                    &mut run.counts,
+                    kind,
+                    floor,
+                    &bot.retry,
+                    self.now,
+                    &mut self.rng,
+                );
+                let Counts {
+                    failures,
+                    conflicts,
+                } = run.counts;
+                let (tenant, bot) = (bot.tenant.clone(), bot.name.clone());
+                match next {
+                    Next::Again(at) => {
+                        self.outputs.push_back(Output::Retry {
+                            tenant,
+                            bot,
+                            run: id,
+                            at,
+                            failures,
+                            conflicts,
+                        });
+                        self.wait_until(place, at);
+                    }
+                    Next::End(reason) => {
+                        run.state = State::Ending;
+                        self.outputs.push_back(Output::End {
+                            tenant,
+                            bot,
+                            run: id,
+                            failures,
+                            conflicts,
+                            reason,
+                        });
+                    }
+                }
+            }
+            // Lost, or an end that could not be written: again, as after a crash.
+            Outcome::Failed { .. } | Outcome::Lost => {
+                let at = backoff::after_loss(self.now, &mut self.rng);
+                self.wait_until(place, at);
+            }
+        }
+    }
+
+    /// A run that was in flight waits in its lane.
+    fn wait_until(&mut self, place: Place, at: Timestamp) {
+        let Some(run) = self.runs.get_mut(&place.run) else {
+            return;
+        };
+        run.not_before = Some(at);
+        run.state = State::Behind;
+        let (ix, source) = (run.bot, run.source);
+        self.left_flight(ix, source);
+        let Some(bot) = self.bots.get_mut(&ix) else {
+            return;
+        };
+        bot.order.stop(place);
+        let removed = bot.standing == Standing::Removed;
+        self.settle(ix);
+        if removed {
+            self.forget(place, false);
+        }
+    }
+
+    fn left_flight(&mut self, ix: BotIx, source: Option<SourceIx>) {
+        self.in_flight = self.in_flight.saturating_sub(1);
+        if let Some(bot) = self.bots.get_mut(&ix) {
+            bot.in_flight = bot.in_flight.saturating_sub(1);
+        }
+        if let Some(source) = source {
+            self.sources.stopped(source);
+        }
+    }
+
+    /// Takes a run out of memory; `ended` where it is over, and not only read again later.
+    fn forget(&mut self, place: Place, ended: bool) {
+        let Some(run) = self.runs.get(&place.run) else {
+            return;
+        };
+        let (ix, source, idle) = (run.bot, run.source, run.is_idle());
+        if !idle {
+            self.left_flight(ix, source);
+        }
+        self.set_state(place, State::Ending);
+        let Some(bot) = self.bots.get_mut(&ix) else {
+            return;
+        };
+        bot.order.remove(place);
+        if ended {
+            bot.pager.ended(place.run);
+        } else {
+            bot.pager.rewind(place.seq);
+        }
+        self.settle(ix);
+        self.runs.remove(&place.run);
+        if self
+            .bots
+            .get(&ix)
+            .is_some_and(|bot| bot.standing == Standing::Removed && bot.order.len() == 0)
+        {
+            self.drop_bot(ix);
+        }
+    }
+
+    fn policy(&mut self, tenant: TenantId, name: BotName, policy: Policy) {
+        let ix = self.bot_ix(&tenant, &name);
+        match (policy, ix.and_then(|ix| self.bots.get_mut(&ix))) {
+            (Policy::Live { retry, concurrency }, Some(bot)) => {
+                if bot.standing == Standing::Removed {
+                    // What came meanwhile was not looked at.
+                    bot.pager = Pager::default();
+                }
+                bot.standing = Standing::Live;
+                bot.retry = retry;
+                bot.concurrency = concurrency.get() as usize;
+            }
+            (Policy::Live { retry, concurrency }, None) => {
+                self.last_number += 2;
+                let (tenant_ix, bots) = self
+                    .names
+                    .entry(tenant.clone())
+                    .or_insert_with(|| (TenantIx(self.last_number - 1), BTreeMap::new()));
+                let ix = BotIx(self.last_number);
+                bots.insert(name.clone(), ix);
+                self.bots.insert(
+                    ix,
+                    Bot::new(tenant, *tenant_ix, name, retry, concurrency.get() as usize),
+                );
+            }
+            (Policy::Paused, Some(bot)) if bot.standing == Standing::Live => {
+                bot.standing = Standing::Paused
+            }
+            (Policy::Removed, Some(bot)) => {
+                bot.standing = Standing::Removed;
+                let mut kept = bot.order.len();
+                while let Some(place) = ix.and_then(|ix| self.bots.get(&ix)?.order.newest_idle()) {
+                    self.forget(place, false);
+                    kept -= 1;
+                }
+                if let Some(ix) = ix.filter(|_| kept == 0) {
+                    self.drop_bot(ix);
+                }
+            }
+            (Policy::Paused | Policy::Removed, _) => {}
+        }
+        // The shares have changed.
+        let all: Vec<BotIx> = self.bots.keys().copied().collect();
+        for ix in all {
+            self.touch(ix);
+        }
+    }
+
+    fn drop_bot(&mut self, ix: BotIx) {
+        let Some(bot) = self.bots.remove(&ix) else {
+            return;
+        };
+        self.turns.remove(bot.tenant_ix, ix);
+        self.hungry.remove(&ix);
+        if let Some((_, bots)) = self.names.get_mut(&bot.tenant) {
+            bots.remove(&bot.name);
+            if bots.is_empty() {
+                self.names.remove(&bot.tenant);
+            }
+        }
+    }
+
+    /// Carries over what changed in a bot's order.
+    fn settle(&mut self, ix: BotIx) {
+        let Some(bot) = self.bots.get_mut(&ix) else {
+            return;
+        };
+        for (place, first) in bot.order.take_changes() {
+            if !self.runs.get(&place.run).is_some_and(Run::is_idle) {
+                continue;
+            }
+            if first {
+                self.set_first(place)
+            } else {
+                self.set_state(place, State::Behind)
+            }
+        }
+        self.touch(ix);
+    }
+
+    /// Order lets the run start: now, or when its wait is over.
+    fn set_first(&mut self, place: Place) {
+        let until = self
+            .runs
+            .get(&place.run)
+            .and_then(|run| run.not_before)
+            .filter(|at| *at > self.now);
+        self.set_state(place, until.map_or(State::Ready, State::Until));
+    }
+
+    /// The one place where a run enters and leaves the sets of those that wait.
+    fn set_state(&mut self, place: Place, state: State) {
+        let Some(run) = self.runs.get_mut(&place.run) else {
+            return;
+        };
+        let Some(bot) = self.bots.get_mut(&run.bot) else {
+            return;
+        };
+        match run.state {
+            State::Until(at) => self.deadlines.remove(at, (run.bot, place)),
+            State::Ready => {
+                bot.remove_ready(run.source, place);
+                if let Some(source) = run.source {
+                    self.sources.unready(source);
+                }
+            }
+            State::Behind | State::InFlight | State::Ending => {}
+        }
+        match state {
+            State::Until(at) => self.deadlines.insert(at, (run.bot, place)),
+            State::Ready => {
+                bot.add_ready(run.source, place);
+                if let Some(source) = run.source {
+                    self.sources.ready(source);
+                }
+            }
+            State::Behind | State::InFlight | State::Ending => {}
+        }
+        run.state = state;
+    }
+
+    /// Finds out anew whether a bot takes part in the round and whether more of it is to be read: when an eighth of its share
+    /// is free, so that a ledger is not asked for each run.
+    fn touch(&mut self, ix: BotIx) {
+        let share = self.share();
+        let Some(bot) = self.bots.get(&ix) else {
+            return;
+        };
+        self.turns.set(bot.tenant_ix, ix, bot.is_active());
+        let low_water = share - (share / 8).max(1);
+        if bot.standing == Standing::Live && bot.pager.wants() && bot.order.len() <= low_water {
+            self.hungry.insert(ix);
+        } else {
+            self.hungry.remove(&ix);
+        }
+    }
+
+    /// How many heads one bot may have in memory; at least one.
+    fn share(&self) -> usize {
+        (self.config.heads / self.bots.len().max(1))
+            .min(self.config.heads_per_bot)
+            .max(1)
+    }
+
+    fn is_full(&self) -> bool {
+        self.runs.len() >= self.config.heads.max(self.bots.len())
+    }
+
+    fn has_room(&self, ix: BotIx) -> bool {
+        self.bots
+            .get(&ix)
+            .is_some_and(|bot| bot.order.len() < self.share())
+            && (!self.is_full() || self.victim().is_some())
+    }
+
+    /// The newest idle run of the bot that is furthest over its share: a bot came after it had filled memory.
+    fn victim(&self) -> Option<Place> {
+        let share = self.share();
+        let over = self.bots.values().filter(|bot| bot.order.len() > share);
+        let idle = over.filter_map(|bot| Some((bot.order.len(), bot.order.newest_idle()?)));
+        idle.max_by_key(|(len, _)| *len).map(|(_, place)| place)
+    }
+
+    fn evict(&mut self) {
+        if let Some(place) = self.victim() {
+            self.forget(place, false);
+        }
     }
 }

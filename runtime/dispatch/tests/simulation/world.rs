@@ -1,0 +1,612 @@
+//! The world around a dispatcher: arrivals, outcomes, servers, operators, a ledger that answers late, and crashes.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use hob_dispatch::{Config, Dispatcher, Input, Outcome, Output, PageRequest, Policy, RunHead};
+use hob_model::{FailureKind, Retry, RunId, Timestamp};
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+use crate::model::{BotState, Model, Row, Standing};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Mode {
+    /// Little memory; news and pages come late and twice; crashes.
+    Pressed,
+    /// Memory for all; news and pages come at once.
+    Exact,
+}
+
+type Answer = (Vec<RunHead>, bool);
+
+pub(crate) struct World {
+    seed: u64,
+    mode: Mode,
+    rng: ChaCha8Rng,
+    now: Timestamp,
+    dispatcher: Dispatcher,
+    model: Model,
+    last_seq: u64,
+    /// News of new runs that are on their way, oldest first.
+    live: VecDeque<RunHead>,
+    /// Questions, with the answer once it is read.
+    questions: Vec<(PageRequest, Option<Answer>)>,
+    in_flight: BTreeSet<RunId>,
+    /// Ends to write.
+    ending: BTreeSet<RunId>,
+    wait: Option<Timestamp>,
+    history: Vec<Output>,
+}
+
+impl World {
+    pub(crate) fn new(seed: u64, mode: Mode) -> Self {
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        let heads = if mode == Mode::Exact {
+            1_000_000
+        } else {
+            rng.random_range(6..40)
+        };
+        let config = Config {
+            in_flight: rng.random_range(1..8),
+            per_source: rng.random_range(1..4),
+            heads,
+            heads_per_bot: if mode == Mode::Exact {
+                heads
+            } else {
+                rng.random_range(1..=heads)
+            },
+            page: rng.random_range(1..10),
+            ..Config::default()
+        };
+        let bots =
+            [("a", "one"), ("a", "two"), ("b", "one"), ("c", "three")].map(|(tenant, name)| {
+                BotState {
+                    tenant: tenant.parse().unwrap(),
+                    name: name.parse().unwrap(),
+                    standing: Standing::Removed,
+                    retry: Retry {
+                        attempts: 3,
+                        conflicts: 4,
+                        first_ms: 1_000,
+                        max_ms: 3_000,
+                    },
+                    concurrency: rng.random_range(1..4),
+                }
+            });
+        let model = Model {
+            config: config.clone(),
+            rows: BTreeMap::new(),
+            seqs: BTreeMap::new(),
+            bots: bots.into(),
+            down: BTreeMap::new(),
+        };
+        let mut world = Self {
+            seed,
+            mode,
+            now: Timestamp::from_micros(1_000_000_000),
+            dispatcher: Dispatcher::new(config, seed),
+            rng,
+            model,
+            last_seq: 0,
+            live: VecDeque::new(),
+            questions: Vec::new(),
+            in_flight: BTreeSet::new(),
+            ending: BTreeSet::new(),
+            wait: None,
+            history: Vec::new(),
+        };
+        for bot in 0..4 {
+            world.set_policy(bot, Standing::Live);
+        }
+        world
+    }
+
+    /// Plays `steps` random events, then lets all that is open come to its end; gives back all outputs.
+    pub(crate) fn play(mut self, steps: usize) -> Vec<Output> {
+        for _ in 0..steps {
+            self.step();
+        }
+        self.finish();
+        self.history
+    }
+
+    fn chance(&mut self, percent: u32) -> bool {
+        self.rng.random_range(0..100) < percent
+    }
+
+    fn pick<T: Clone>(&mut self, from: impl IntoIterator<Item = T>) -> Option<T> {
+        let all: Vec<T> = from.into_iter().collect();
+        if all.is_empty() {
+            None
+        } else {
+            all.get(self.rng.random_range(0..all.len())).cloned()
+        }
+    }
+
+    fn tell(&mut self, input: Input) {
+        self.dispatcher.handle(input, self.now);
+        self.drain();
+    }
+
+    fn step(&mut self) {
+        match self.rng.random_range(0..100) {
+            0..25 => self.arrive(),
+            25..40 => self.deliver_news(),
+            40..65 => self.end_one(),
+            65..70 => self.write_end(),
+            70..80 => self.serve_question(),
+            80..90 => self.pass_time(),
+            90..92 => self.toggle_source(),
+            92..94 => self.change_policy(),
+            94..96 => self.reopen(),
+            96..98 => self.close_elsewhere(),
+            98 if self.mode == Mode::Pressed => self.repeat_news(),
+            _ if self.mode == Mode::Pressed && self.chance(40) => self.crash(),
+            _ => self.drain(),
+        }
+    }
+
+    fn arrive(&mut self) {
+        for _ in 0..self.rng.random_range(1..6) {
+            self.last_seq += self.rng.random_range(1..3);
+            let bot = self.rng.random_range(0..4);
+            let lane = self.rng.random_range(0..4);
+            let resource = self.chance(70).then(|| {
+                format!("Task/{}", self.rng.random_range(0..5))
+                    .parse()
+                    .unwrap()
+            });
+            let source = self
+                .chance(80)
+                .then(|| ["x", "y"][self.rng.random_range(0..2)].parse().unwrap());
+            let not_before = self.chance(10).then(|| self.now + Duration::from_secs(2));
+            let bot = &self.model.bots[bot];
+            let run = RunId::of_parts(&[&self.last_seq.to_be_bytes()]);
+            let head = RunHead {
+                seq: self.last_seq,
+                run,
+                tenant: bot.tenant.clone(),
+                bot: bot.name.clone(),
+                source,
+                resource,
+                lane: format!("lane-{lane}").parse().unwrap(),
+                recorded: false,
+                not_before,
+                failures: 0,
+                conflicts: 0,
+            };
+            let row = Row {
+                head: head.clone(),
+                open: true,
+                busy: false,
+                begun: false,
+                reopened: false,
+                ends: 0,
+            };
+            self.model.rows.insert(head.seq, row);
+            self.model.seqs.insert(run, head.seq);
+            self.live.push_back(head);
+            if self.mode == Mode::Exact {
+                self.deliver_news();
+            }
+        }
+    }
+
+    fn deliver_news(&mut self) {
+        let count = self.rng.random_range(1..6);
+        for _ in 0..count {
+            if let Some(head) = self.live.pop_front() {
+                self.tell(Input::Queued(head));
+            }
+        }
+    }
+
+    /// An old notice comes again: never before its first time, or order would be the host's fault.
+    fn repeat_news(&mut self) {
+        let first_unheard = self.live.front().map_or(u64::MAX, |head| head.seq);
+        let heard = self
+            .model
+            .rows
+            .range(..first_unheard)
+            .map(|(_, row)| row.head.clone());
+        let heard: Vec<RunHead> = heard.collect();
+        if let Some(head) = self.pick(heard) {
+            self.tell(Input::Queued(head));
+        }
+    }
+
+    fn end_one(&mut self) {
+        let Some(run) = self.pick(self.in_flight.clone()) else {
+            return;
+        };
+        let seq = self.model.seqs[&run];
+        let failed = |kind, retry_after| Outcome::Failed { kind, retry_after };
+        let open = self.model.rows[&seq].open;
+        let outcome = match self.rng.random_range(0..20) {
+            // The host sees that the ledger has closed it.
+            _ if !open => Outcome::Finished,
+            0..3 => failed(FailureKind::Retry, None),
+            3 => failed(FailureKind::Retry, Some(Duration::from_secs(5))),
+            4..7 => failed(FailureKind::Conflict, None),
+            7 => failed(FailureKind::Reject, None),
+            8 => failed(FailureKind::Fatal, None),
+            // How long it waits then is not told, so the model could not be exact.
+            9 if self.mode == Mode::Pressed => Outcome::Lost,
+            _ => Outcome::Finished,
+        };
+        self.in_flight.remove(&run);
+        match outcome {
+            Outcome::Finished => self.close(seq),
+            Outcome::Lost => self.row(seq).busy = false,
+            // What follows comes as an output.
+            Outcome::Failed { .. } => {}
+        }
+        self.tell(Input::Ended { run, outcome });
+    }
+
+    fn write_end(&mut self) {
+        if let Some(run) = self.pick(self.ending.clone()) {
+            self.ending.remove(&run);
+            self.close_row(run);
+            self.tell(Input::Ended {
+                run,
+                outcome: Outcome::Finished,
+            });
+        }
+    }
+
+    fn close_row(&mut self, run: RunId) {
+        let row = self.model.seqs[&run];
+        let row = self.row(row);
+        assert!(row.open);
+        (row.open, row.busy) = (false, false);
+        row.ends += 1;
+    }
+
+    /// A run finished: its source answers.
+    fn close(&mut self, seq: u64) {
+        let row = self.row(seq);
+        let (run, open, head) = (row.head.run, row.open, row.head.clone());
+        row.busy = false;
+        if open {
+            self.close_row(run);
+        }
+        if let Some(source) = head.source {
+            self.model.down.remove(&(head.tenant, source));
+        }
+    }
+
+    fn row(&mut self, seq: u64) -> &mut Row {
+        self.model.rows.get_mut(&seq).unwrap()
+    }
+
+    fn read(&self, request: &PageRequest) -> Answer {
+        let rows = self
+            .model
+            .rows
+            .range(request.after_seq + 1..)
+            .map(|(_, row)| row);
+        let of_bot = |row: &&Row| {
+            row.open && (&row.head.tenant, &row.head.bot) == (&request.tenant, &request.bot)
+        };
+        let mut heads: Vec<RunHead> = rows.filter(of_bot).map(|row| row.head.clone()).collect();
+        let more = heads.len() > request.limit;
+        heads.truncate(request.limit);
+        (heads, more)
+    }
+
+    /// Reads for a question, or delivers what was read: in between things happen.
+    fn serve_question(&mut self) {
+        if self.questions.is_empty() {
+            return;
+        }
+        let at = self.rng.random_range(0..self.questions.len());
+        match self.questions[at].1.take() {
+            None => self.questions[at].1 = Some(self.read(&self.questions[at].0)),
+            Some((heads, more)) => {
+                let (request, _) = self.questions.remove(at);
+                self.tell(Input::Page {
+                    request,
+                    heads,
+                    more,
+                });
+            }
+        }
+    }
+
+    fn pass_time(&mut self) {
+        let jump = self.chance(70);
+        self.now = match self.wait {
+            Some(at) if jump => at,
+            _ => self.now + Duration::from_millis(self.rng.random_range(1..800)),
+        };
+        self.drain();
+    }
+
+    fn toggle_source(&mut self) {
+        let key = (
+            ["a", "b"][self.rng.random_range(0..2)].parse().unwrap(),
+            "x".parse().unwrap(),
+        );
+        let (tenant, source) = key.clone();
+        if self.chance(50) {
+            let until = self.now + Duration::from_millis(self.rng.random_range(0..4_000));
+            self.model.down.insert(key, until);
+            self.tell(Input::SourceDown {
+                tenant,
+                source,
+                until,
+            });
+        } else {
+            self.model.down.remove(&key);
+            self.tell(Input::SourceUp { tenant, source });
+        }
+    }
+
+    fn change_policy(&mut self) {
+        let standing = [
+            Standing::Live,
+            Standing::Live,
+            Standing::Paused,
+            Standing::Removed,
+        ][self.rng.random_range(0..4)];
+        let bot = self.rng.random_range(0..4);
+        self.set_policy(bot, standing);
+    }
+
+    fn set_policy(&mut self, bot: usize, standing: Standing) {
+        let state = &mut self.model.bots[bot];
+        if standing == Standing::Paused && state.standing == Standing::Removed {
+            return;
+        }
+        state.standing = standing;
+        let concurrency = NonZeroU32::new(u32::try_from(state.concurrency).unwrap()).unwrap();
+        let policy = match standing {
+            Standing::Live => Policy::Live {
+                retry: state.retry.clone(),
+                concurrency,
+            },
+            Standing::Paused => Policy::Paused,
+            Standing::Removed => Policy::Removed,
+        };
+        let (tenant, bot) = (state.tenant.clone(), state.name.clone());
+        if standing == Standing::Removed {
+            for row in self
+                .model
+                .rows
+                .values_mut()
+                .filter(|row| row.head.bot == bot && row.head.tenant == tenant)
+            {
+                row.begun &= row.busy;
+            }
+        }
+        self.tell(Input::Policy {
+            tenant,
+            bot,
+            policy,
+        });
+    }
+
+    /// An operator opens a dead run again, or wants a waiting one now.
+    fn reopen(&mut self) {
+        let rows = self.model.rows.values().filter(|row| {
+            !row.busy
+                && if row.open {
+                    row.head.not_before.is_some()
+                } else {
+                    row.ends == 1
+                }
+        });
+        let seqs: Vec<u64> = rows.map(|row| row.head.seq).collect();
+        let Some(seq) = self.pick(seqs) else { return };
+        let unheard = self.live.iter().any(|head| head.seq == seq);
+        let row = self.row(seq);
+        if !row.open {
+            (row.open, row.reopened, row.begun, row.head.recorded) = (true, true, false, false);
+        }
+        (row.head.not_before, row.head.failures, row.head.conflicts) = (None, 0, 0);
+        let head = row.head.clone();
+        // Of a run that was never told nobody can ask.
+        if !unheard {
+            self.tell(Input::Retry(head));
+        }
+    }
+
+    /// The ledger closes a run that waits (superseded); the dispatcher hears of it, or only when it starts it.
+    fn close_elsewhere(&mut self) {
+        let rows = self
+            .model
+            .rows
+            .values()
+            .filter(|row| row.open && !row.busy && !row.head.recorded);
+        let runs: Vec<RunId> = rows.map(|row| row.head.run).collect();
+        let Some(run) = self.pick(runs) else { return };
+        self.close_row(run);
+        if self.mode == Mode::Exact || self.chance(50) {
+            self.tell(Input::Ended {
+                run,
+                outcome: Outcome::Finished,
+            });
+        }
+    }
+
+    /// The host dies and comes up again: what was in flight may have its effects recorded.
+    fn crash(&mut self) {
+        for row in self.model.rows.values_mut() {
+            if row.busy
+                && row.open
+                && self.rng.random_range(0..2) == 0
+                && !self.ending.contains(&row.head.run)
+            {
+                row.head.recorded = true;
+            }
+            row.busy = false;
+            row.begun = row.head.recorded;
+        }
+        self.live.clear();
+        self.questions.clear();
+        self.in_flight.clear();
+        self.ending.clear();
+        self.model.down.clear();
+        self.dispatcher = Dispatcher::new(self.model.config.clone(), self.rng.random());
+        for bot in 0..4 {
+            self.set_policy(bot, Standing::Live);
+        }
+    }
+
+    fn drain(&mut self) {
+        for _ in 0..10_000 {
+            let output = self.dispatcher.poll(self.now);
+            self.history.push(output.clone());
+            let bound = self.model.config.heads.max(self.model.bots.len());
+            assert!(
+                self.dispatcher.heads() <= bound,
+                "seed {}: memory",
+                self.seed
+            );
+            match output {
+                Output::Start { run, attempt, .. } => self.started(run, attempt),
+                Output::Retry {
+                    run,
+                    at,
+                    failures,
+                    conflicts,
+                    ..
+                } => {
+                    let seq = self.model.seqs[&run];
+                    let row = self.row(seq);
+                    row.busy = false;
+                    assert_eq!(
+                        failures + conflicts,
+                        row.head.failures + row.head.conflicts + 1
+                    );
+                    (row.head.not_before, row.head.failures, row.head.conflicts) =
+                        (Some(at), failures, conflicts);
+                    let (tenant, bot) = (row.head.tenant.clone(), row.head.bot.clone());
+                    let state = self
+                        .model
+                        .bots
+                        .iter()
+                        .find(|state| state.tenant == tenant && state.name == bot)
+                        .unwrap();
+                    let removed = state.standing == Standing::Removed;
+                    self.row(seq).begun &= !removed;
+                }
+                Output::End { run, .. } => {
+                    self.ending.insert(run);
+                }
+                Output::NeedMore(request) if self.mode == Mode::Exact => {
+                    let (heads, more) = self.read(&request);
+                    self.dispatcher.handle(
+                        Input::Page {
+                            request,
+                            heads,
+                            more,
+                        },
+                        self.now,
+                    );
+                }
+                Output::NeedMore(request) => self.questions.push((request, None)),
+                Output::Wait(at) => return self.waits(at),
+            }
+        }
+        panic!("seed {}: it never waits", self.seed);
+    }
+
+    fn started(&mut self, run: RunId, attempt: u32) {
+        let seq = self.model.seqs[&run];
+        let row = &self.model.rows[&seq];
+        let done = self.history.len();
+        if row.open {
+            let breach = self.model.breach(seq, self.now);
+            assert_eq!(
+                breach, None,
+                "seed {}, output {done}: start of {seq}",
+                self.seed
+            );
+            let counted = row.head.failures + row.head.conflicts + 1;
+            assert_eq!(
+                attempt, counted,
+                "seed {}, output {done}: attempt of {seq}",
+                self.seed
+            );
+        } else {
+            assert!(!row.busy, "seed {}, output {done}: {seq} twice", self.seed);
+        }
+        let row = self.row(seq);
+        (row.busy, row.begun) = (true, true);
+        self.in_flight.insert(run);
+    }
+
+    fn waits(&mut self, at: Option<Timestamp>) {
+        self.wait = at;
+        let context = format!("seed {}, output {}", self.seed, self.history.len());
+        assert!(
+            at.is_none_or(|at| at > self.now),
+            "{context}: waits for the past"
+        );
+        if self.mode == Mode::Exact {
+            for seq in self.model.first_in_order() {
+                let head = &self.model.rows[&seq].head;
+                let early = head.not_before.is_some_and(|at| at > self.now);
+                assert!(
+                    early || self.model.barred(head, self.now).is_some(),
+                    "{context}: {seq} should have started"
+                );
+            }
+            assert_eq!(at, self.model.next(self.now), "{context}: Wait");
+        }
+    }
+
+    /// All comes up, nothing new comes in, time goes on: every run must end.
+    fn finish(&mut self) {
+        for bot in 0..4 {
+            self.set_policy(bot, Standing::Live);
+        }
+        for _ in 0..100_000 {
+            while !self.live.is_empty() {
+                self.deliver_news();
+            }
+            if !self.questions.is_empty() {
+                self.serve_question();
+            } else if !self.ending.is_empty() {
+                self.write_end();
+            } else if !self.in_flight.is_empty() {
+                self.end_one();
+            } else if let Some(at) = self.wait {
+                self.now = at;
+                self.drain();
+            } else {
+                break;
+            }
+        }
+        let left: Vec<u64> = self
+            .model
+            .rows
+            .values()
+            .filter(|row| row.open)
+            .map(|row| row.head.seq)
+            .collect();
+        assert!(left.is_empty(), "seed {}: never ended: {left:?}", self.seed);
+        let doubled = |row: &&Row| row.ends > 1 + u32::from(row.reopened);
+        assert_eq!(
+            self.model
+                .rows
+                .values()
+                .find(doubled)
+                .map(|row| row.head.seq),
+            None,
+            "seed {}: doubled",
+            self.seed
+        );
+        assert_eq!(
+            self.dispatcher.heads(),
+            0,
+            "seed {}: memory keeps what has ended",
+            self.seed
+        );
+        assert_eq!(self.dispatcher.in_flight(), 0, "seed {}", self.seed);
+    }
+}
