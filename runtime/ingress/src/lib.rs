@@ -12,7 +12,8 @@
 //!   from what a server usually does.
 //! - A Subscription or a SubscriptionTopic in a body is a resource like any other and has kind [`Kind::Resource`]: a server
 //!   can hold a subscription on them. A status that comes without its Bundle is read as the notification that it states,
-//!   since no server stores it. What has no id is no version of anything, and is refused. FHIR messaging (a `message` Bundle) is no rest-hook shape and is refused.
+//!   since no server stores it. What has no id is no version of anything and is refused, as is FHIR messaging (a `message`
+//!   Bundle), which is no rest-hook shape.
 
 mod auth;
 mod error;
