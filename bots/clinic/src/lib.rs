@@ -22,6 +22,7 @@ pub mod reminding;
 mod routes;
 pub mod routing;
 mod stable;
+mod when;
 
 pub use fhir::{Coding, InputError};
 pub use place::{STATES, State, Whereabouts, state_named, whereabouts};

@@ -7,8 +7,9 @@
 //! **Trade-off.** A state with several zones is all of them: the caller takes an hour that all permit, and loses an hour or two of the
 //! day in those states, instead of waking somebody in Pensacola by Miami's clock.
 
-use crate::fhir::{extension, list, period_touches, text};
+use crate::fhir::{extension, list, text};
 use crate::ids;
+use crate::when::period_touches;
 use chrono::NaiveDate;
 use chrono_tz::Tz;
 use chrono_tz::{America, Pacific};

@@ -7,8 +7,9 @@
 use super::instruments::{Direction, Instrument, Milli};
 use super::score::Scored;
 use super::{Assessment, Score};
-use crate::fhir::{When, copied_reference, list, object, put, put_notes, text};
+use crate::fhir::{copied_reference, list, object, put, put_notes, text};
 use crate::ids;
+use crate::when::When;
 use serde_json::{Value, json};
 
 /// `Annotation.authorString` of the notes that scoring writes and replaces.

@@ -5,8 +5,9 @@
 //! for every channel, `sms` for text messages. Consent to text messages is the same with `permit` and `sms`. A Consent about something
 //! else decides nothing here.
 
-use crate::fhir::{has_coding, list, period_touches, target_of, text};
+use crate::fhir::{has_coding, list, target_of, text};
 use crate::ids;
+use crate::when::period_touches;
 use chrono::NaiveDate;
 use serde_json::Value;
 

@@ -3,14 +3,12 @@
 use super::decision::{Assignment, Decision, Ineligible, NobodyWhy, NotRouted};
 use super::licence::licensed;
 use super::rules::{RoleRule, Rules};
-use crate::fhir::{
-    InputError, When, extension, has_coding, id_of, list, period_covers, period_touches, target_of,
-    text,
-};
+use crate::fhir::{InputError, extension, has_coding, id_of, list, target_of, text};
 use crate::ids;
 use crate::place::{State, Whereabouts, state_named, whereabouts};
 use crate::routes::is_red_flag;
 use crate::stable;
+use crate::when::{When, period_covers, period_touches};
 use chrono::{DateTime, NaiveDate, Utc};
 use chrono_tz::{Pacific, Tz};
 use serde_json::Value;

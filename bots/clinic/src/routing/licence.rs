@@ -6,9 +6,10 @@
 //! suspended, restricted or surrendered outweighs an active one: two records that contradict each other are for a person to settle.
 
 use super::decision::Ineligible;
-use crate::fhir::{Coding, codings, extension, list, period_covers, text};
+use crate::fhir::{Coding, codings, extension, list, text};
 use crate::ids;
 use crate::place::state_named;
+use crate::when::period_covers;
 use chrono::NaiveDate;
 use serde_json::Value;
 
