@@ -4,11 +4,12 @@
 
 use std::collections::BTreeMap;
 
-use hob_model::{Effects, Interaction, Reference, VersionId};
+use hob_model::{Effects, Interaction, Reference, VersionId, Write};
 
-use crate::fence::Slot;
+use crate::answer::{self, Reading};
+use crate::fence::{self, Burn, Slot};
 use crate::plan::CommitPlan;
-use crate::{Client, FhirError};
+use crate::{Client, FhirError, FhirErrorKind, recover};
 
 /// What one effect became.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -107,34 +108,101 @@ pub enum Stale {
 
 /// Sends `plan`, once, and says what is certain after that.
 pub async fn commit(client: &Client, plan: &CommitPlan) -> CommitOutcome {
-    let _ = (client, plan);
-    CommitOutcome::Unknown {
-        error: FhirError::protocol("commit", "pending"),
+    let error = match client.transaction(plan.bytes.clone()).await {
+        Ok(bundle) => match answer::read(plan, &bundle) {
+            Reading::Whole { written, fence } => {
+                let slot = Slot { version: fence, ..plan.fence.slot.clone() };
+                return CommitOutcome::Committed(Committed::new(plan, written, Some(slot), false));
+            }
+            Reading::Part { applied, failed } => return CommitOutcome::NotAtomic { applied, failed },
+            Reading::Unclear(why) => FhirError::protocol("transaction", format_args!("the answer is no use: {why}")),
+        },
+        Err(error) => error,
+    };
+    match error.kind {
+        FhirErrorKind::Unreachable | FhirErrorKind::TooMany | FhirErrorKind::Unauthorized => CommitOutcome::NotSent { error },
+        // It was answered, but not so that it helps: the server knows.
+        FhirErrorKind::Protocol => match find_out(client, plan).await {
+            Ok(Finding::Happened(committed)) => CommitOutcome::Committed(committed),
+            _ => CommitOutcome::Unknown { error },
+        },
+        FhirErrorKind::Lost | FhirErrorKind::Unavailable | FhirErrorKind::SearchIgnored => CommitOutcome::Unknown { error },
+        FhirErrorKind::Conflict | FhirErrorKind::NotFound | FhirErrorKind::Gone => match burn(client, plan).await {
+            Ok(Finding::Happened(committed)) => CommitOutcome::Committed(committed),
+            Ok(Finding::Never { slot }) => CommitOutcome::Conflict { error, slot },
+            Ok(Finding::NotYet) | Err(_) => CommitOutcome::Unknown { error },
+        },
+        FhirErrorKind::Invalid | FhirErrorKind::Forbidden | FhirErrorKind::Refused => match burn(client, plan).await {
+            Ok(Finding::Happened(committed)) => CommitOutcome::Committed(committed),
+            Ok(Finding::Never { slot }) => CommitOutcome::Refused { error, slot },
+            Ok(Finding::NotYet) | Err(_) => CommitOutcome::Unknown { error },
+        },
     }
 }
 
-/// Reads the slot, and what was written, to say whether `plan` happened.
+/// Reads the slot, and what was written, to say whether `plan` happened. Changes nothing.
 ///
 /// # Errors
-/// Any.
+/// [`FhirErrorKind::Gone`] where the slot was expunged, so that nobody can know; any other.
 pub async fn find_out(client: &Client, plan: &CommitPlan) -> Result<Finding, FhirError> {
-    let _ = (client, plan);
-    Ok(Finding::NotYet)
+    recover::find_out(client, plan).await
 }
 
-/// Makes sure that `plan` either has happened or never will. Never answers [`Finding::NotYet`].
+/// Makes sure that `plan` either has happened or never will: moves its slot by itself, which stops every send that is still on its way.
+/// Never answers [`Finding::NotYet`]. May be repeated.
 ///
 /// # Errors
-/// Any.
+/// As for [`find_out`]; then nothing is certain, and it is to be repeated.
 pub async fn burn(client: &Client, plan: &CommitPlan) -> Result<Finding, FhirError> {
-    find_out(client, plan).await
+    match fence::burn(client, &plan.fence).await? {
+        Burn::Void(slot) => Ok(Finding::Never { slot: Some(slot) }),
+        Burn::Moved => match recover::find_out(client, plan).await? {
+            // Refused though nobody moved it: such as writers that collide in the same instant.
+            Finding::NotYet => Err(FhirError::new(
+                FhirErrorKind::Conflict,
+                "void a fence",
+                "the server refused to move it, though it is where it was",
+            )),
+            found => Ok(found),
+        },
+    }
 }
 
 /// Looks, just before a send, at what the transaction itself cannot check. `None` where all is as it was.
 ///
+/// - A conditional create whose search finds something by now: the server would answer 200 with what it found, and the rest would commit.
+/// - A delete whose target has moved on: HAPI takes `If-Match` on a delete and does not look at it.
+///
+/// Between this look and the commit others may write, so the host holds its own lock over both; writers outside Hob it cannot hold.
+///
 /// # Errors
 /// Any.
 pub async fn precheck(client: &Client, effects: &Effects) -> Result<Option<Stale>, FhirError> {
-    let _ = (client, effects);
+    for (effect, write) in effects.writes.iter().enumerate() {
+        match write {
+            Write::Create { resource_type, if_none_exist: Some(query), .. } => {
+                if !client.search(resource_type, query).await?.matches()?.is_empty() {
+                    return Ok(Some(Stale::Exists { effect }));
+                }
+            }
+            Write::Delete { target, read } => match client.read(target).await {
+                Ok(found) if found.version == *read => {}
+                Ok(_) => return Ok(Some(Stale::Changed { effect })),
+                Err(e) if matches!(e.kind, FhirErrorKind::Gone | FhirErrorKind::NotFound) => {
+                    return Ok(Some(Stale::Changed { effect }));
+                }
+                Err(e) => return Err(e),
+            },
+            Write::Create { .. } | Write::Update { .. } => {}
+        }
+    }
     Ok(None)
+}
+
+impl Committed {
+    pub(crate) fn new(plan: &CommitPlan, written: Vec<Written>, slot: Option<Slot>, recovered: bool) -> Self {
+        let named = plan.writes.iter().zip(&written);
+        let urns = named.filter_map(|(planned, written)| Some((planned.urn.clone()?, written.reference.clone()?))).collect();
+        Self { written, urns, slot, recovered }
+    }
 }

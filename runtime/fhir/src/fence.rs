@@ -166,6 +166,8 @@ pub(crate) async fn burn(client: &Client, fence: &FenceUse) -> Result<Burn, Fhir
     // Two voids in a row must differ, or the second makes no version on servers that skip equal content, and so moves nothing.
     void["extension"] = json!([{"url": VOIDED, "valueString": moved_by(fence)}]);
     match client.update(&void, Some(&fence.slot.version)).await {
+        // An update of what is there cannot create. The server did not know the slot, so nobody can say any more what moved it.
+        Ok(stored) if stored.created => Err(expunged()),
         Ok(stored) => {
             let version = match stored.version {
                 Some(version) => version,
@@ -187,6 +189,11 @@ pub(crate) async fn burn(client: &Client, fence: &FenceUse) -> Result<Burn, Fhir
         }
         Err(e) => Err(e),
     }
+}
+
+/// Nobody can know whether a transaction behind a slot happened whose history is gone.
+pub(crate) fn expunged() -> FhirError {
+    FhirError::new(FhirErrorKind::Gone, "read a fence", "its history was expunged from the server, so nobody can tell what it let through")
 }
 
 const VOIDED: &str = "urn:hob:fence:voided";

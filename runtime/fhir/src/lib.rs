@@ -22,6 +22,7 @@ pub mod fence;
 mod http;
 mod page;
 pub mod plan;
+mod recover;
 mod search;
 pub mod subscriptions;
 
