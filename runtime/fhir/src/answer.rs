@@ -30,7 +30,10 @@ pub(crate) enum Reading {
 }
 
 pub(crate) fn read(plan: &CommitPlan, bundle: &Value) -> Reading {
-    let Some(entries) = bundle["entry"].as_array().filter(|_| bundle["resourceType"] == "Bundle") else {
+    let Some(entries) = bundle["entry"]
+        .as_array()
+        .filter(|_| bundle["resourceType"] == "Bundle")
+    else {
         return Reading::Unclear("it is not a Bundle with entries");
     };
     if entries.len() != plan.entries() {
@@ -60,7 +63,10 @@ pub(crate) fn read(plan: &CommitPlan, bundle: &Value) -> Reading {
         return Reading::Unclear("it does not say what was created");
     }
     match entries.last().and_then(|entry| version(&entry["response"])) {
-        Some(fence) if fence != plan.fence.slot.version => Reading::Whole { written: applied, fence },
+        Some(fence) if fence != plan.fence.slot.version => Reading::Whole {
+            written: applied,
+            fence,
+        },
         Some(_) => Reading::Unclear("the fence did not move"),
         None => Reading::Unclear("it does not say the fence's version"),
     }
@@ -68,9 +74,19 @@ pub(crate) fn read(plan: &CommitPlan, bundle: &Value) -> Reading {
 
 fn written(effect: usize, planned: &Planned, code: u16, response: &Value) -> Written {
     let existed = planned.conditional && code != 201;
-    let version = version(response).filter(|version| !existed && planned.read.as_ref() != Some(version));
-    let reference = planned.target.clone().or_else(|| last_reference(response["location"].as_str()?));
-    Written { effect, interaction: planned.interaction, reference, version, existed }
+    let version =
+        version(response).filter(|version| !existed && planned.read.as_ref() != Some(version));
+    let reference = planned
+        .target
+        .clone()
+        .or_else(|| last_reference(response["location"].as_str()?));
+    Written {
+        effect,
+        interaction: planned.interaction,
+        reference,
+        version,
+        existed,
+    }
 }
 
 /// `201 Created` and bare `201` alike.
@@ -80,5 +96,6 @@ fn status(response: &Value) -> Option<u16> {
 }
 
 fn version(response: &Value) -> Option<VersionId> {
-    url_version(response["location"].as_str().unwrap_or_default()).or_else(|| etag_version(response["etag"].as_str()?))
+    url_version(response["location"].as_str().unwrap_or_default())
+        .or_else(|| etag_version(response["etag"].as_str()?))
 }

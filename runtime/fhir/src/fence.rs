@@ -193,7 +193,11 @@ pub(crate) async fn burn(client: &Client, fence: &FenceUse) -> Result<Burn, Fhir
 
 /// Nobody can know whether a transaction behind a slot happened whose history is gone.
 pub(crate) fn expunged() -> FhirError {
-    FhirError::new(FhirErrorKind::Gone, "read a fence", "its history was expunged from the server, so nobody can tell what it let through")
+    FhirError::new(
+        FhirErrorKind::Gone,
+        "read a fence",
+        "its history was expunged from the server, so nobody can tell what it let through",
+    )
 }
 
 const VOIDED: &str = "urn:hob:fence:voided";
