@@ -8,7 +8,8 @@
 use std::str::FromStr;
 
 use chrono::{
-    DateTime, Days, LocalResult, NaiveDateTime, Offset, TimeDelta, TimeZone, Timelike, Utc,
+    DateTime, Days, LocalResult, NaiveDate, NaiveDateTime, Offset, TimeDelta, TimeZone, Timelike,
+    Utc,
 };
 use chrono_tz::Tz;
 use hob_model::Timestamp;
@@ -59,7 +60,7 @@ impl Schedule {
     #[must_use]
     pub fn next_after(&self, after: Timestamp) -> Option<Timestamp> {
         // A reading at or before the one that the clock shows at `after` has fired by then.
-        let from = self.reading(after).with_nanosecond(0)?;
+        let from = within_years(self.reading(after).with_nanosecond(0)?);
         self.fields
             .after(&from.and_utc())
             .filter_map(|reading| self.instant(reading))
@@ -123,3 +124,19 @@ impl Schedule {
         DateTime::from_timestamp(after, 0)
     }
 }
+
+/// The nearest reading to `reading` that the parser can count from: it knows the years 1970 to 2100, and panics at the ends of
+/// chrono's.
+fn within_years(reading: NaiveDateTime) -> NaiveDateTime {
+    let (first, last) = (
+        NaiveDate::from_ymd_opt(1969, 12, 31),
+        NaiveDate::from_ymd_opt(2101, 1, 1),
+    );
+    let (Some(first), Some(last)) = (first, last) else {
+        return reading;
+    };
+    reading.clamp(first.into(), last.into())
+}
+
+#[cfg(test)]
+mod tests;

@@ -112,3 +112,65 @@ impl CronTable {
         self.rows.values().filter_map(|row| row.next).min()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use chrono_tz::Tz;
+
+    use super::*;
+
+    fn at(text: &str) -> Timestamp {
+        Timestamp::parse(text).unwrap()
+    }
+
+    fn table() -> (CronTable, CronKey) {
+        let mut table = CronTable::new();
+        let daily = Schedule::parse("0 0 9 * * *", Tz::UTC).unwrap();
+        let key = table.set(
+            &"a".parse().unwrap(),
+            &"reminder".parse().unwrap(),
+            daily,
+            at("2026-11-01T12:00:00Z"),
+        );
+        (table, key)
+    }
+
+    #[test]
+    fn of_what_was_missed_the_latest_is_due_until_it_is_taken() {
+        let (mut table, key) = table();
+        assert_eq!(table.next(), Some(at("2026-11-02T09:00:00Z")));
+        assert!(table.due(at("2026-11-02T08:59:59Z")).is_empty());
+        let late = at("2026-11-05T10:00:00Z");
+        let due = vec![CronDue {
+            key: key.clone(),
+            at: at("2026-11-05T09:00:00Z"),
+        }];
+        assert_eq!(table.due(late), due);
+        assert_eq!(
+            table.due(late),
+            due,
+            "nothing is lost if it could not be written"
+        );
+        table.fired(&key, due[0].at);
+        assert!(table.due(late).is_empty());
+        assert_eq!(table.next(), Some(at("2026-11-06T09:00:00Z")));
+        table.fired(&key, at("2026-11-03T09:00:00Z"));
+        assert_eq!(
+            table.next(),
+            Some(at("2026-11-06T09:00:00Z")),
+            "marks do not move back"
+        );
+    }
+
+    #[test]
+    fn a_bot_that_is_removed_is_due_no_more() {
+        let (mut table, key) = table();
+        table.remove(&"b".parse().unwrap(), &key.bot);
+        assert!(table.next().is_some());
+        table.remove(&key.tenant, &key.bot);
+        assert_eq!(
+            (table.next(), table.due(at("2027-01-01T00:00:00Z"))),
+            (None, vec![])
+        );
+    }
+}
