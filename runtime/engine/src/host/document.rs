@@ -1,0 +1,74 @@
+//! `document`: JSON that the host holds parsed.
+
+use wasmtime::component::Resource;
+
+use crate::Document;
+use crate::bindings::hob::bot::document::{Error, Host, HostDocument};
+use crate::fhirpath;
+use crate::state::State;
+
+fn error(code: &str, message: impl Into<String>) -> Error {
+    Error { code: code.to_owned(), message: message.into() }
+}
+
+impl Host for State {}
+
+impl crate::bindings::hob::bot::types::Host for State {}
+
+impl HostDocument for State {
+    async fn parse(&mut self, body: Vec<u8>) -> wasmtime::Result<Result<Resource<Document>, Error>> {
+        self.budget.call()?;
+        match Document::parse(&body) {
+            Ok(document) => self.hand_out(document).map(Ok),
+            Err(why) => Ok(Err(error("parse", why.to_string()))),
+        }
+    }
+
+    async fn get(&mut self, document: Resource<Document>, pointer: String) -> wasmtime::Result<Result<Option<String>, Error>> {
+        if !pointer.is_empty() && !pointer.starts_with('/') {
+            return Ok(Err(error("pointer", "a JSON pointer (RFC 6901) is empty or begins with /")));
+        }
+        let found = self.table.get(&document)?.value().pointer(&pointer);
+        Ok(Ok(found.map(ToString::to_string)))
+    }
+
+    async fn fhirpath(
+        &mut self,
+        document: Resource<Document>,
+        expression: String,
+        variables: Option<String>,
+    ) -> wasmtime::Result<Result<String, Error>> {
+        self.budget.call()?;
+        let variables = match variables.as_deref().map(serde_json::from_str::<serde_json::Map<_, _>>) {
+            None => serde_json::Map::new(),
+            Some(Ok(variables)) => variables,
+            Some(Err(why)) => return Ok(Err(error("fhirpath", format!("the variables are no JSON object: {why}")))),
+        };
+        let document = self.table.get(&document)?.clone();
+        let environment = fhirpath::Environment {
+            current: self.input.resource.clone(),
+            previous: self.input.previous.clone(),
+            variables,
+        };
+        // On a thread of its own: evaluation does not yield, so it must not hold a worker. It is charged all the same.
+        let meter = std::sync::Arc::clone(&self.meter);
+        let left = std::time::Duration::from_millis(self.budget.limits.cpu_ms).saturating_sub(meter.now());
+        let work = tokio::task::spawn_blocking(move || meter.charge(|| fhirpath::evaluate(&expression, &document, &environment)));
+        match tokio::time::timeout(left, work).await {
+            Err(_) => Err(self.budget.over(crate::stop::Limit::Cpu)),
+            Ok(Err(_)) => Ok(Err(error("fhirpath", "the expression could not be evaluated"))),
+            Ok(Ok(Ok(found))) => Ok(Ok(serde_json::Value::Array(found).to_string())),
+            Ok(Ok(Err(why))) => Ok(Err(error("fhirpath", why.message))),
+        }
+    }
+
+    async fn bytes(&mut self, document: Resource<Document>) -> wasmtime::Result<Vec<u8>> {
+        Ok(self.table.get(&document)?.json().get().as_bytes().to_vec())
+    }
+
+    async fn drop(&mut self, document: Resource<Document>) -> wasmtime::Result<()> {
+        let document = self.table.delete(document)?;
+        self.budget.release(document.json().get().len());
+        Ok(())
+    }
+}

@@ -1,0 +1,214 @@
+//! `fhir`: writes. Each is held to the scopes, on the content before and after, and staged; nothing is sent.
+
+use std::sync::Arc;
+
+use hob_model::{Guard, Reference};
+use serde_json::{Value, json};
+
+use super::fhir::{Answer, ErrorRecord, resource_id, resource_type, say, told, version_id};
+use super::overlay::resources;
+use crate::Document;
+use crate::bindings::hob::bot::fhir::{Created, Error};
+use crate::criteria::Criteria;
+use crate::scopes::Need;
+use crate::staging::{Base, Seen};
+use crate::state::{State, reference_of};
+
+/// A write that answers nothing.
+pub(crate) enum Op {
+    Update(Vec<u8>),
+    Patch(String, String),
+    Delete(String),
+    Guard(String, String),
+}
+
+impl State {
+    pub(crate) async fn write(
+        &mut self,
+        function: &'static str,
+        body: Vec<u8>,
+        if_none_exist: Option<String>,
+    ) -> wasmtime::Result<Result<Created, Error>> {
+        self.budget.call()?;
+        let at = self.recorder.begin();
+        let (request, answer) = match parsed(&body) {
+            Ok(resource) => (json!([resource, if_none_exist]), self.create_checked(resource, if_none_exist).await),
+            Err(trouble) => (json!([null, if_none_exist]), Err(trouble)),
+        };
+        let answer = told(answer)?;
+        let record = answer
+            .as_ref()
+            .map(|created| json!({ "reference": created.reference, "is-final": created.is_final, "existed": created.existed }))
+            .map_err(ErrorRecord::from);
+        let grown = self.recorder.end(function, at, request, record);
+        self.budget.hold(grown)?;
+        self.check_output()?;
+        Ok(answer)
+    }
+
+    pub(crate) async fn begin_write(&mut self, function: &'static str, op: Op) -> wasmtime::Result<Result<(), Error>> {
+        self.budget.call()?;
+        let at = self.recorder.begin();
+        let (request, answer) = match op {
+            Op::Update(body) => match parsed(&body) {
+                Ok(resource) => (json!([resource]), self.update_checked(resource).await),
+                Err(trouble) => (json!([null]), Err(trouble)),
+            },
+            Op::Patch(reference, body) => (json!([reference, body]), self.patch_checked(&reference, &body).await),
+            Op::Delete(reference) => (json!([reference]), self.delete_checked(&reference).await),
+            Op::Guard(reference, version) => (json!([reference, version]), self.guard_checked(&reference, &version)),
+        };
+        let answer = told(answer)?;
+        let grown = self.recorder.end(function, at, request, answer.as_ref().map(|()| Value::Null).map_err(ErrorRecord::from));
+        self.budget.hold(grown)?;
+        self.check_output()?;
+        Ok(answer)
+    }
+
+    async fn create_checked(&mut self, resource: Value, if_none_exist: Option<String>) -> Answer<Created> {
+        let kind = resource_type(resource.get("resourceType").and_then(Value::as_str).unwrap_or_default())?;
+        let bound = Arc::clone(&self.bound);
+        let grant = bound.scopes.grant(&kind, Need::Create).map_err(|missing| self.denied(&missing))?;
+        grant.check(&resource).map_err(|missing| self.denied(&missing))?;
+        if let Some(query) = &if_none_exist {
+            bound.scopes.grant(&kind, Need::Search).map_err(|missing| self.denied(&missing))?;
+            if query.is_empty() {
+                return Err(say("invalid", "if-none-exist needs a search, such as identifier=system|value"));
+            }
+            if let Some(existing) = self.existing(&kind, query).await? {
+                return Ok(Created { is_final: !existing.starts_with("urn:"), reference: existing, existed: true });
+            }
+        }
+        let is_final = self.fhir.capabilities().client_ids;
+        let created = self.staging.create(self.input.run, &kind, resource, if_none_exist, is_final);
+        let (_, reference) = created.map_err(|why| say("invalid", why.to_string()))?;
+        Ok(Created { reference, is_final, existed: false })
+    }
+
+    /// What `if-none-exist` finds, on the server and among staged creates.
+    async fn existing(&mut self, kind: &hob_model::ResourceType, query: &str) -> Answer<Option<String>> {
+        let staged_here = self.staging.of_type(kind).next().is_some();
+        let criteria = Criteria::parse_query(kind, query);
+        if let (true, Err(why)) = (staged_here, &criteria) {
+            return Err(say("invalid", format!("if-none-exist cannot be judged on what this run staged: {why}")));
+        }
+        let page = self.fhir.search(kind, query).await?;
+        let bundle = self.permitted(page.bundle, false, false);
+        let criteria = criteria.ok();
+        let mut found: Vec<String> = Vec::new();
+        for resource in resources(&bundle).filter(|resource| resource.get("resourceType").and_then(Value::as_str) == Some(kind.as_str())) {
+            let Some(target) = reference_of(resource) else { continue };
+            let still = match self.staging.seen(&target) {
+                Seen::Unstaged => true,
+                Seen::Deleted => false,
+                Seen::Content(document) => criteria.as_ref().is_none_or(|criteria| criteria.matches(document.value())),
+            };
+            if still {
+                found.push(target.to_string());
+            }
+        }
+        let client_ids = self.fhir.capabilities().client_ids;
+        for (target, staged, create) in self.staging.of_type(kind) {
+            let matches = staged.zip(criteria.as_ref()).is_some_and(|(staged, criteria)| criteria.matches(staged.value()));
+            if create && matches {
+                found.push(if client_ids { target.to_string() } else { format!("urn:uuid:{}", target.id) });
+            }
+        }
+        if found.len() > 1 {
+            return Err(say("conflict", format!("if-none-exist finds {} resources of type {kind}: it must find at most one", found.len())));
+        }
+        Ok(found.pop())
+    }
+
+    async fn update_checked(&mut self, resource: Value) -> Answer<()> {
+        let kind = resource_type(resource.get("resourceType").and_then(Value::as_str).unwrap_or_default())?;
+        let id = resource.get("id").and_then(Value::as_str).ok_or_else(|| say("invalid", "an update needs `id` in the resource"))?;
+        let target = Reference { resource_type: kind, id: resource_id(id)? };
+        self.replace(target, |_| Ok(resource)).await
+    }
+
+    async fn patch_checked(&mut self, reference: &str, body: &str) -> Answer<()> {
+        let target = self.target(reference)?;
+        let patch: json_patch::Patch =
+            serde_json::from_str(body).map_err(|why| say("invalid", format!("not a JSON Patch (RFC 6902): {why}")))?;
+        self.replace(target, |current| {
+            let mut resource = current.value().clone();
+            // The crate's error holds the operation's number and pointer, not values.
+            json_patch::patch(&mut resource, &patch).map_err(|why| say("invalid", format!("the patch does not apply: {why}")))?;
+            Ok(resource)
+        })
+        .await
+    }
+
+    /// Stages new content, made of what the run sees of the resource.
+    async fn replace(&mut self, target: Reference, make: impl FnOnce(&Document) -> Answer<Value>) -> Answer<()> {
+        let bound = Arc::clone(&self.bound);
+        let need = if self.staging.is_create(&target) { Need::Create } else { Need::Update };
+        let grant = bound.scopes.grant(&target.resource_type, need).map_err(|missing| self.denied(&missing))?;
+        let base = self.write_base(&target).await?;
+        let current = match self.staging.seen(&target) {
+            Seen::Content(document) => document.clone(),
+            Seen::Deleted | Seen::Unstaged => match &base {
+                Some(base) => base.resource.clone(),
+                None => return Err(say("gone", "this run has staged its delete")),
+            },
+        };
+        if let Some(base) = &base {
+            grant.check(base.resource.value()).map_err(|missing| self.denied(&missing))?;
+        }
+        let resource = make(&current)?;
+        if reference_of(&resource).as_ref() != Some(&target) {
+            return Err(say("invalid", "a write cannot change the type or the id of a resource"));
+        }
+        grant.check(&resource).map_err(|missing| self.denied(&missing))?;
+        self.staging.update(&target, Document::from(resource), base);
+        Ok(())
+    }
+
+    async fn delete_checked(&mut self, reference: &str) -> Answer<()> {
+        let target = self.target(reference)?;
+        let bound = Arc::clone(&self.bound);
+        let need = if self.staging.is_create(&target) { Need::Create } else { Need::Delete };
+        let grant = bound.scopes.grant(&target.resource_type, need).map_err(|missing| self.denied(&missing))?;
+        let base = self.write_base(&target).await?;
+        if let Some(base) = &base {
+            grant.check(base.resource.value()).map_err(|missing| self.denied(&missing))?;
+        }
+        self.staging.delete(&target, base);
+        Ok(())
+    }
+
+    /// What the server has of a resource that is to be written; `None` for a staged create.
+    async fn write_base(&mut self, target: &Reference) -> Answer<Option<Base>> {
+        if self.staging.is_create(target) {
+            return Ok(None);
+        }
+        match self.staging.base(target) {
+            Some(base) => Ok(Some(base.clone())),
+            None => self.base(target).await.map(Some),
+        }
+    }
+
+    fn guard_checked(&mut self, reference: &str, version: &str) -> Answer<()> {
+        let target: Reference = reference.parse().map_err(|why| say("invalid", format!("{why}; give Type/id")))?;
+        let version = version_id(version)?;
+        let bound = Arc::clone(&self.bound);
+        bound.scopes.grant(&target.resource_type, Need::Read).map_err(|missing| self.denied(&missing))?;
+        let guard = Guard { target, version };
+        match self.guards.iter().find(|other| other.target == guard.target) {
+            Some(other) if other.version != guard.version => {
+                Err(say("conflict", "this run already guards the resource at another version"))
+            }
+            Some(_) => Ok(()),
+            None => {
+                self.guards.push(guard);
+                Ok(())
+            }
+        }
+    }
+}
+
+fn parsed(body: &[u8]) -> Answer<Value> {
+    let value: Value = serde_json::from_slice(body).map_err(|why| say("invalid", format!("the body is no JSON: {why}")))?;
+    if value.is_object() { Ok(value) } else { Err(say("invalid", "the body is no JSON object")) }
+}

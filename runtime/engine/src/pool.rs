@@ -1,0 +1,110 @@
+//! The settings of wasmtime: the pooling allocator, what of WebAssembly is allowed, and the epoch ticker.
+
+use std::sync::{Arc, Condvar, Mutex, PoisonError, Weak};
+use std::time::Duration;
+
+use wasmtime::{Config, Enabled, InstanceAllocationStrategy, PoolingAllocationConfig};
+
+use crate::{EngineConfig, EngineError};
+
+/// Core instances in one component: adapters and the libraries of interpreted languages are instances too.
+pub(crate) const CORE_INSTANCES: u32 = 48;
+/// Linear memories in one component.
+pub(crate) const MEMORIES: u32 = 4;
+/// Tables in one component.
+pub(crate) const TABLES: u32 = 48;
+/// Elements in one table.
+const TABLE_ELEMENTS: usize = 50_000;
+
+/// The engine's settings. Measured: keeping 2 MiB of a slot resident and scanning the page map makes instantiate, call and drop
+/// several times cheaper than mapping anew.
+pub(crate) fn config(of: &EngineConfig) -> Config {
+    let runs = of.concurrent_runs.max(1);
+    let mut pool = PoolingAllocationConfig::new();
+    pool.total_component_instances(runs)
+        .total_core_instances(runs.saturating_mul(8).max(CORE_INSTANCES))
+        .total_memories(runs.saturating_mul(2).max(MEMORIES))
+        .total_tables(runs.saturating_mul(8).max(TABLES))
+        .total_stacks(runs)
+        .total_gc_heaps(0)
+        .max_core_instances_per_component(CORE_INSTANCES)
+        .max_memories_per_component(MEMORIES)
+        .max_tables_per_component(TABLES)
+        .table_elements(TABLE_ELEMENTS)
+        .max_memory_size(usize::try_from(of.max_memory_mib).unwrap_or(usize::MAX).saturating_mul(1 << 20))
+        .linear_memory_keep_resident(2 << 20)
+        .table_keep_resident(64 << 10)
+        .async_stack_keep_resident(64 << 10)
+        .pagemap_scan(Enabled::Auto);
+    let mut config = Config::new();
+    config
+        .allocation_strategy(InstanceAllocationStrategy::Pooling(pool))
+        .wasm_component_model(true)
+        .epoch_interruption(true)
+        // A replay must give the same bits.
+        .cranelift_nan_canonicalization(true)
+        .relaxed_simd_deterministic(true)
+        .wasm_threads(false)
+        .wasm_memory64(false)
+        .max_wasm_stack(512 << 10)
+        .async_stack_size(1 << 20);
+    config
+}
+
+/// How many runs are under way; the ticker rests while there are none.
+#[derive(Default)]
+pub(crate) struct Busy {
+    runs: Mutex<(u32, bool)>,
+    wake: Condvar,
+}
+
+impl Busy {
+    /// Counts a run until the guard is dropped.
+    pub(crate) fn enter(self: &Arc<Self>) -> Entered {
+        let mut state = self.runs.lock().unwrap_or_else(PoisonError::into_inner);
+        state.0 += 1;
+        self.wake.notify_one();
+        Entered(Arc::clone(self))
+    }
+
+    /// Lets the ticker end.
+    pub(crate) fn close(&self) {
+        self.runs.lock().unwrap_or_else(PoisonError::into_inner).1 = true;
+        self.wake.notify_one();
+    }
+}
+
+/// A run under way.
+pub(crate) struct Entered(Arc<Busy>);
+
+impl Drop for Entered {
+    fn drop(&mut self) {
+        self.0.runs.lock().unwrap_or_else(PoisonError::into_inner).0 -= 1;
+    }
+}
+
+/// Starts the thread that advances the epoch, so that guests that burn CPU are interrupted every `tick_ms`.
+pub(crate) fn start_ticker(engine: &wasmtime::Engine, busy: &Arc<Busy>, tick_ms: u64) -> Result<(), EngineError> {
+    let engine = engine.weak();
+    let busy: Weak<Busy> = Arc::downgrade(busy);
+    let tick = Duration::from_millis(tick_ms.max(1));
+    let run = move || {
+        loop {
+            let Some(busy) = busy.upgrade() else { return };
+            let mut state = busy.runs.lock().unwrap_or_else(PoisonError::into_inner);
+            while state.0 == 0 && !state.1 {
+                state = busy.wake.wait(state).unwrap_or_else(PoisonError::into_inner);
+            }
+            if state.1 {
+                return;
+            }
+            drop(state);
+            drop(busy);
+            std::thread::sleep(tick);
+            let Some(engine) = engine.upgrade() else { return };
+            engine.increment_epoch();
+        }
+    };
+    let spawned = std::thread::Builder::new().name("hob-epoch".to_owned()).spawn(run);
+    spawned.map(drop).map_err(|error| EngineError::Start(format!("no thread for the epoch: {error}")))
+}

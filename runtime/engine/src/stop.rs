@@ -1,0 +1,62 @@
+//! Ends of an attempt that are not the guest's answer: limits, scopes, traps.
+
+use hob_model::{Failure, FailureKind, Limits};
+
+/// A limit of the manifest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Limit {
+    Cpu,
+    Wall,
+    Memory,
+    HostCalls,
+    Writes,
+    Output,
+}
+
+impl Limit {
+    /// The failure that ends an attempt over this limit. `retry`, since the next attempt may meet other data; the manifest's number
+    /// of attempts bounds it.
+    pub(crate) fn failure(self, limits: &Limits) -> Failure {
+        let (code, what, value, unit, key) = match self {
+            Self::Cpu => ("limit-cpu", "CPU time", limits.cpu_ms, " ms", "cpu-ms"),
+            Self::Wall => ("limit-wall", "time", limits.wall_ms, " ms", "wall-ms"),
+            Self::Memory => ("limit-memory", "memory", u64::from(limits.memory_mib), " MiB", "memory-mib"),
+            Self::HostCalls => ("limit-host-calls", "host calls", u64::from(limits.host_calls), "", "host-calls"),
+            Self::Writes => ("limit-writes", "staged writes", u64::from(limits.writes), "", "writes"),
+            Self::Output => ("limit-output", "output", u64::from(limits.output_kib), " KiB", "output-kib"),
+        };
+        Failure {
+            kind: FailureKind::Retry,
+            code: code.to_owned(),
+            message: format!("the attempt went over its limit of {value}{unit} of {what}; raise `limits.{key}` in bot.toml if it needs more"),
+            retry_after: None,
+        }
+    }
+}
+
+/// An error that ends the guest at once and says why the attempt failed.
+#[derive(Debug, thiserror::Error)]
+#[error("the attempt was stopped: {}", .0.code)]
+pub(crate) struct Stop(pub(crate) Failure);
+
+/// The failure behind an error that came out of the guest's call: what stopped it, or a trap with the names of the guest's functions
+/// (never its strings).
+pub(crate) fn failure_of(error: &wasmtime::Error) -> Failure {
+    if let Some(Stop(failure)) = error.downcast_ref::<Stop>() {
+        return failure.clone();
+    }
+    let trap = error.downcast_ref::<wasmtime::Trap>();
+    let mut message = match trap {
+        Some(trap) => trap.to_string(),
+        None if error.downcast_ref::<wasmtime_wasi::I32Exit>().is_some() => "the bot exited instead of returning".to_owned(),
+        None => "the sandbox refused a call of the bot".to_owned(),
+    };
+    if let Some(backtrace) = error.downcast_ref::<wasmtime::WasmBacktrace>() {
+        let names: Vec<&str> = backtrace.frames().iter().filter_map(wasmtime::FrameInfo::func_name).take(16).collect();
+        if !names.is_empty() {
+            message.push_str("; in ");
+            message.push_str(&names.join(" < "));
+        }
+    }
+    Failure { kind: FailureKind::Retry, code: "trap".to_owned(), message, retry_after: None }
+}
