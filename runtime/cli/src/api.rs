@@ -3,7 +3,9 @@
 
 use std::collections::BTreeMap;
 
-use hob_model::{Attempt, BotName, Capabilities, Effects, Event, LogLevel, LogLine, RunId, RunState, Source, SourceId, Timestamp};
+use hob_model::{
+    Attempt, BotName, Capabilities, Effects, Event, LogLevel, LogLine, RunId, RunState, Source, SourceId, Timestamp,
+};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -42,8 +44,17 @@ pub(crate) struct SourceRow {
 #[derive(Debug, Deserialize)]
 #[serde(untagged)]
 pub(crate) enum CheckLine {
-    Result { capabilities: Box<Capabilities>, usable: bool, problems: Vec<String> },
-    Step { step: String, ok: bool, #[serde(default)] detail: String },
+    Result {
+        capabilities: Box<Capabilities>,
+        usable: bool,
+        problems: Vec<String>,
+    },
+    Step {
+        step: String,
+        ok: bool,
+        #[serde(default)]
+        detail: String,
+    },
 }
 
 #[derive(Debug, Deserialize)]

@@ -15,7 +15,7 @@ use crate::output::{Color, Output};
 /// A FHIR server posts its subscription notifications to a Hob host. The host keeps each one durably, runs the bots that asked for
 /// it, each in a fresh WebAssembly sandbox, and writes what they decide back to the server in one transaction.
 #[derive(Debug, Parser)]
-#[command(name = "hob", version, after_help = EXAMPLES, propagate_version = true, subcommand_required = true, arg_required_else_help = true)]
+#[command(name = "hob", version, after_help = EXAMPLES, subcommand_required = true, arg_required_else_help = true)]
 pub(crate) struct Args {
     #[command(flatten)]
     pub(crate) global: Global,
@@ -75,6 +75,14 @@ pub(crate) fn base_url(text: &str) -> Result<BaseUrl, BadId> {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     Init(commands::init::Args),
+    Explain(commands::explain::Args),
+    #[command(flatten)]
+    Host(HostCommand),
+}
+
+/// Those that ask a host.
+#[derive(Debug, Subcommand)]
+pub(crate) enum HostCommand {
     Status(commands::status::Args),
     Source(commands::source::Args),
     Deploy(commands::deploy::Args),

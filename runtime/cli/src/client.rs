@@ -189,7 +189,10 @@ fn read_token(place: &TokenPlace) -> Result<String, CliError> {
 
 fn is_local(host: &BaseUrl) -> bool {
     let authority = host.as_str().split("://").nth(1).and_then(|rest| rest.split('/').next()).unwrap_or_default();
-    let name = authority.rsplit_once(':').filter(|(_, port)| port.bytes().all(|b| b.is_ascii_digit())).map_or(authority, |(name, _)| name);
+    let name = authority
+        .rsplit_once(':')
+        .filter(|(_, port)| port.bytes().all(|b| b.is_ascii_digit()))
+        .map_or(authority, |(name, _)| name);
     let name = name.trim_matches(['[', ']']);
     name == "localhost" || name.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }
@@ -212,7 +215,8 @@ fn unreachable(error: reqwest::Error, host: &BaseUrl, place: &str) -> CliError {
     }
     if error.is_connect() {
         let help = "start a host with `hob serve`, or name a running one with --host URL (or HOB_HOST): its `admin` address";
-        return CliError::new(exit_code::UNAVAILABLE, "host-unreachable", format!("no host answers: {}", words(error)), help).at(host);
+        return CliError::new(exit_code::UNAVAILABLE, "host-unreachable", format!("no host answers: {}", words(error)), help)
+            .at(host);
     }
     broken(error, place)
 }
@@ -229,9 +233,16 @@ fn not_ours(place: &str) -> CliError {
 
 /// An answer that has another shape than docs/admin-api.md says.
 pub(crate) fn unknown_shape(error: &serde_json::Error) -> CliError {
-    // serde's text may quote the value, which may be a patient's: the place is enough.
-    let message = format!("the answer has an unknown shape, at line {} column {} of its JSON", error.line(), error.column());
-    CliError::new(exit_code::PROTOCOL, "answer-unknown", message, "use the hob of the host's version, or --json, which shows the answer as it is")
+    // serde's text may quote the value, which may be a patient's: only what it says of keys is shown.
+    let text = error.to_string();
+    let what = if text.starts_with("missing field") { text } else { "a value is of another type".to_owned() };
+    let message = format!("the answer has an unknown shape: {what}");
+    CliError::new(
+        exit_code::PROTOCOL,
+        "answer-unknown",
+        message,
+        "use the hob of the host's version, or --json, which shows the answer as it is",
+    )
 }
 
 /// An answer of the right shape whose content makes no sense.
@@ -249,7 +260,8 @@ fn refused(status: StatusCode, body: &Value, place: &str) -> CliError {
         _ => exit_code::FAILURE,
     };
     if exit == exit_code::DENIED {
-        let help = "give the token that `admin-token` in the host's hob.toml names, by HOB_ADMIN_TOKEN, --token-env or --token-file";
+        let help =
+            "give the token that `admin-token` in the host's hob.toml names, by HOB_ADMIN_TOKEN, --token-env or --token-file";
         return CliError::new(exit, "denied", "the host refused the admin token", help).at(place);
     }
     match (text("code"), text("message")) {
@@ -274,7 +286,8 @@ mod tests {
         for host in ["http://127.0.0.1:8401", "http://localhost", "http://[::1]:8401/x", "http://127.1.2.3"] {
             assert!(is_local(&BaseUrl::new(host).unwrap()), "{host}");
         }
-        for host in ["http://10.0.0.1:8401", "http://localhost.example.org", "http://127.0.0.1.example.org:1", "https://hob:8401"] {
+        for host in ["http://10.0.0.1:8401", "http://localhost.example.org", "http://127.0.0.1.example.org:1", "https://hob:8401"]
+        {
             assert!(!is_local(&BaseUrl::new(host).unwrap()), "{host}");
         }
     }

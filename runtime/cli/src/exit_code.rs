@@ -28,7 +28,11 @@ pub const DENIED: u8 = 77;
 /// Every exit code with its name and meaning, in order, as docs/exit-codes.md lists them.
 pub const ALL: &[(u8, &str, &str)] = &[
     (OK, "OK", "what was asked is done"),
-    (FAILURE, "FAILURE", "what was asked was tried and did not succeed: the host refused it, a run failed, a source is not usable"),
+    (
+        FAILURE,
+        "FAILURE",
+        "what was asked was tried and did not succeed: the host refused it, a run failed, a source is not usable",
+    ),
     (USAGE, "USAGE", "the command line is wrong: an unknown option, a missing argument, a value of the wrong form"),
     (NOT_FOUND, "NOT_FOUND", "what was named does not exist: no such source, bot or run"),
     (CONFIG, "CONFIG", "a configuration is wrong or incomplete: `hob.toml`, `bot.toml`, a setting, the admin token's place"),

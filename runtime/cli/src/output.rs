@@ -58,7 +58,8 @@ pub(crate) struct Output {
 
 impl Output {
     pub(crate) fn new(json: bool, color: Color) -> Self {
-        let plain = std::env::var_os("NO_COLOR").is_some_and(|v| !v.is_empty()) || std::env::var_os("TERM").is_some_and(|v| v == "dumb");
+        let plain =
+            std::env::var_os("NO_COLOR").is_some_and(|v| !v.is_empty()) || std::env::var_os("TERM").is_some_and(|v| v == "dumb");
         let on = |terminal: bool| match color {
             Color::Auto => terminal && !plain,
             Color::Always => true,
@@ -124,7 +125,8 @@ impl Output {
     }
 
     fn render(&self, error: &CliError) -> String {
-        let mut text = format!("{}: {}", Paint::Red.on(&format!("error[{}]", error.code), self.color_err), shown(&error.message, false));
+        let mut text =
+            format!("{}: {}", Paint::Red.on(&format!("error[{}]", error.code), self.color_err), shown(&error.message, false));
         if let Some(at) = &error.at {
             let _ = write!(text, "\n   at: {}", shown(at, false));
         }
@@ -139,20 +141,25 @@ fn shown(text: &str, color: bool) -> Cow<'_, str> {
     if text.chars().all(harmless) {
         return text.into();
     }
-    text.chars().fold(String::with_capacity(text.len() + 16), |mut out, c| {
-        if harmless(c) {
-            out.push(c);
-        } else {
-            out.extend(c.escape_unicode());
-        }
-        out
-    }).into()
+    text.chars()
+        .fold(String::with_capacity(text.len() + 16), |mut out, c| {
+            if harmless(c) {
+                out.push(c);
+            } else {
+                out.extend(c.escape_unicode());
+            }
+            out
+        })
+        .into()
 }
 
 /// `text` from outside, on one line: for cells and log lines. Nothing in it can steer a terminal.
 pub(crate) fn inline(text: &str) -> Cow<'_, str> {
     if text.chars().any(char::is_control) {
-        text.chars().flat_map(|c| if c.is_control() { c.escape_default().collect::<Vec<_>>() } else { vec![c] }).collect::<String>().into()
+        text.chars()
+            .flat_map(|c| if c.is_control() { c.escape_default().collect::<Vec<_>>() } else { vec![c] })
+            .collect::<String>()
+            .into()
     } else {
         text.into()
     }

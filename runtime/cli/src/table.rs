@@ -105,7 +105,8 @@ mod tests {
             table.render("  ", false),
             "  BOT          STATE  NOTE\n  a            done   -\n  longer-name  dead   two\\nlines"
         );
-        let plain = table.render("", true).replace("\x1b[0m", "").replace("\x1b[1m", "").replace("\x1b[31m", "").replace("\x1b[32m", "");
+        let plain =
+            table.render("", true).replace("\x1b[0m", "").replace("\x1b[1m", "").replace("\x1b[31m", "").replace("\x1b[32m", "");
         assert_eq!(plain, table.render("", false));
     }
 

@@ -21,13 +21,19 @@ pub(crate) fn read(path: &Path) -> Result<Vec<u8>, CliError> {
     let length = length.map_err(|error| CliError::unreadable(path, &error))?;
     if length as u64 > LARGEST {
         let message = format!("the file is larger than {} MiB", LARGEST >> 20);
-        return Err(CliError::new(exit_code::DATA, "file-too-large", message, "give a smaller one").at(path.display()));
+        return Err(CliError::new(exit_code::DATA, "file-too-large", message, "give a smaller one").at(name(path)));
     }
     Ok(bytes)
 }
 
+/// What to call a file in an error.
+pub(crate) fn name(path: &Path) -> String {
+    if path == Path::new("-") { "stdin".to_owned() } else { path.display().to_string() }
+}
+
 /// A file's text.
 pub(crate) fn text(path: &Path) -> Result<String, CliError> {
-    String::from_utf8(read(path)?)
-        .map_err(|_| CliError::new(exit_code::DATA, "file-not-text", "the file is not UTF-8 text", "save it as UTF-8").at(path.display()))
+    String::from_utf8(read(path)?).map_err(|_| {
+        CliError::new(exit_code::DATA, "file-not-text", "the file is not UTF-8 text", "save it as UTF-8").at(name(path))
+    })
 }

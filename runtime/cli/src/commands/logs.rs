@@ -69,12 +69,14 @@ pub(crate) async fn run(args: Args, client: &Client, out: &Output) -> Result<(),
     for line in &last {
         show(line, out)?;
     }
-    while args.follow {
+    if !args.follow {
+        return Ok(());
+    }
+    loop {
         for line in page(&args, client, &mut place, Some(WAIT)).await? {
             show(&line, out)?;
         }
     }
-    Ok(())
 }
 
 /// The lines after `place`, which moves on.

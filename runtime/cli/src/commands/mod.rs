@@ -2,6 +2,7 @@
 
 pub(crate) mod bots;
 pub(crate) mod deploy;
+pub(crate) mod explain;
 mod files;
 pub(crate) mod init;
 pub(crate) mod invoke;
@@ -12,7 +13,7 @@ pub(crate) mod status;
 
 use std::time::Duration;
 
-use crate::args::{self, Command};
+use crate::args::{self, Command, HostCommand};
 use crate::error::CliError;
 use crate::output::Output;
 
@@ -20,25 +21,26 @@ use crate::output::Output;
 pub(crate) fn run(args: args::Args, out: &Output) -> Result<(), CliError> {
     let args::Args { global, command } = args;
     // What needs no host needs no token.
-    match command {
+    let command = match command {
         Command::Init(args) => return init::run(&args, out),
-        _ => {}
-    }
+        Command::Explain(args) => return explain::run(&args, out),
+        Command::Host(command) => command,
+    };
     let client = global.client(out)?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| CliError::runtime(&error))?;
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| CliError::runtime(&error))?;
     runtime.block_on(async {
         match command {
-            Command::Init(_) => Ok(()),
-            Command::Status(_) => status::run(&client, out).await,
-            Command::Source(args) => source::run(args, &client, out).await,
-            Command::Deploy(args) => deploy::run(args, &client, out).await,
-            Command::Bots(args) => bots::run(args, &client, out).await,
-            Command::Runs(args) => runs::run(args, &client, out).await,
-            Command::Show(args) => runs::show::run(args, &client, out).await,
-            Command::Retry(args) => runs::retry::run(args, &client, out).await,
-            Command::Dead(args) => runs::dead::run(args, &client, out).await,
-            Command::Logs(args) => logs::run(args, &client, out).await,
-            Command::Invoke(args) => invoke::run(args, &client, out).await,
+            HostCommand::Status(_) => status::run(&client, out).await,
+            HostCommand::Source(args) => source::run(args, &client, out).await,
+            HostCommand::Deploy(args) => deploy::run(args, &client, out).await,
+            HostCommand::Bots(args) => bots::run(args, &client, out).await,
+            HostCommand::Runs(args) => runs::run(args, &client, out).await,
+            HostCommand::Show(args) => runs::show::run(args, &client, out).await,
+            HostCommand::Retry(args) => runs::retry::run(args, &client, out).await,
+            HostCommand::Dead(args) => runs::dead::run(args, &client, out).await,
+            HostCommand::Logs(args) => logs::run(args, &client, out).await,
+            HostCommand::Invoke(args) => invoke::run(args, &client, out).await,
         }
     })
 }

@@ -38,7 +38,10 @@ pub(crate) async fn run(client: &Client, out: &Output) -> Result<(), CliError> {
     let mut facts = Facts::default();
     facts
         .add("host", client.host().as_str())
-        .add("ready", if ready { Cell::painted("yes", Paint::Green) } else { Cell::painted("no: it starts or drains", Paint::Yellow) })
+        .add(
+            "ready",
+            if ready { Cell::painted("yes", Paint::Green) } else { Cell::painted("no: it starts or drains", Paint::Yellow) },
+        )
         .add("version", status.version)
         .add("started", units::when(status.started))
         .add("runs", tally(&status.runs))

@@ -42,7 +42,8 @@ pub(crate) fn find(dir: &Path, manifest: &Manifest, named: Option<&Path>) -> Res
 /// The component's bytes, if they can be one: the host checks the rest.
 pub(crate) fn read(path: &Path) -> Result<Vec<u8>, CliError> {
     let bytes = files::read(path)?;
-    let refuse = |message: &str, help: &str| Err(CliError::new(exit_code::DATA, "no-component", message, help).at(path.display()));
+    let refuse =
+        |message: &str, help: &str| Err(CliError::new(exit_code::DATA, "no-component", message, help).at(path.display()));
     // The preamble of the binary formats: the layer is 0 for a module, 1 for a component.
     match bytes.get(..8) {
         Some([0, b'a', b's', b'm', _, _, 1, 0]) => Ok(bytes),
@@ -60,7 +61,8 @@ mod tests {
     fn bot(dir: &Path) -> (PathBuf, Manifest) {
         let bot = dir.join("bots/some-bot");
         std::fs::create_dir_all(&bot).unwrap();
-        let manifest = Manifest::parse("name = \"some-bot\"\nversion = \"1\"\ndescription = \"x\"\n[[on]]\ninvoke = true\n", "bot.toml");
+        let manifest =
+            Manifest::parse("name = \"some-bot\"\nversion = \"1\"\ndescription = \"x\"\n[[on]]\ninvoke = true\n", "bot.toml");
         (bot, manifest.unwrap())
     }
 

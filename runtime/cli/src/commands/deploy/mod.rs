@@ -77,7 +77,7 @@ pub(crate) fn manifest(dir: &Path) -> Result<(Manifest, String, PathBuf), CliErr
     let manifest = Manifest::parse(&text, &file.display().to_string()).map_err(|error| {
         let place = format!("{}:{}:{}", error.file, error.line, error.column);
         let key = error.key.map_or_else(String::new, |key| format!("`{key}`: "));
-        let help = "mend bot.toml; every key is explained in docs/manifest.md";
+        let help = "mend bot.toml at that line";
         CliError::new(exit_code::CONFIG, "manifest", format!("{key}{}", error.message), help).at(place)
     })?;
     Ok((manifest, text, file))

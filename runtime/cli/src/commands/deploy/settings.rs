@@ -15,7 +15,8 @@ pub(crate) fn read(given: &[String], manifest: &Manifest) -> Result<Map<String, 
         };
         let Some(spec) = manifest.settings.get(key) else {
             let known: Vec<&str> = manifest.settings.keys().map(String::as_str).collect();
-            let help = if known.is_empty() { "the bot has no settings".to_owned() } else { format!("it has {}", known.join(", ")) };
+            let help =
+                if known.is_empty() { "the bot has no settings".to_owned() } else { format!("it has {}", known.join(", ")) };
             return Err(refused("setting-unknown", format!("the bot has no setting `{key}`"), help, manifest));
         };
         let Some(value) = typed(text, spec.kind) else {

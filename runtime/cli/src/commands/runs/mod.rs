@@ -88,6 +88,7 @@ pub(crate) fn state(state: RunState) -> Cell {
 
 /// How many runs are in which state, on one line.
 pub(crate) fn tally(runs: &BTreeMap<RunState, u64>) -> String {
-    let counts: Vec<String> = runs.iter().filter(|(_, count)| **count > 0).map(|(state, count)| format!("{count} {state}")).collect();
+    let counts: Vec<String> =
+        runs.iter().filter(|(_, count)| **count > 0).map(|(state, count)| format!("{count} {state}")).collect();
     if counts.is_empty() { "none".to_owned() } else { counts.join(", ") }
 }

@@ -81,7 +81,8 @@ fn attempts(attempts: &[Attempt], color: bool) -> String {
                 FailureKind::Reject => ("reject", Paint::Red),
                 FailureKind::Fatal => ("fatal", Paint::Red),
             };
-            Cell::painted(format!("{word}: {}: {}", failure.code, failure.message), paint)
+            let word = if failure.code == word { String::new() } else { format!("{word}: ") };
+            Cell::painted(format!("{word}{}: {}", failure.code, failure.message), paint)
         });
         let took = units::span(attempt.ended.since(attempt.started));
         table.row([attempt.number.to_string().into(), units::when(attempt.started).into(), took.into(), end]);
@@ -154,7 +155,9 @@ fn decided(effects: &Effects, color: bool) -> String {
     }
     for timer in &effects.timers {
         match timer {
-            TimerOp::Set { key, at, .. } => table.row(["timer".into(), key.as_str().into(), format!("set to {}", units::when(*at)).into()]),
+            TimerOp::Set { key, at, .. } => {
+                table.row(["timer".into(), key.as_str().into(), format!("set to {}", units::when(*at)).into()])
+            }
             TimerOp::Cancel { key } => table.row(["timer".into(), key.as_str().into(), "taken back".into()]),
         }
     }

@@ -19,13 +19,17 @@ use crate::table::Facts;
 /// never stores or shows their values.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
+  # No authentication to the server; its notifications bear the Authorization header that the
+  # host finds in its variable HOB_IN_HAPI
   hob source add hapi --base http://localhost:8080/fhir
-      no authentication; notifications bear the Authorization header of the host's variable HOB_IN_HAPI
   hob source add clinic --base https://fhir.example.org/r4 --auth client-credentials \\
-      --token-url https://auth.example.org/token --client-id hob --client-secret file:/run/secrets/clinic
-  hob source add medplum --base https://api.medplum.com/fhir/R4 --auth basic --user ID --password env:MEDPLUM_SECRET \\
+      --token-url https://auth.example.org/token --client-id hob \\
+      --client-secret file:/run/secrets/clinic
+  hob source add medplum --base https://api.medplum.com/fhir/R4 \\
+      --auth basic --user ID --password env:MEDPLUM_SECRET \\
       --inbound hmac --inbound-secret env:MEDPLUM_WEBHOOK_SECRET
-  hob source add feed --base https://fhir.example.org/r4 --inbound path --inbound-secret env:FEED_PATH")]
+  hob source add feed --base https://fhir.example.org/r4 \\
+      --inbound path --inbound-secret env:FEED_PATH")]
 pub(crate) struct Args {
     /// What to call it: 1 to 63 of a-z, 0-9 and inner -
     #[arg(value_name = "NAME")]
@@ -34,7 +38,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "URL", value_parser = base_url)]
     base: BaseUrl,
     /// How Hob authenticates to it
-    #[arg(long, value_enum, default_value_t = AuthKind::None, help_heading = "Hob to the source")]
+    #[arg(long, value_enum, value_name = "HOW", default_value_t = AuthKind::None, help_heading = "Hob to the source")]
     auth: AuthKind,
     /// The token of `--auth bearer`
     #[arg(long, value_name = "REF", required_if_eq("auth", "bearer"), help_heading = "Hob to the source")]
@@ -58,7 +62,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "SCOPES", help_heading = "Hob to the source")]
     scope: Option<String>,
     /// How its notifications are authenticated
-    #[arg(long, value_enum, default_value_t = InboundKind::Header, help_heading = "The source to Hob")]
+    #[arg(long, value_enum, value_name = "HOW", default_value_t = InboundKind::Header, help_heading = "The source to Hob")]
     inbound: InboundKind,
     /// The header of `--inbound header` (Authorization unless given) or `--inbound hmac` (X-Signature unless given)
     #[arg(long, value_name = "NAME", help_heading = "The source to Hob")]
@@ -148,9 +152,10 @@ impl Args {
         ];
         match options.into_iter().find(|(_, given, kind, _)| *given && *kind != self.auth) {
             None => Ok(()),
-            Some((option, _, _, kind)) => {
-                Err(CliError::usage(format!("`{option}` only goes with `--auth {kind}`"), format!("add --auth {kind}, or drop {option}")))
-            }
+            Some((option, _, _, kind)) => Err(CliError::usage(
+                format!("`{option}` only goes with `--auth {kind}`"),
+                format!("add --auth {kind}, or drop {option}"),
+            )),
         }
     }
 
