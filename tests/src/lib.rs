@@ -1,1 +1,3 @@
-//! Tests that cross rooms.
+//! Tests that cross rooms, and what they share.
+
+pub mod hapi;
