@@ -49,10 +49,7 @@ pub(crate) fn after_failure(
             if counts.failures >= policy.attempts {
                 return Next::End(EndReason::RetriesExhausted);
             }
-            (
-                uniform(Duration::ZERO, policy.ceiling(counts.failures), rng),
-                Duration::from_millis(policy.first_ms),
-            )
+            (uniform(Duration::ZERO, policy.ceiling(counts.failures), rng), Duration::from_millis(policy.first_ms))
         }
         FailureKind::Conflict => {
             counts.conflicts = counts.conflicts.saturating_add(1);
@@ -62,9 +59,7 @@ pub(crate) fn after_failure(
             (uniform(Duration::ZERO, CONFLICT, rng), CONFLICT)
         }
     };
-    let floor = floor.map_or(Duration::ZERO, |floor| {
-        uniform(floor, floor.saturating_add(spread), rng)
-    });
+    let floor = floor.map_or(Duration::ZERO, |floor| uniform(floor, floor.saturating_add(spread), rng));
     Next::Again(now + wait.max(floor))
 }
 
@@ -88,33 +83,20 @@ mod tests {
     const NOW: Timestamp = Timestamp::from_micros(1_000_000);
 
     fn counts(failures: u32, conflicts: u32) -> Counts {
-        Counts {
-            failures,
-            conflicts,
-        }
+        Counts { failures, conflicts }
     }
 
     #[test]
     fn limits_are_counted_apart_and_name_themselves() {
-        let policy = Retry {
-            attempts: 2,
-            conflicts: 3,
-            ..Retry::default()
-        };
+        let policy = Retry { attempts: 2, conflicts: 3, ..Retry::default() };
         let mut rng = ChaCha8Rng::seed_from_u64(1);
         let mut at = counts(0, 0);
         let mut fail = |kind| after_failure(&mut at, kind, None, &policy, NOW, &mut rng);
         assert!(matches!(fail(FailureKind::Conflict), Next::Again(_)));
         assert!(matches!(fail(FailureKind::Retry), Next::Again(_)));
         assert!(matches!(fail(FailureKind::Conflict), Next::Again(_)));
-        assert_eq!(
-            fail(FailureKind::Conflict),
-            Next::End(EndReason::ConflictsExhausted)
-        );
-        assert_eq!(
-            fail(FailureKind::Retry),
-            Next::End(EndReason::RetriesExhausted)
-        );
+        assert_eq!(fail(FailureKind::Conflict), Next::End(EndReason::ConflictsExhausted));
+        assert_eq!(fail(FailureKind::Retry), Next::End(EndReason::RetriesExhausted));
         assert_eq!(fail(FailureKind::Reject), Next::End(EndReason::Rejected));
         assert_eq!(fail(FailureKind::Fatal), Next::End(EndReason::Fatal));
         assert_eq!(at, counts(2, 3));

@@ -36,18 +36,14 @@ pub(crate) struct Bot {
     pub(crate) order: Order,
     pub(crate) pager: Pager,
     pub(crate) in_flight: usize,
+    /// Whether it takes part in the round, as the turns know it.
+    pub(crate) in_round: bool,
     /// What may start as far as order and time go, by source.
     ready: BTreeMap<Option<SourceIx>, BTreeSet<Place>>,
 }
 
 impl Bot {
-    pub(crate) fn new(
-        tenant: TenantId,
-        tenant_ix: TenantIx,
-        name: BotName,
-        retry: Retry,
-        concurrency: usize,
-    ) -> Self {
+    pub(crate) fn new(tenant: TenantId, tenant_ix: TenantIx, name: BotName, retry: Retry, concurrency: usize) -> Self {
         Self {
             tenant,
             tenant_ix,
@@ -58,6 +54,7 @@ impl Bot {
             order: Order::new(),
             pager: Pager::default(),
             in_flight: 0,
+            in_round: false,
             ready: BTreeMap::new(),
         }
     }
@@ -75,19 +72,14 @@ impl Bot {
         }
     }
 
-    /// Whether it takes part in the round.
+    /// Whether it has something to start and may.
     pub(crate) fn is_active(&self) -> bool {
-        self.standing == Standing::Live
-            && self.in_flight < self.concurrency
-            && !self.ready.is_empty()
+        self.standing == Standing::Live && self.in_flight < self.concurrency && !self.ready.is_empty()
     }
 
     /// The oldest of its runs that may start and whose source lets it.
     pub(crate) fn startable(&self, sources: &Sources, now: Timestamp) -> Option<Place> {
-        let open = self
-            .ready
-            .iter()
-            .filter(|(source, _)| source.is_none_or(|ix| sources.is_open(ix, now)));
+        let open = self.ready.iter().filter(|(source, _)| source.is_none_or(|ix| sources.is_open(ix, now)));
         open.filter_map(|(_, places)| places.first().copied()).min()
     }
 }

@@ -7,10 +7,7 @@
 
 use std::str::FromStr;
 
-use chrono::{
-    DateTime, Days, LocalResult, NaiveDate, NaiveDateTime, Offset, TimeDelta, TimeZone, Timelike,
-    Utc,
-};
+use chrono::{DateTime, Days, LocalResult, NaiveDate, NaiveDateTime, Offset, TimeDelta, TimeZone, Timelike, Utc};
 use chrono_tz::Tz;
 use hob_model::Timestamp;
 
@@ -37,10 +34,8 @@ impl Schedule {
     /// # Errors
     /// [`BadSchedule`] where the expression breaks the grammar.
     pub fn parse(expression: &str, zone: Tz) -> Result<Self, BadSchedule> {
-        let fields = cron::Schedule::from_str(expression).map_err(|error| BadSchedule {
-            expression: expression.to_owned(),
-            reason: error.to_string(),
-        })?;
+        let fields = cron::Schedule::from_str(expression)
+            .map_err(|error| BadSchedule { expression: expression.to_owned(), reason: error.to_string() })?;
         Ok(Self { fields, zone })
     }
 
@@ -61,10 +56,7 @@ impl Schedule {
     pub fn next_after(&self, after: Timestamp) -> Option<Timestamp> {
         // A reading at or before the one that the clock shows at `after` has fired by then.
         let from = within_years(self.reading(after).with_nanosecond(0)?);
-        self.fields
-            .after(&from.and_utc())
-            .filter_map(|reading| self.instant(reading))
-            .find(|at| *at > after)
+        self.fields.after(&from.and_utc()).filter_map(|reading| self.instant(reading)).find(|at| *at > after)
     }
 
     /// The last instant at or before `at` at which it came due.
@@ -75,14 +67,8 @@ impl Schedule {
         let day = TimeDelta::days(1);
         let kept = Timestamp::from_utc(at.to_utc().checked_sub_signed(day)?);
         let shown = today.max(self.reading(kept).checked_add_signed(day)?);
-        let from = shown
-            .checked_add_signed(TimeDelta::seconds(1))?
-            .with_nanosecond(0)?;
-        self.fields
-            .after(&from.and_utc())
-            .rev()
-            .filter_map(|reading| self.instant(reading))
-            .find(|found| *found <= at)
+        let from = shown.checked_add_signed(TimeDelta::seconds(1))?.with_nanosecond(0)?;
+        self.fields.after(&from.and_utc()).rev().filter_map(|reading| self.instant(reading)).find(|found| *found <= at)
     }
 
     /// What the zone's clock shows.
@@ -90,9 +76,7 @@ impl Schedule {
         let utc = at.to_utc();
         let offset = self.zone.offset_from_utc_datetime(&utc.naive_utc()).fix();
         // Only at the very ends of chrono's range does the sum leave it.
-        utc.naive_utc()
-            .checked_add_offset(offset)
-            .unwrap_or(utc.naive_utc())
+        utc.naive_utc().checked_add_offset(offset).unwrap_or(utc.naive_utc())
     }
 
     /// Where a reading lies on the time line, by the rules above.
@@ -115,11 +99,7 @@ impl Schedule {
         };
         while after - before > 1 {
             let middle = before + (after - before) / 2;
-            if shows(middle)? > naive {
-                after = middle
-            } else {
-                before = middle
-            }
+            if shows(middle)? > naive { after = middle } else { before = middle }
         }
         DateTime::from_timestamp(after, 0)
     }
@@ -128,10 +108,7 @@ impl Schedule {
 /// The nearest reading to `reading` that the parser can count from: it knows the years 1970 to 2100, and panics at the ends of
 /// chrono's.
 fn within_years(reading: NaiveDateTime) -> NaiveDateTime {
-    let (first, last) = (
-        NaiveDate::from_ymd_opt(1969, 12, 31),
-        NaiveDate::from_ymd_opt(2101, 1, 1),
-    );
+    let (first, last) = (NaiveDate::from_ymd_opt(1969, 12, 31), NaiveDate::from_ymd_opt(2101, 1, 1));
     let (Some(first), Some(last)) = (first, last) else {
         return reading;
     };

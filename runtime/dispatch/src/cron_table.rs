@@ -53,13 +53,7 @@ impl CronTable {
     }
 
     /// Adds a trigger, or moves its mark. `mark` is the last instant that the ledger has taken; for a new trigger, its deploy.
-    pub fn set(
-        &mut self,
-        tenant: &TenantId,
-        bot: &BotName,
-        schedule: Schedule,
-        mark: Timestamp,
-    ) -> CronKey {
+    pub fn set(&mut self, tenant: &TenantId, bot: &BotName, schedule: Schedule, mark: Timestamp) -> CronKey {
         let key = CronKey {
             tenant: tenant.clone(),
             bot: bot.clone(),
@@ -67,21 +61,13 @@ impl CronTable {
             zone: schedule.zone().name().to_owned(),
         };
         let next = schedule.next_after(mark);
-        self.rows.insert(
-            key.clone(),
-            Row {
-                schedule,
-                mark,
-                next,
-            },
-        );
+        self.rows.insert(key.clone(), Row { schedule, mark, next });
         key
     }
 
     /// Forgets a bot's triggers.
     pub fn remove(&mut self, tenant: &TenantId, bot: &BotName) {
-        self.rows
-            .retain(|key, _| (&key.tenant, &key.bot) != (tenant, bot));
+        self.rows.retain(|key, _| (&key.tenant, &key.bot) != (tenant, bot));
     }
 
     /// What is due at `now`, in the order of keys. The same again until [`CronTable::fired`].
@@ -90,10 +76,7 @@ impl CronTable {
         let due = |(key, row): (&CronKey, &Row)| {
             let first = row.next.filter(|next| *next <= now)?;
             let at = row.schedule.last_until(now).unwrap_or(first).max(first);
-            Some(CronDue {
-                key: key.clone(),
-                at,
-            })
+            Some(CronDue { key: key.clone(), at })
         };
         self.rows.iter().filter_map(due).collect()
     }
@@ -126,12 +109,7 @@ mod tests {
     fn table() -> (CronTable, CronKey) {
         let mut table = CronTable::new();
         let daily = Schedule::parse("0 0 9 * * *", Tz::UTC).unwrap();
-        let key = table.set(
-            &"a".parse().unwrap(),
-            &"reminder".parse().unwrap(),
-            daily,
-            at("2026-11-01T12:00:00Z"),
-        );
+        let key = table.set(&"a".parse().unwrap(), &"reminder".parse().unwrap(), daily, at("2026-11-01T12:00:00Z"));
         (table, key)
     }
 
@@ -141,25 +119,14 @@ mod tests {
         assert_eq!(table.next(), Some(at("2026-11-02T09:00:00Z")));
         assert!(table.due(at("2026-11-02T08:59:59Z")).is_empty());
         let late = at("2026-11-05T10:00:00Z");
-        let due = vec![CronDue {
-            key: key.clone(),
-            at: at("2026-11-05T09:00:00Z"),
-        }];
+        let due = vec![CronDue { key: key.clone(), at: at("2026-11-05T09:00:00Z") }];
         assert_eq!(table.due(late), due);
-        assert_eq!(
-            table.due(late),
-            due,
-            "nothing is lost if it could not be written"
-        );
+        assert_eq!(table.due(late), due, "nothing is lost if it could not be written");
         table.fired(&key, due[0].at);
         assert!(table.due(late).is_empty());
         assert_eq!(table.next(), Some(at("2026-11-06T09:00:00Z")));
         table.fired(&key, at("2026-11-03T09:00:00Z"));
-        assert_eq!(
-            table.next(),
-            Some(at("2026-11-06T09:00:00Z")),
-            "marks do not move back"
-        );
+        assert_eq!(table.next(), Some(at("2026-11-06T09:00:00Z")), "marks do not move back");
     }
 
     #[test]
@@ -168,9 +135,6 @@ mod tests {
         table.remove(&"b".parse().unwrap(), &key.bot);
         assert!(table.next().is_some());
         table.remove(&key.tenant, &key.bot);
-        assert_eq!(
-            (table.next(), table.due(at("2027-01-01T00:00:00Z"))),
-            (None, vec![])
-        );
+        assert_eq!((table.next(), table.due(at("2027-01-01T00:00:00Z"))), (None, vec![]));
     }
 }

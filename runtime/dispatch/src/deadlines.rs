@@ -14,9 +14,7 @@ pub(crate) struct Deadlines<K> {
 
 impl<K: Ord + Copy> Deadlines<K> {
     pub(crate) const fn new() -> Self {
-        Self {
-            set: BTreeSet::new(),
-        }
+        Self { set: BTreeSet::new() }
     }
 
     pub(crate) fn insert(&mut self, at: Timestamp, key: K) {
@@ -33,11 +31,7 @@ impl<K: Ord + Copy> Deadlines<K> {
 
     /// Takes out the earliest that has come by `now`.
     pub(crate) fn pop_due(&mut self, now: Timestamp) -> Option<K> {
-        if self.next()? <= now {
-            self.set.pop_first().map(|(_, key)| key)
-        } else {
-            None
-        }
+        if self.next()? <= now { self.set.pop_first().map(|(_, key)| key) } else { None }
     }
 }
 
@@ -56,11 +50,7 @@ mod tests {
         assert_eq!(deadlines.next(), Some(at(10)));
         assert_eq!(deadlines.pop_due(at(9)), None);
         assert_eq!(
-            [
-                deadlines.pop_due(at(20)),
-                deadlines.pop_due(at(20)),
-                deadlines.pop_due(at(20))
-            ],
+            [deadlines.pop_due(at(20)), deadlines.pop_due(at(20)), deadlines.pop_due(at(20))],
             [Some('a'), Some('b'), None]
         );
         assert_eq!(deadlines.next(), Some(at(30)));

@@ -19,11 +19,13 @@ use rand_chacha::ChaCha8Rng;
 use crate::backoff::{self, Counts, Next};
 use crate::bot::{Bot, BotIx, Run, Standing, State, TenantIx};
 use crate::deadlines::Deadlines;
-use crate::io::{Config, Input, Outcome, Output, PageRequest, Policy, RunHead};
+use crate::io::{Config, Input, Outcome, Output};
 use crate::order::Place;
-use crate::pager::Pager;
 use crate::sources::{SourceIx, Sources};
 use crate::turns::Turns;
+
+mod memory;
+mod policy;
 
 /// Decides what runs when.
 #[derive(Debug)]
@@ -84,26 +86,14 @@ impl Dispatcher {
         self.now = self.now.max(now);
         match input {
             Input::Queued(head) => self.queued(&head),
-            Input::Page {
-                request,
-                heads,
-                more,
-            } => self.page(&request, heads, more),
+            Input::Page { request, heads, more } => self.page(&request, heads, more),
             Input::Ended { run, outcome } => self.ended(run, outcome),
-            Input::Policy {
-                tenant,
-                bot,
-                policy,
-            } => self.policy(tenant, bot, policy),
+            Input::Policy { tenant, bot, policy } => self.policy(tenant, bot, policy),
             Input::SourceUp { tenant, source } => {
                 let ix = self.sources.number(&tenant, &source);
                 self.sources.up(ix);
             }
-            Input::SourceDown {
-                tenant,
-                source,
-                until,
-            } => {
+            Input::SourceDown { tenant, source, until } => {
                 let ix = self.sources.number(&tenant, &source);
                 self.sources.down(ix, until);
             }
@@ -136,9 +126,7 @@ impl Dispatcher {
             return None;
         }
         let (bots, sources, now) = (&self.bots, &self.sources, self.now);
-        let (ix, place) = self
-            .turns
-            .take(|ix| bots.get(&ix)?.startable(sources, now))?;
+        let (ix, place) = self.turns.take(|ix| bots.get(&ix)?.startable(sources, now))?;
         self.set_state(place, State::InFlight);
         let bot = self.bots.get_mut(&ix)?;
         bot.in_flight += 1;
@@ -149,178 +137,9 @@ impl Dispatcher {
         if let Some(source) = run.source {
             self.sources.started(source);
         }
-        let attempt = run
-            .counts
-            .failures
-            .saturating_add(run.counts.conflicts)
-            .saturating_add(1);
+        let attempt = run.counts.failures.saturating_add(run.counts.conflicts).saturating_add(1);
         self.settle(ix);
-        Some(Output::Start {
-            tenant,
-            bot: name,
-            run: place.run,
-            attempt,
-        })
-    }
-
-    fn ask(&mut self) -> Option<PageRequest> {
-        let ix = self.hungry.iter().copied().find(|ix| self.has_room(*ix))?;
-        self.last_number += 1;
-        let id = self.last_number;
-        let room = self.share();
-        let bot = self.bots.get_mut(&ix)?;
-        let after_seq = bot.pager.ask(id);
-        let limit = room
-            .saturating_sub(bot.order.len())
-            .min(self.config.page)
-            .max(1);
-        let request = PageRequest {
-            id,
-            tenant: bot.tenant.clone(),
-            bot: bot.name.clone(),
-            after_seq,
-            limit,
-        };
-        self.touch(ix);
-        Some(request)
-    }
-
-    fn queued(&mut self, head: &RunHead) {
-        let Some(ix) = self.known(head) else { return };
-        let Some(bot) = self.bots.get_mut(&ix) else {
-            return;
-        };
-        if bot.pager.live(head.seq) {
-            self.admit_or_rewind(ix, head);
-        }
-        self.touch(ix);
-    }
-
-    fn retry(&mut self, head: &RunHead) {
-        if let Some(run) = self.runs.get_mut(&head.run) {
-            if !run.is_idle() {
-                return;
-            }
-            run.not_before = head.not_before;
-            run.counts = Counts {
-                failures: head.failures,
-                conflicts: head.conflicts,
-            };
-            let (bot, place, first) = (run.bot, run.place, run.state != State::Behind);
-            if first {
-                self.set_first(place);
-            }
-            self.touch(bot);
-            return;
-        }
-        let Some(ix) = self.known(head) else { return };
-        let Some(bot) = self.bots.get_mut(&ix) else {
-            return;
-        };
-        if bot.pager.reopened(head.seq) {
-            self.admit_or_rewind(ix, head);
-        }
-        self.touch(ix);
-    }
-
-    /// The bot of a head that is not in memory and whose runs are kept in memory.
-    fn known(&self, head: &RunHead) -> Option<BotIx> {
-        let ix = self.bot_ix(&head.tenant, &head.bot)?;
-        let kept = self
-            .bots
-            .get(&ix)
-            .is_some_and(|bot| bot.standing != Standing::Removed);
-        (kept && !self.runs.contains_key(&head.run)).then_some(ix)
-    }
-
-    fn bot_ix(&self, tenant: &TenantId, bot: &BotName) -> Option<BotIx> {
-        self.names.get(tenant)?.1.get(bot).copied()
-    }
-
-    fn page(&mut self, request: &PageRequest, mut heads: Vec<RunHead>, more: bool) {
-        let Some(ix) = self.bot_ix(&request.tenant, &request.bot) else {
-            return;
-        };
-        let Some(bot) = self.bots.get_mut(&ix) else {
-            return;
-        };
-        if let Some(page) = bot.pager.answer(request.id) {
-            heads.retain(|head| {
-                head.tenant == request.tenant
-                    && head.bot == request.bot
-                    && head.seq > request.after_seq
-            });
-            heads.sort_by_key(|head| head.seq);
-            // A page that says more and brings nothing would be asked for without end.
-            let more = more && !heads.is_empty();
-            let mut all = true;
-            for head in &heads {
-                if !self.runs.contains_key(&head.run)
-                    && !page.is_stale(head.run)
-                    && !self.admit(ix, head)
-                {
-                    all = false;
-                    break;
-                }
-                if let Some(bot) = self.bots.get_mut(&ix) {
-                    bot.pager.saw(head.seq);
-                }
-            }
-            if let Some(bot) = self.bots.get_mut(&ix).filter(|_| all && !more) {
-                bot.pager.reached_end(&page);
-            }
-        }
-        self.touch(ix);
-    }
-
-    fn admit_or_rewind(&mut self, ix: BotIx, head: &RunHead) {
-        let admitted = self.admit(ix, head);
-        if let Some(bot) = self.bots.get_mut(&ix) {
-            if admitted {
-                bot.pager.saw(head.seq)
-            } else {
-                bot.pager.rewind(head.seq)
-            }
-        }
-    }
-
-    /// Takes a head into memory, if there is room.
-    fn admit(&mut self, ix: BotIx, head: &RunHead) -> bool {
-        if !self.has_room(ix) {
-            return false;
-        }
-        if self.is_full() {
-            self.evict();
-        }
-        let source = head
-            .source
-            .as_ref()
-            .map(|source| self.sources.number(&head.tenant, source));
-        let Some(bot) = self.bots.get_mut(&ix) else {
-            return false;
-        };
-        let place = Place {
-            seq: head.seq,
-            run: head.run,
-        };
-        let resource = head.resource.clone().map(|resource| (source, resource));
-        let counts = Counts {
-            failures: head.failures,
-            conflicts: head.conflicts,
-        };
-        let run = Run {
-            bot: ix,
-            place,
-            source,
-            not_before: head.not_before,
-            counts,
-            state: State::Behind,
-        };
-        self.runs.insert(head.run, run);
-        bot.order
-            .insert(place, &head.lane, resource.as_ref(), head.recorded);
-        self.settle(ix);
-        true
+        Some(Output::Start { tenant, bot: name, run: place.run, attempt })
     }
 
     fn ended(&mut self, id: RunId, outcome: Outcome) {
@@ -328,9 +147,7 @@ impl Dispatcher {
             return;
         };
         let (ix, place, source, was) = (run.bot, run.place, run.source, run.state);
-        if let (Outcome::Finished, Some(source)) =
-            (outcome, source.filter(|_| was == State::InFlight))
-        {
+        if let (Outcome::Finished, Some(source)) = (outcome, source.filter(|_| was == State::InFlight)) {
             self.sources.up(source);
         }
         match outcome {
@@ -341,41 +158,17 @@ impl Dispatcher {
                     return;
                 };
                 let floor = retry_after.map(|wait| wait.min(self.config.max_retry_after));
-                let next = backoff::after_failure(
-                    &mut run.counts,
-                    kind,
-                    floor,
-                    &bot.retry,
-                    self.now,
-                    &mut self.rng,
-                );
-                let Counts {
-                    failures,
-                    conflicts,
-                } = run.counts;
+                let next = backoff::after_failure(&mut run.counts, kind, floor, &bot.retry, self.now, &mut self.rng);
+                let Counts { failures, conflicts } = run.counts;
                 let (tenant, bot) = (bot.tenant.clone(), bot.name.clone());
                 match next {
                     Next::Again(at) => {
-                        self.outputs.push_back(Output::Retry {
-                            tenant,
-                            bot,
-                            run: id,
-                            at,
-                            failures,
-                            conflicts,
-                        });
+                        self.outputs.push_back(Output::Retry { tenant, bot, run: id, at, failures, conflicts });
                         self.wait_until(place, at);
                     }
                     Next::End(reason) => {
                         run.state = State::Ending;
-                        self.outputs.push_back(Output::End {
-                            tenant,
-                            bot,
-                            run: id,
-                            failures,
-                            conflicts,
-                            reason,
-                        });
+                        self.outputs.push_back(Output::End { tenant, bot, run: id, failures, conflicts, reason });
                     }
                 }
             }
@@ -438,74 +231,8 @@ impl Dispatcher {
         }
         self.settle(ix);
         self.runs.remove(&place.run);
-        if self
-            .bots
-            .get(&ix)
-            .is_some_and(|bot| bot.standing == Standing::Removed && bot.order.len() == 0)
-        {
+        if self.bots.get(&ix).is_some_and(|bot| bot.standing == Standing::Removed && bot.order.len() == 0) {
             self.drop_bot(ix);
-        }
-    }
-
-    fn policy(&mut self, tenant: TenantId, name: BotName, policy: Policy) {
-        let ix = self.bot_ix(&tenant, &name);
-        match (policy, ix.and_then(|ix| self.bots.get_mut(&ix))) {
-            (Policy::Live { retry, concurrency }, Some(bot)) => {
-                if bot.standing == Standing::Removed {
-                    // What came meanwhile was not looked at.
-                    bot.pager = Pager::default();
-                }
-                bot.standing = Standing::Live;
-                bot.retry = retry;
-                bot.concurrency = concurrency.get() as usize;
-            }
-            (Policy::Live { retry, concurrency }, None) => {
-                self.last_number += 2;
-                let (tenant_ix, bots) = self
-                    .names
-                    .entry(tenant.clone())
-                    .or_insert_with(|| (TenantIx(self.last_number - 1), BTreeMap::new()));
-                let ix = BotIx(self.last_number);
-                bots.insert(name.clone(), ix);
-                self.bots.insert(
-                    ix,
-                    Bot::new(tenant, *tenant_ix, name, retry, concurrency.get() as usize),
-                );
-            }
-            (Policy::Paused, Some(bot)) if bot.standing == Standing::Live => {
-                bot.standing = Standing::Paused
-            }
-            (Policy::Removed, Some(bot)) => {
-                bot.standing = Standing::Removed;
-                let mut kept = bot.order.len();
-                while let Some(place) = ix.and_then(|ix| self.bots.get(&ix)?.order.newest_idle()) {
-                    self.forget(place, false);
-                    kept -= 1;
-                }
-                if let Some(ix) = ix.filter(|_| kept == 0) {
-                    self.drop_bot(ix);
-                }
-            }
-            (Policy::Paused | Policy::Removed, _) => {}
-        }
-        // The shares have changed.
-        let all: Vec<BotIx> = self.bots.keys().copied().collect();
-        for ix in all {
-            self.touch(ix);
-        }
-    }
-
-    fn drop_bot(&mut self, ix: BotIx) {
-        let Some(bot) = self.bots.remove(&ix) else {
-            return;
-        };
-        self.turns.remove(bot.tenant_ix, ix);
-        self.hungry.remove(&ix);
-        if let Some((_, bots)) = self.names.get_mut(&bot.tenant) {
-            bots.remove(&bot.name);
-            if bots.is_empty() {
-                self.names.remove(&bot.tenant);
-            }
         }
     }
 
@@ -518,22 +245,14 @@ impl Dispatcher {
             if !self.runs.get(&place.run).is_some_and(Run::is_idle) {
                 continue;
             }
-            if first {
-                self.set_first(place)
-            } else {
-                self.set_state(place, State::Behind)
-            }
+            if first { self.set_first(place) } else { self.set_state(place, State::Behind) }
         }
         self.touch(ix);
     }
 
     /// Order lets the run start: now, or when its wait is over.
     fn set_first(&mut self, place: Place) {
-        let until = self
-            .runs
-            .get(&place.run)
-            .and_then(|run| run.not_before)
-            .filter(|at| *at > self.now);
+        let until = self.runs.get(&place.run).and_then(|run| run.not_before).filter(|at| *at > self.now);
         self.set_state(place, until.map_or(State::Ready, State::Until));
     }
 
@@ -572,47 +291,17 @@ impl Dispatcher {
     /// is free, so that a ledger is not asked for each run.
     fn touch(&mut self, ix: BotIx) {
         let share = self.share();
-        let Some(bot) = self.bots.get(&ix) else {
-            return;
-        };
-        self.turns.set(bot.tenant_ix, ix, bot.is_active());
+        let Some(bot) = self.bots.get_mut(&ix) else { return };
+        let active = bot.is_active();
+        if active != bot.in_round {
+            bot.in_round = active;
+            self.turns.set(bot.tenant_ix, ix, active);
+        }
         let low_water = share - (share / 8).max(1);
         if bot.standing == Standing::Live && bot.pager.wants() && bot.order.len() <= low_water {
             self.hungry.insert(ix);
         } else {
             self.hungry.remove(&ix);
-        }
-    }
-
-    /// How many heads one bot may have in memory; at least one.
-    fn share(&self) -> usize {
-        (self.config.heads / self.bots.len().max(1))
-            .min(self.config.heads_per_bot)
-            .max(1)
-    }
-
-    fn is_full(&self) -> bool {
-        self.runs.len() >= self.config.heads.max(self.bots.len())
-    }
-
-    fn has_room(&self, ix: BotIx) -> bool {
-        self.bots
-            .get(&ix)
-            .is_some_and(|bot| bot.order.len() < self.share())
-            && (!self.is_full() || self.victim().is_some())
-    }
-
-    /// The newest idle run of the bot that is furthest over its share: a bot came after it had filled memory.
-    fn victim(&self) -> Option<Place> {
-        let share = self.share();
-        let over = self.bots.values().filter(|bot| bot.order.len() > share);
-        let idle = over.filter_map(|bot| Some((bot.order.len(), bot.order.newest_idle()?)));
-        idle.max_by_key(|(len, _)| *len).map(|(_, place)| place)
-    }
-
-    fn evict(&mut self) {
-        if let Some(place) = self.victim() {
-            self.forget(place, false);
         }
     }
 }

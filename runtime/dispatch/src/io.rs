@@ -3,9 +3,7 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use hob_model::{
-    BotName, FailureKind, LaneKey, Reference, Retry, RunId, RunState, SourceId, TenantId, Timestamp,
-};
+use hob_model::{BotName, FailureKind, LaneKey, Reference, Retry, RunId, RunState, SourceId, TenantId, Timestamp};
 
 /// An open run, without its event: what the dispatcher must know to give it its turn.
 #[derive(Debug, Clone, PartialEq, Eq)]

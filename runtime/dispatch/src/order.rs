@@ -55,11 +55,7 @@ struct Queues<K> {
 
 impl<K: Ord + Clone> Queues<K> {
     const fn new() -> Self {
-        Self {
-            last: 0,
-            numbers: BTreeMap::new(),
-            queues: BTreeMap::new(),
-        }
+        Self { last: 0, numbers: BTreeMap::new(), queues: BTreeMap::new() }
     }
 
     fn number(&mut self, name: &K) -> u64 {
@@ -68,8 +64,7 @@ impl<K: Ord + Clone> Queues<K> {
         }
         self.last += 1;
         self.numbers.insert(name.clone(), self.last);
-        self.queues
-            .insert(self.last, (name.clone(), Queue::default()));
+        self.queues.insert(self.last, (name.clone(), Queue::default()));
         self.last
     }
 
@@ -82,9 +77,7 @@ impl<K: Ord + Clone> Queues<K> {
     }
 
     fn drop_empty(&mut self, number: u64) {
-        if self
-            .get(number)
-            .is_some_and(|queue| queue.members.is_empty())
+        if self.get(number).is_some_and(|queue| queue.members.is_empty())
             && let Some((name, _)) = self.queues.remove(&number)
         {
             self.numbers.remove(&name);
@@ -103,12 +96,7 @@ pub(crate) struct Order {
 
 impl Order {
     pub(crate) const fn new() -> Self {
-        Self {
-            members: BTreeMap::new(),
-            lanes: Queues::new(),
-            resources: Queues::new(),
-            changes: Vec::new(),
-        }
+        Self { members: BTreeMap::new(), lanes: Queues::new(), resources: Queues::new(), changes: Vec::new() }
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -116,13 +104,7 @@ impl Order {
     }
 
     /// Puts a run in its queues. `begun` where its effects are recorded.
-    pub(crate) fn insert(
-        &mut self,
-        place: Place,
-        lane: &LaneKey,
-        resource: Option<&ResourceKey>,
-        begun: bool,
-    ) {
+    pub(crate) fn insert(&mut self, place: Place, lane: &LaneKey, resource: Option<&ResourceKey>, begun: bool) {
         let member = Member {
             rank: if begun { Rank::Begun } else { Rank::Fresh },
             in_flight: false,
@@ -146,7 +128,6 @@ impl Order {
             member.rank = Rank::Begun;
             member.in_flight = true;
         }
-        self.refresh_around(place);
     }
 
     /// The run is in flight no more, but keeps its lane.
@@ -154,22 +135,15 @@ impl Order {
         if let Some(member) = self.members.get_mut(&place) {
             member.in_flight = false;
         }
-        self.update(place, |queue, _| {
-            queue.in_flight = queue.in_flight.saturating_sub(1)
-        });
+        self.update(place, |queue, _| queue.in_flight = queue.in_flight.saturating_sub(1));
     }
 
     /// The run leaves.
     pub(crate) fn remove(&mut self, place: Place) {
-        if self
-            .members
-            .get(&place)
-            .is_some_and(|member| member.in_flight)
-        {
-            self.stop(place);
-        }
+        let in_flight = self.members.get(&place).is_some_and(|member| member.in_flight);
         self.update(place, |queue, rank| {
             queue.members.remove(&(rank, place));
+            queue.in_flight = queue.in_flight.saturating_sub(usize::from(in_flight));
         });
         if let Some(member) = self.members.remove(&place) {
             self.lanes.drop_empty(member.lane);
@@ -181,11 +155,7 @@ impl Order {
 
     /// The last in seq that is not in flight.
     pub(crate) fn newest_idle(&self) -> Option<Place> {
-        self.members
-            .iter()
-            .rev()
-            .find(|(_, member)| !member.in_flight)
-            .map(|(place, _)| *place)
+        self.members.iter().rev().find(|(_, member)| !member.in_flight).map(|(place, _)| *place)
     }
 
     /// What order lets start (`true`) or no longer lets start, since the last call, in turn.
@@ -201,10 +171,7 @@ impl Order {
         if let Some(queue) = self.lanes.get_mut(member.lane) {
             change(queue, member.rank);
         }
-        if let Some(queue) = member
-            .resource
-            .and_then(|resource| self.resources.get_mut(resource))
-        {
+        if let Some(queue) = member.resource.and_then(|resource| self.resources.get_mut(resource)) {
             change(queue, member.rank);
         }
         self.refresh_around(place);
@@ -217,10 +184,7 @@ impl Order {
             return;
         };
         let mut lanes = vec![member.lane];
-        if let Some(queue) = member
-            .resource
-            .and_then(|resource| self.resources.get(resource))
-        {
+        if let Some(queue) = member.resource.and_then(|resource| self.resources.get(resource)) {
             let mut fresh = 0;
             for (rank, other) in &queue.members {
                 fresh += usize::from(*rank == Rank::Fresh);
@@ -240,14 +204,8 @@ impl Order {
         let Some(queue) = self.lanes.get(lane) else {
             return;
         };
-        let first = if queue.in_flight > 0 {
-            None
-        } else {
-            queue.members.first()
-        };
-        let now = first
-            .filter(|(rank, place)| self.resource_lets(*rank, *place))
-            .map(|(_, place)| *place);
+        let first = if queue.in_flight > 0 { None } else { queue.members.first() };
+        let now = first.filter(|(rank, place)| self.resource_lets(*rank, *place)).map(|(_, place)| *place);
         let before = queue.ready;
         if now != before {
             self.changes.extend(before.map(|place| (place, false)));
@@ -262,10 +220,7 @@ impl Order {
         let resource = self.members.get(&place).and_then(|member| member.resource);
         resource
             .and_then(|resource| self.resources.get(resource))
-            .is_none_or(|queue| {
-                queue.in_flight == 0
-                    && (rank == Rank::Begun || queue.members.first() == Some(&(rank, place)))
-            })
+            .is_none_or(|queue| queue.in_flight == 0 && (rank == Rank::Begun || queue.members.first() == Some(&(rank, place))))
     }
 }
 

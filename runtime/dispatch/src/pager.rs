@@ -56,23 +56,14 @@ impl Pager {
 
     /// Begins a question; the answer is to hold what is after the returned seq.
     pub(crate) fn ask(&mut self, id: u64) -> u64 {
-        self.open = Some(Question {
-            id,
-            after: self.cursor,
-            missed: 0,
-            ended: BTreeSet::new(),
-            void: false,
-        });
+        self.open = Some(Question { id, after: self.cursor, missed: 0, ended: BTreeSet::new(), void: false });
         self.cursor
     }
 
     /// The answer to question `id`; `None` where it is not open, or was overtaken.
     pub(crate) fn answer(&mut self, id: u64) -> Option<Page> {
         let open = self.open.take_if(|open| open.id == id)?;
-        (open.after == self.cursor && !open.void).then_some(Page {
-            missed: open.missed,
-            ended: open.ended,
-        })
+        (open.after == self.cursor && !open.void).then_some(Page { missed: open.missed, ended: open.ended })
     }
 
     /// A run of the page was let in, is in memory already, or has ended.
@@ -147,10 +138,7 @@ mod tests {
         assert!(!pager.wants());
         assert!(pager.live(8));
         pager.saw(8);
-        assert!(
-            !pager.live(6),
-            "unknown and below the cursor: the ledger knows"
-        );
+        assert!(!pager.live(6), "unknown and below the cursor: the ledger knows");
         assert_eq!(pager.ask(3), 5);
     }
 

@@ -29,28 +29,17 @@ pub(crate) struct Sources {
 
 impl Sources {
     pub(crate) const fn new(cap: usize) -> Self {
-        Self {
-            cap,
-            names: BTreeMap::new(),
-            rows: Vec::new(),
-        }
+        Self { cap, names: BTreeMap::new(), rows: Vec::new() }
     }
 
     /// The number of a source, a new one if need be.
     pub(crate) fn number(&mut self, tenant: &TenantId, source: &SourceId) -> SourceIx {
-        if let Some(ix) = self
-            .names
-            .get(tenant)
-            .and_then(|sources| sources.get(source))
-        {
+        if let Some(ix) = self.names.get(tenant).and_then(|sources| sources.get(source)) {
             return *ix;
         }
         let ix = SourceIx(self.rows.len());
         self.rows.push(Row::default());
-        self.names
-            .entry(tenant.clone())
-            .or_default()
-            .insert(source.clone(), ix);
+        self.names.entry(tenant.clone()).or_default().insert(source.clone(), ix);
         ix
     }
 
@@ -91,12 +80,7 @@ impl Sources {
 
     /// The next instant after `now` at which a source that somebody waits for may be tried.
     pub(crate) fn next(&self, now: Timestamp) -> Option<Timestamp> {
-        self.rows
-            .iter()
-            .filter(|row| row.ready > 0)
-            .filter_map(|row| row.down)
-            .filter(|until| *until > now)
-            .min()
+        self.rows.iter().filter(|row| row.ready > 0).filter_map(|row| row.down).filter(|until| *until > now).min()
     }
 }
 
@@ -109,14 +93,8 @@ mod tests {
         let at = Timestamp::from_micros;
         let mut sources = Sources::new(2);
         let ix = sources.number(&"a".parse().unwrap(), &"hapi".parse().unwrap());
-        assert_eq!(
-            ix,
-            sources.number(&"a".parse().unwrap(), &"hapi".parse().unwrap())
-        );
-        assert_ne!(
-            ix,
-            sources.number(&"b".parse().unwrap(), &"hapi".parse().unwrap())
-        );
+        assert_eq!(ix, sources.number(&"a".parse().unwrap(), &"hapi".parse().unwrap()));
+        assert_ne!(ix, sources.number(&"b".parse().unwrap(), &"hapi".parse().unwrap()));
         sources.started(ix);
         assert!(sources.is_open(ix, at(0)));
         sources.started(ix);
@@ -127,10 +105,7 @@ mod tests {
         assert!(!sources.is_open(ix, at(9)));
         assert_eq!(sources.next(at(0)), None, "nobody waits for it");
         sources.ready(ix);
-        assert_eq!(
-            (sources.next(at(9)), sources.next(at(10))),
-            (Some(at(10)), None)
-        );
+        assert_eq!((sources.next(at(9)), sources.next(at(10))), (Some(at(10)), None));
         assert!(sources.is_open(ix, at(10)));
         sources.started(ix);
         assert!(!sources.is_open(ix, at(10)), "one tries it");

@@ -23,26 +23,15 @@ struct Tenant<B> {
 
 impl<T: Ord + Copy, B: Ord + Copy> Turns<T, B> {
     pub(crate) const fn new() -> Self {
-        Self {
-            clock: 0,
-            tenants: BTreeMap::new(),
-            order: BTreeSet::new(),
-        }
+        Self { clock: 0, tenants: BTreeMap::new(), order: BTreeSet::new() }
     }
 
     /// Whether `bot` has something to start from now on.
     pub(crate) fn set(&mut self, tenant: T, bot: B, active: bool) {
-        let row = self.tenants.entry(tenant).or_insert_with(|| Tenant {
-            served: 0,
-            bots: BTreeMap::new(),
-            order: BTreeSet::new(),
-        });
+        let row =
+            self.tenants.entry(tenant).or_insert_with(|| Tenant { served: 0, bots: BTreeMap::new(), order: BTreeSet::new() });
         let key = (*row.bots.entry(bot).or_insert(0), bot);
-        let changed = if active {
-            row.order.insert(key)
-        } else {
-            row.order.remove(&key)
-        };
+        let changed = if active { row.order.insert(key) } else { row.order.remove(&key) };
         if changed {
             if row.order.is_empty() {
                 self.order.remove(&(row.served, tenant));
@@ -65,15 +54,9 @@ impl<T: Ord + Copy, B: Ord + Copy> Turns<T, B> {
 
     /// The first in order for which `find` finds something: that is its turn.
     pub(crate) fn take<R>(&mut self, mut find: impl FnMut(B) -> Option<R>) -> Option<(B, R)> {
-        let mut ring = self
-            .order
-            .iter()
-            .filter_map(|(_, tenant)| Some((*tenant, self.tenants.get(tenant)?)));
-        let (tenant, bot, found) = ring.find_map(|(tenant, row)| {
-            row.order
-                .iter()
-                .find_map(|(_, bot)| Some((tenant, *bot, find(*bot)?)))
-        })?;
+        let mut ring = self.order.iter().filter_map(|(_, tenant)| Some((*tenant, self.tenants.get(tenant)?)));
+        let (tenant, bot, found) =
+            ring.find_map(|(tenant, row)| row.order.iter().find_map(|(_, bot)| Some((tenant, *bot, find(*bot)?))))?;
         self.clock += 1;
         if let Some(row) = self.tenants.get_mut(&tenant) {
             self.order.remove(&(row.served, tenant));
@@ -94,9 +77,7 @@ mod tests {
     use super::*;
 
     fn take(turns: &mut Turns<u8, char>, barred: &[char]) -> Option<char> {
-        turns
-            .take(|bot| (!barred.contains(&bot)).then_some(()))
-            .map(|(bot, ())| bot)
+        turns.take(|bot| (!barred.contains(&bot)).then_some(())).map(|(bot, ())| bot)
     }
 
     #[test]

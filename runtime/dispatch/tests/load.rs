@@ -15,18 +15,8 @@ use hob_model::{Retry, RunId, Timestamp};
 const NOW: Timestamp = Timestamp::from_micros(1_000_000);
 
 fn live(dispatcher: &mut Dispatcher, tenant: &str, bot: &str, concurrency: u32) {
-    let policy = Policy::Live {
-        retry: Retry::default(),
-        concurrency: NonZeroU32::new(concurrency).unwrap(),
-    };
-    dispatcher.handle(
-        Input::Policy {
-            tenant: tenant.parse().unwrap(),
-            bot: bot.parse().unwrap(),
-            policy,
-        },
-        NOW,
-    );
+    let policy = Policy::Live { retry: Retry::default(), concurrency: NonZeroU32::new(concurrency).unwrap() };
+    dispatcher.handle(Input::Policy { tenant: tenant.parse().unwrap(), bot: bot.parse().unwrap(), policy }, NOW);
 }
 
 fn head(seq: u64, tenant: &str, bot: &str, lane: u64) -> RunHead {
@@ -57,14 +47,7 @@ fn drain(
             Output::Start { bot, run, .. } => started.push((bot.to_string(), run)),
             Output::NeedMore(request) => {
                 let (heads, more) = page(request.bot.as_str(), request.after_seq, request.limit);
-                dispatcher.handle(
-                    Input::Page {
-                        request,
-                        heads,
-                        more,
-                    },
-                    now,
-                );
+                dispatcher.handle(Input::Page { request, heads, more }, now);
             }
             Output::Retry { .. } | Output::End { .. } => {}
             Output::Wait(_) => return started,
@@ -78,11 +61,7 @@ fn nothing(_: &str, _: u64, _: usize) -> (Vec<RunHead>, bool) {
 
 #[test]
 fn a_flood_of_one_bot_delays_another_by_one_start() {
-    let config = Config {
-        in_flight: 2,
-        per_source: 10,
-        ..Config::default()
-    };
+    let config = Config { in_flight: 2, per_source: 10, ..Config::default() };
     let mut dispatcher = Dispatcher::new(config, 1);
     live(&mut dispatcher, "a", "flood", 10);
     live(&mut dispatcher, "b", "quiet", 10);
@@ -92,24 +71,12 @@ fn a_flood_of_one_bot_delays_another_by_one_start() {
     }
     let mut flying = drain(&mut dispatcher, NOW, nothing);
     for round in 0..50 {
-        dispatcher.handle(
-            Input::Queued(head(10_000 + round, "b", "quiet", round)),
-            NOW,
-        );
-        assert!(
-            drain(&mut dispatcher, NOW, nothing).is_empty(),
-            "the host is at its cap"
-        );
+        dispatcher.handle(Input::Queued(head(10_000 + round, "b", "quiet", round)), NOW);
+        assert!(drain(&mut dispatcher, NOW, nothing).is_empty(), "the host is at its cap");
         let mut order = Vec::new();
         while order.last().is_none_or(|bot| bot != "quiet") {
             let (_, run) = flying.remove(0);
-            dispatcher.handle(
-                Input::Ended {
-                    run,
-                    outcome: Outcome::Finished,
-                },
-                NOW,
-            );
+            dispatcher.handle(Input::Ended { run, outcome: Outcome::Finished }, NOW);
             for (bot, run) in drain(&mut dispatcher, NOW, nothing) {
                 order.push(bot.clone());
                 flying.push((bot, run));
@@ -122,31 +89,14 @@ fn a_flood_of_one_bot_delays_another_by_one_start() {
 /// A bot has filled memory with runs that cannot start; then another is deployed.
 #[test]
 fn a_backlog_that_cannot_move_gives_way_to_a_new_bot() {
-    let config = Config {
-        heads: 100,
-        heads_per_bot: 100,
-        ..Config::default()
-    };
+    let config = Config { heads: 100, heads_per_bot: 100, ..Config::default() };
     let mut dispatcher = Dispatcher::new(config, 1);
     live(&mut dispatcher, "a", "stuck", 10);
     let until = NOW + Duration::from_secs(3_600);
     let (tenant, source) = ("a".parse().unwrap(), "hapi".parse().unwrap());
-    dispatcher.handle(
-        Input::SourceDown {
-            tenant,
-            source,
-            until,
-        },
-        NOW,
-    );
+    dispatcher.handle(Input::SourceDown { tenant, source, until }, NOW);
     let backlog = |bot: &str, after: u64, limit: usize| match bot {
-        "stuck" => (
-            (after + 1..=1_000)
-                .take(limit)
-                .map(|seq| head(seq, "a", "stuck", seq))
-                .collect(),
-            after + 100 < 1_000,
-        ),
+        "stuck" => ((after + 1..=1_000).take(limit).map(|seq| head(seq, "a", "stuck", seq)).collect(), after + 100 < 1_000),
         _ => nothing(bot, after, limit),
     };
     assert!(drain(&mut dispatcher, NOW, backlog).is_empty());
@@ -157,13 +107,7 @@ fn a_backlog_that_cannot_move_gives_way_to_a_new_bot() {
         dispatcher.handle(Input::Queued(head(seq, "b", "late", seq)), NOW);
         let started = drain(&mut dispatcher, NOW, backlog);
         assert_eq!(started.len(), 1, "{seq}");
-        dispatcher.handle(
-            Input::Ended {
-                run: started[0].1,
-                outcome: Outcome::Finished,
-            },
-            NOW,
-        );
+        dispatcher.handle(Input::Ended { run: started[0].1, outcome: Outcome::Finished }, NOW);
         assert!(dispatcher.heads() <= 100);
     }
     // What had to leave is read again, and all of it runs in the end.
@@ -174,11 +118,7 @@ fn a_backlog_that_cannot_move_gives_way_to_a_new_bot() {
         let page = |bot: &str, after: u64, limit: usize| match bot {
             "stuck" => {
                 let mut rest = open.iter().copied().filter(|seq| *seq > after);
-                let heads: Vec<_> = rest
-                    .by_ref()
-                    .take(limit)
-                    .map(|seq| head(seq, "a", "stuck", seq))
-                    .collect();
+                let heads: Vec<_> = rest.by_ref().take(limit).map(|seq| head(seq, "a", "stuck", seq)).collect();
                 (heads, rest.next().is_some())
             }
             _ => nothing(bot, after, limit),
@@ -187,13 +127,7 @@ fn a_backlog_that_cannot_move_gives_way_to_a_new_bot() {
         assert!(!started.is_empty(), "{} are left", left.len());
         for (_, run) in started {
             left.retain(|seq| RunId::of_parts(&[&seq.to_be_bytes()]) != run);
-            dispatcher.handle(
-                Input::Ended {
-                    run,
-                    outcome: Outcome::Finished,
-                },
-                now,
-            );
+            dispatcher.handle(Input::Ended { run, outcome: Outcome::Finished }, now);
         }
         now = now + Duration::from_millis(1);
     }
@@ -202,29 +136,15 @@ fn a_backlog_that_cannot_move_gives_way_to_a_new_bot() {
 /// A sanity bound, not a benchmark: far above what an unoptimised build needs, far below what a search through all runs would.
 #[test]
 fn a_hundred_thousand_runs_go_through_quickly() {
-    let config = Config {
-        in_flight: 256,
-        per_source: 256,
-        ..Config::default()
-    };
+    let config = Config { in_flight: 256, per_source: 256, ..Config::default() };
     let mut dispatcher = Dispatcher::new(config, 1);
-    let bots = [
-        "one", "two", "three", "four", "five", "six", "seven", "eight",
-    ];
+    let bots = ["one", "two", "three", "four", "five", "six", "seven", "eight"];
     for bot in bots {
         live(&mut dispatcher, "a", bot, 64);
     }
     drain(&mut dispatcher, NOW, nothing);
-    let heads: Vec<RunHead> = (1..=100_000_u64)
-        .map(|seq| {
-            head(
-                seq,
-                "a",
-                bots[usize::try_from(seq % 8).unwrap()],
-                seq % 5_000,
-            )
-        })
-        .collect();
+    let heads: Vec<RunHead> =
+        (1..=100_000_u64).map(|seq| head(seq, "a", bots[usize::try_from(seq % 8).unwrap()], seq % 5_000)).collect();
     #[allow(clippy::disallowed_methods, reason = "the bound is on real time")]
     let start = Instant::now();
     let mut done = 0;
@@ -236,25 +156,13 @@ fn a_hundred_thousand_runs_go_through_quickly() {
         }
         flying.extend(drain(&mut dispatcher, NOW, nothing));
         for (_, run) in std::mem::take(&mut flying) {
-            dispatcher.handle(
-                Input::Ended {
-                    run,
-                    outcome: Outcome::Finished,
-                },
-                NOW,
-            );
+            dispatcher.handle(Input::Ended { run, outcome: Outcome::Finished }, NOW);
             flying.extend(drain(&mut dispatcher, NOW, nothing));
             done += 1;
         }
     }
     while let Some((_, run)) = flying.pop() {
-        dispatcher.handle(
-            Input::Ended {
-                run,
-                outcome: Outcome::Finished,
-            },
-            NOW,
-        );
+        dispatcher.handle(Input::Ended { run, outcome: Outcome::Finished }, NOW);
         flying.extend(drain(&mut dispatcher, NOW, nothing));
         done += 1;
     }

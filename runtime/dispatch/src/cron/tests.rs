@@ -16,30 +16,16 @@ fn schedule(expression: &str, zone: Tz) -> Schedule {
 fn fires(schedule: &Schedule, from: &str, to: &str) -> Vec<String> {
     let next = |last: &Timestamp| schedule.next_after(*last);
     let all = std::iter::successors(schedule.next_after(at(from)), next);
-    all.take_while(|found| *found <= at(to))
-        .map(|found| found.to_string())
-        .collect()
+    all.take_while(|found| *found <= at(to)).map(|found| found.to_string()).collect()
 }
 
 #[test]
 fn an_ordinary_day_is_read_in_the_zone() {
     let daily = schedule("0 0 9 * * *", Tz::America__New_York);
-    assert_eq!(
-        daily.next_after(at("2026-11-22T13:59:59Z")),
-        Some(at("2026-11-22T14:00:00Z"))
-    );
-    assert_eq!(
-        daily.next_after(at("2026-11-22T14:00:00Z")),
-        Some(at("2026-11-23T14:00:00Z"))
-    );
-    assert_eq!(
-        daily.last_until(at("2026-11-22T14:00:00Z")),
-        Some(at("2026-11-22T14:00:00Z"))
-    );
-    assert_eq!(
-        daily.last_until(at("2026-11-22T13:59:59.5Z")),
-        Some(at("2026-11-21T14:00:00Z"))
-    );
+    assert_eq!(daily.next_after(at("2026-11-22T13:59:59Z")), Some(at("2026-11-22T14:00:00Z")));
+    assert_eq!(daily.next_after(at("2026-11-22T14:00:00Z")), Some(at("2026-11-23T14:00:00Z")));
+    assert_eq!(daily.last_until(at("2026-11-22T14:00:00Z")), Some(at("2026-11-22T14:00:00Z")));
+    assert_eq!(daily.last_until(at("2026-11-22T13:59:59.5Z")), Some(at("2026-11-21T14:00:00Z")));
 }
 
 /// New York, 2026-03-08: from 02:00 EST straight to 03:00 EDT, at 07:00 UTC.
@@ -53,11 +39,7 @@ fn a_skipped_reading_fires_at_the_first_instant_after_the_gap() {
     let often = schedule("0 */20 * * * *", Tz::America__New_York);
     assert_eq!(
         fires(&often, "2026-03-08T06:30:00Z", "2026-03-08T07:30:00Z"),
-        [
-            "2026-03-08T06:40:00.000000Z",
-            "2026-03-08T07:00:00.000000Z",
-            "2026-03-08T07:20:00.000000Z"
-        ],
+        ["2026-03-08T06:40:00.000000Z", "2026-03-08T07:00:00.000000Z", "2026-03-08T07:20:00.000000Z"],
         "the skipped ones and the one at the end of the gap are one"
     );
 }
@@ -70,18 +52,11 @@ fn a_repeated_reading_fires_the_first_time() {
         fires(&daily, "2026-10-31T12:00:00Z", "2026-11-03T00:00:00Z"),
         ["2026-11-01T05:30:00.000000Z", "2026-11-02T06:30:00.000000Z"]
     );
-    assert_eq!(
-        daily.last_until(at("2026-11-01T06:10:00Z")),
-        Some(at("2026-11-01T05:30:00Z"))
-    );
+    assert_eq!(daily.last_until(at("2026-11-01T06:10:00Z")), Some(at("2026-11-01T05:30:00Z")));
     let often = schedule("0 */30 * * * *", Tz::America__New_York);
     assert_eq!(
         fires(&often, "2026-11-01T05:00:00Z", "2026-11-01T07:30:00Z"),
-        [
-            "2026-11-01T05:30:00.000000Z",
-            "2026-11-01T07:00:00.000000Z",
-            "2026-11-01T07:30:00.000000Z"
-        ],
+        ["2026-11-01T05:30:00.000000Z", "2026-11-01T07:00:00.000000Z", "2026-11-01T07:30:00.000000Z"],
         "it rests for the repeated hour"
     );
 }
@@ -92,11 +67,7 @@ fn a_skipped_day_is_a_gap() {
     let daily = schedule("0 0 12 * * *", Tz::Pacific__Apia);
     assert_eq!(
         fires(&daily, "2011-12-29T00:00:00Z", "2011-12-31T12:00:00Z"),
-        [
-            "2011-12-29T22:00:00.000000Z",
-            "2011-12-30T10:00:00.000000Z",
-            "2011-12-30T22:00:00.000000Z"
-        ]
+        ["2011-12-29T22:00:00.000000Z", "2011-12-30T10:00:00.000000Z", "2011-12-30T22:00:00.000000Z"]
     );
 }
 
@@ -105,14 +76,8 @@ fn what_never_comes_is_none_and_what_cannot_be_read_says_why() {
     let never = schedule("0 0 0 30 2 *", Tz::UTC);
     assert_eq!(never.next_after(at("2026-01-01T00:00:00Z")), None);
     assert_eq!(never.last_until(at("2026-01-01T00:00:00Z")), None);
-    assert_eq!(
-        schedule("0 0 0 * * *", Tz::UTC).next_after(Timestamp::from_micros(i64::MAX)),
-        None
-    );
-    assert_eq!(
-        schedule("0 0 0 * * *", Tz::UTC).last_until(Timestamp::from_micros(i64::MIN)),
-        None
-    );
+    assert_eq!(schedule("0 0 0 * * *", Tz::UTC).next_after(Timestamp::from_micros(i64::MAX)), None);
+    assert_eq!(schedule("0 0 0 * * *", Tz::UTC).last_until(Timestamp::from_micros(i64::MIN)), None);
     let error = Schedule::parse("0 9 * *", Tz::UTC).unwrap_err();
     assert!(error.to_string().contains("`0 9 * *`"), "{error}");
 }

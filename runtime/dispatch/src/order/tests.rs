@@ -3,10 +3,7 @@
 use super::*;
 
 fn place(seq: u64) -> Place {
-    Place {
-        seq,
-        run: RunId::of_parts(&[&seq.to_be_bytes()]),
-    }
+    Place { seq, run: RunId::of_parts(&[&seq.to_be_bytes()]) }
 }
 
 fn insert(order: &mut Order, seq: u64, lane: &str, resource: &str, begun: bool) {
@@ -17,14 +14,7 @@ fn insert(order: &mut Order, seq: u64, lane: &str, resource: &str, begun: bool) 
 /// Applies the changes to `ready` and gives it back as seqs.
 fn ready(order: &mut Order, ready: &mut BTreeSet<u64>) -> Vec<u64> {
     for (place, on) in order.take_changes() {
-        assert!(
-            if on {
-                ready.insert(place.seq)
-            } else {
-                ready.remove(&place.seq)
-            },
-            "told twice"
-        );
+        assert!(if on { ready.insert(place.seq) } else { ready.remove(&place.seq) }, "told twice");
     }
     ready.iter().copied().collect()
 }
@@ -39,11 +29,7 @@ fn a_lane_goes_one_at_a_time_in_seq_order_also_when_they_come_out_of_order() {
     order.start(place(1));
     assert_eq!(ready(&mut order, &mut set), [2]);
     order.stop(place(1));
-    assert_eq!(
-        ready(&mut order, &mut set),
-        [1, 2],
-        "what failed holds its lane"
-    );
+    assert_eq!(ready(&mut order, &mut set), [1, 2], "what failed holds its lane");
     order.remove(place(1));
     assert_eq!(ready(&mut order, &mut set), [2, 3]);
 }
@@ -71,11 +57,7 @@ fn what_has_begun_goes_first_and_waits_for_no_older_one() {
     insert(&mut order, 2, "a", "Task/2", false);
     assert_eq!(ready(&mut order, &mut set), [1, 2]);
     insert(&mut order, 5, "a", "Task/1", true);
-    assert_eq!(
-        ready(&mut order, &mut set),
-        [5],
-        "its lane and its resource wait for it"
-    );
+    assert_eq!(ready(&mut order, &mut set), [5], "its lane and its resource wait for it");
     order.start(place(5));
     order.remove(place(5));
     assert_eq!(ready(&mut order, &mut set), [1, 2]);
@@ -85,13 +67,7 @@ fn what_has_begun_goes_first_and_waits_for_no_older_one() {
 fn nothing_is_kept_of_what_has_left() {
     let (mut order, mut set) = (Order::new(), BTreeSet::new());
     for seq in 1..=9 {
-        insert(
-            &mut order,
-            seq,
-            if seq % 2 == 0 { "a" } else { "b" },
-            "Task/1",
-            false,
-        );
+        insert(&mut order, seq, if seq % 2 == 0 { "a" } else { "b" }, "Task/1", false);
     }
     order.start(place(1));
     assert_eq!(order.newest_idle(), Some(place(9)));

@@ -2,11 +2,7 @@
 //!
 //! `HOB_SEED=n cargo test -p hob-dispatch --test simulation` repeats one.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "a test fails by panicking; the lint sees only functions marked as tests"
-)]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking; the lint sees only functions marked as tests")]
 
 mod model;
 mod world;
@@ -14,10 +10,7 @@ mod world;
 use world::{Mode, World};
 
 fn seeds(count: u64) -> Vec<u64> {
-    std::env::var("HOB_SEED")
-        .ok()
-        .and_then(|seed| seed.parse().ok())
-        .map_or((0..count).collect(), |seed| vec![seed])
+    std::env::var("HOB_SEED").ok().and_then(|seed| seed.parse().ok()).map_or((0..count).collect(), |seed| vec![seed])
 }
 
 /// Small memory, slow pages, delayed and doubled news, crashes: order, caps and bounds hold, and every run ends once.

@@ -16,6 +16,8 @@ pub(crate) struct Row {
     pub(crate) begun: bool,
     /// Opened again by an operator: others have gone on without it.
     pub(crate) reopened: bool,
+    /// The ledger closed it while it waited: its start is the host's to refuse.
+    pub(crate) closed_elsewhere: bool,
     /// How often it ended.
     pub(crate) ends: u32,
 }
@@ -64,10 +66,7 @@ fn same_resource(a: &RunHead, b: &RunHead) -> bool {
 
 impl Model {
     pub(crate) fn bot(&self, head: &RunHead) -> &BotState {
-        self.bots
-            .iter()
-            .find(|bot| (&bot.tenant, &bot.name) == (&head.tenant, &head.bot))
-            .unwrap()
+        self.bots.iter().find(|bot| (&bot.tenant, &bot.name) == (&head.tenant, &head.bot)).unwrap()
     }
 
     fn busy(&self) -> impl Iterator<Item = &Row> {
@@ -87,10 +86,7 @@ impl Model {
             return Some("its bot is at its cap");
         }
         let source = source_of(head)?;
-        let on_source = self
-            .busy()
-            .filter(|row| source_of(&row.head).as_ref() == Some(&source))
-            .count();
+        let on_source = self.busy().filter(|row| source_of(&row.head).as_ref() == Some(&source)).count();
         match self.down.get(&source) {
             Some(until) if *until > now => Some("its source is down"),
             Some(_) if on_source > 0 => Some("another tries its source"),
@@ -115,11 +111,7 @@ impl Model {
         if self.busy().any(|other| same_resource(&other.head, head)) {
             return Some("another of its resource is in flight");
         }
-        let mut older = self
-            .rows
-            .range(..seq)
-            .map(|(_, row)| row)
-            .filter(|row| row.open && !row.reopened);
+        let mut older = self.rows.range(..seq).map(|(_, row)| row).filter(|row| row.open && !row.reopened);
         if older.any(|older| same_lane(&older.head, head) || same_resource(&older.head, head)) {
             return Some("an older one is open");
         }
@@ -128,27 +120,14 @@ impl Model {
 
     /// The runs that order lets start, as a dispatcher that knows all runs must see it.
     pub(crate) fn first_in_order(&self) -> BTreeSet<u64> {
-        let waiting = self
-            .rows
-            .values()
-            .filter(|row| row.open && self.bot(&row.head).standing != Standing::Removed);
+        let waiting = self.rows.values().filter(|row| row.open && self.bot(&row.head).standing != Standing::Removed);
         let rank = |row: &Row| (!row.begun, row.head.seq);
         let first = |row: &&Row| {
-            let lane = self
-                .rows
-                .values()
-                .filter(|other| other.open && same_lane(&other.head, &row.head));
-            let resource = self
-                .rows
-                .values()
-                .filter(|other| other.open && same_resource(&other.head, &row.head));
+            let lane = self.rows.values().filter(|other| other.open && same_lane(&other.head, &row.head));
+            let resource = self.rows.values().filter(|other| other.open && same_resource(&other.head, &row.head));
             !row.busy
-                && lane
-                    .clone()
-                    .all(|other| !other.busy && rank(row) <= rank(other))
-                && resource
-                    .clone()
-                    .all(|other| !other.busy && (row.begun || rank(row) <= rank(other)))
+                && lane.clone().all(|other| !other.busy && rank(row) <= rank(other))
+                && resource.clone().all(|other| !other.busy && (row.begun || rank(row) <= rank(other)))
         };
         waiting.filter(first).map(|row| row.head.seq).collect()
     }
@@ -160,11 +139,7 @@ impl Model {
             let head = &self.rows[seq].head;
             match head.not_before.filter(|at| *at > now) {
                 Some(at) => Some(at),
-                None => self
-                    .down
-                    .get(&source_of(head)?)
-                    .copied()
-                    .filter(|until| *until > now),
+                None => self.down.get(&source_of(head)?).copied().filter(|until| *until > now),
             }
         });
         wakes.min()

@@ -43,38 +43,22 @@ pub(crate) struct World {
 impl World {
     pub(crate) fn new(seed: u64, mode: Mode) -> Self {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
-        let heads = if mode == Mode::Exact {
-            1_000_000
-        } else {
-            rng.random_range(6..40)
-        };
+        let heads = if mode == Mode::Exact { 1_000_000 } else { rng.random_range(6..40) };
         let config = Config {
             in_flight: rng.random_range(1..8),
             per_source: rng.random_range(1..4),
             heads,
-            heads_per_bot: if mode == Mode::Exact {
-                heads
-            } else {
-                rng.random_range(1..=heads)
-            },
+            heads_per_bot: if mode == Mode::Exact { heads } else { rng.random_range(1..=heads) },
             page: rng.random_range(1..10),
             ..Config::default()
         };
-        let bots =
-            [("a", "one"), ("a", "two"), ("b", "one"), ("c", "three")].map(|(tenant, name)| {
-                BotState {
-                    tenant: tenant.parse().unwrap(),
-                    name: name.parse().unwrap(),
-                    standing: Standing::Removed,
-                    retry: Retry {
-                        attempts: 3,
-                        conflicts: 4,
-                        first_ms: 1_000,
-                        max_ms: 3_000,
-                    },
-                    concurrency: rng.random_range(1..4),
-                }
-            });
+        let bots = [("a", "one"), ("a", "two"), ("b", "one"), ("c", "three")].map(|(tenant, name)| BotState {
+            tenant: tenant.parse().unwrap(),
+            name: name.parse().unwrap(),
+            standing: Standing::Removed,
+            retry: Retry { attempts: 3, conflicts: 4, first_ms: 1_000, max_ms: 3_000 },
+            concurrency: rng.random_range(1..4),
+        });
         let model = Model {
             config: config.clone(),
             rows: BTreeMap::new(),
@@ -118,11 +102,7 @@ impl World {
 
     fn pick<T: Clone>(&mut self, from: impl IntoIterator<Item = T>) -> Option<T> {
         let all: Vec<T> = from.into_iter().collect();
-        if all.is_empty() {
-            None
-        } else {
-            all.get(self.rng.random_range(0..all.len())).cloned()
-        }
+        if all.is_empty() { None } else { all.get(self.rng.random_range(0..all.len())).cloned() }
     }
 
     fn tell(&mut self, input: Input) {
@@ -153,14 +133,8 @@ impl World {
             self.last_seq += self.rng.random_range(1..3);
             let bot = self.rng.random_range(0..4);
             let lane = self.rng.random_range(0..4);
-            let resource = self.chance(70).then(|| {
-                format!("Task/{}", self.rng.random_range(0..5))
-                    .parse()
-                    .unwrap()
-            });
-            let source = self
-                .chance(80)
-                .then(|| ["x", "y"][self.rng.random_range(0..2)].parse().unwrap());
+            let resource = self.chance(70).then(|| format!("Task/{}", self.rng.random_range(0..5)).parse().unwrap());
+            let source = self.chance(80).then(|| ["x", "y"][self.rng.random_range(0..2)].parse().unwrap());
             let not_before = self.chance(10).then(|| self.now + Duration::from_secs(2));
             let bot = &self.model.bots[bot];
             let run = RunId::of_parts(&[&self.last_seq.to_be_bytes()]);
@@ -183,6 +157,7 @@ impl World {
                 busy: false,
                 begun: false,
                 reopened: false,
+                closed_elsewhere: false,
                 ends: 0,
             };
             self.model.rows.insert(head.seq, row);
@@ -206,11 +181,7 @@ impl World {
     /// An old notice comes again: never before its first time, or order would be the host's fault.
     fn repeat_news(&mut self) {
         let first_unheard = self.live.front().map_or(u64::MAX, |head| head.seq);
-        let heard = self
-            .model
-            .rows
-            .range(..first_unheard)
-            .map(|(_, row)| row.head.clone());
+        let heard = self.model.rows.range(..first_unheard).map(|(_, row)| row.head.clone());
         let heard: Vec<RunHead> = heard.collect();
         if let Some(head) = self.pick(heard) {
             self.tell(Input::Queued(head));
@@ -250,10 +221,7 @@ impl World {
         if let Some(run) = self.pick(self.ending.clone()) {
             self.ending.remove(&run);
             self.close_row(run);
-            self.tell(Input::Ended {
-                run,
-                outcome: Outcome::Finished,
-            });
+            self.tell(Input::Ended { run, outcome: Outcome::Finished });
         }
     }
 
@@ -283,14 +251,8 @@ impl World {
     }
 
     fn read(&self, request: &PageRequest) -> Answer {
-        let rows = self
-            .model
-            .rows
-            .range(request.after_seq + 1..)
-            .map(|(_, row)| row);
-        let of_bot = |row: &&Row| {
-            row.open && (&row.head.tenant, &row.head.bot) == (&request.tenant, &request.bot)
-        };
+        let rows = self.model.rows.range(request.after_seq + 1..).map(|(_, row)| row);
+        let of_bot = |row: &&Row| row.open && (&row.head.tenant, &row.head.bot) == (&request.tenant, &request.bot);
         let mut heads: Vec<RunHead> = rows.filter(of_bot).map(|row| row.head.clone()).collect();
         let more = heads.len() > request.limit;
         heads.truncate(request.limit);
@@ -307,11 +269,7 @@ impl World {
             None => self.questions[at].1 = Some(self.read(&self.questions[at].0)),
             Some((heads, more)) => {
                 let (request, _) = self.questions.remove(at);
-                self.tell(Input::Page {
-                    request,
-                    heads,
-                    more,
-                });
+                self.tell(Input::Page { request, heads, more });
             }
         }
     }
@@ -326,19 +284,12 @@ impl World {
     }
 
     fn toggle_source(&mut self) {
-        let key = (
-            ["a", "b"][self.rng.random_range(0..2)].parse().unwrap(),
-            "x".parse().unwrap(),
-        );
+        let key = (["a", "b"][self.rng.random_range(0..2)].parse().unwrap(), "x".parse().unwrap());
         let (tenant, source) = key.clone();
         if self.chance(50) {
             let until = self.now + Duration::from_millis(self.rng.random_range(0..4_000));
             self.model.down.insert(key, until);
-            self.tell(Input::SourceDown {
-                tenant,
-                source,
-                until,
-            });
+            self.tell(Input::SourceDown { tenant, source, until });
         } else {
             self.model.down.remove(&key);
             self.tell(Input::SourceUp { tenant, source });
@@ -346,12 +297,7 @@ impl World {
     }
 
     fn change_policy(&mut self) {
-        let standing = [
-            Standing::Live,
-            Standing::Live,
-            Standing::Paused,
-            Standing::Removed,
-        ][self.rng.random_range(0..4)];
+        let standing = [Standing::Live, Standing::Live, Standing::Paused, Standing::Removed][self.rng.random_range(0..4)];
         let bot = self.rng.random_range(0..4);
         self.set_policy(bot, standing);
     }
@@ -364,41 +310,26 @@ impl World {
         state.standing = standing;
         let concurrency = NonZeroU32::new(u32::try_from(state.concurrency).unwrap()).unwrap();
         let policy = match standing {
-            Standing::Live => Policy::Live {
-                retry: state.retry.clone(),
-                concurrency,
-            },
+            Standing::Live => Policy::Live { retry: state.retry.clone(), concurrency },
             Standing::Paused => Policy::Paused,
             Standing::Removed => Policy::Removed,
         };
         let (tenant, bot) = (state.tenant.clone(), state.name.clone());
         if standing == Standing::Removed {
-            for row in self
-                .model
-                .rows
-                .values_mut()
-                .filter(|row| row.head.bot == bot && row.head.tenant == tenant)
-            {
+            for row in self.model.rows.values_mut().filter(|row| row.head.bot == bot && row.head.tenant == tenant) {
                 row.begun &= row.busy;
             }
         }
-        self.tell(Input::Policy {
-            tenant,
-            bot,
-            policy,
-        });
+        self.tell(Input::Policy { tenant, bot, policy });
     }
 
     /// An operator opens a dead run again, or wants a waiting one now.
     fn reopen(&mut self) {
-        let rows = self.model.rows.values().filter(|row| {
-            !row.busy
-                && if row.open {
-                    row.head.not_before.is_some()
-                } else {
-                    row.ends == 1
-                }
-        });
+        let rows = self
+            .model
+            .rows
+            .values()
+            .filter(|row| !row.busy && if row.open { row.head.not_before.is_some() } else { row.ends == 1 });
         let seqs: Vec<u64> = rows.map(|row| row.head.seq).collect();
         let Some(seq) = self.pick(seqs) else { return };
         let unheard = self.live.iter().any(|head| head.seq == seq);
@@ -416,30 +347,21 @@ impl World {
 
     /// The ledger closes a run that waits (superseded); the dispatcher hears of it, or only when it starts it.
     fn close_elsewhere(&mut self) {
-        let rows = self
-            .model
-            .rows
-            .values()
-            .filter(|row| row.open && !row.busy && !row.head.recorded);
+        let rows = self.model.rows.values().filter(|row| row.open && !row.busy && !row.head.recorded);
         let runs: Vec<RunId> = rows.map(|row| row.head.run).collect();
         let Some(run) = self.pick(runs) else { return };
         self.close_row(run);
+        let seq = self.model.seqs[&run];
+        self.row(seq).closed_elsewhere = true;
         if self.mode == Mode::Exact || self.chance(50) {
-            self.tell(Input::Ended {
-                run,
-                outcome: Outcome::Finished,
-            });
+            self.tell(Input::Ended { run, outcome: Outcome::Finished });
         }
     }
 
     /// The host dies and comes up again: what was in flight may have its effects recorded.
     fn crash(&mut self) {
         for row in self.model.rows.values_mut() {
-            if row.busy
-                && row.open
-                && self.rng.random_range(0..2) == 0
-                && !self.ending.contains(&row.head.run)
-            {
+            if row.busy && row.open && self.rng.random_range(0..2) == 0 && !self.ending.contains(&row.head.run) {
                 row.head.recorded = true;
             }
             row.busy = false;
@@ -461,36 +383,17 @@ impl World {
             let output = self.dispatcher.poll(self.now);
             self.history.push(output.clone());
             let bound = self.model.config.heads.max(self.model.bots.len());
-            assert!(
-                self.dispatcher.heads() <= bound,
-                "seed {}: memory",
-                self.seed
-            );
+            assert!(self.dispatcher.heads() <= bound, "seed {}: memory", self.seed);
             match output {
                 Output::Start { run, attempt, .. } => self.started(run, attempt),
-                Output::Retry {
-                    run,
-                    at,
-                    failures,
-                    conflicts,
-                    ..
-                } => {
+                Output::Retry { run, at, failures, conflicts, .. } => {
                     let seq = self.model.seqs[&run];
                     let row = self.row(seq);
                     row.busy = false;
-                    assert_eq!(
-                        failures + conflicts,
-                        row.head.failures + row.head.conflicts + 1
-                    );
-                    (row.head.not_before, row.head.failures, row.head.conflicts) =
-                        (Some(at), failures, conflicts);
+                    assert_eq!(failures + conflicts, row.head.failures + row.head.conflicts + 1);
+                    (row.head.not_before, row.head.failures, row.head.conflicts) = (Some(at), failures, conflicts);
                     let (tenant, bot) = (row.head.tenant.clone(), row.head.bot.clone());
-                    let state = self
-                        .model
-                        .bots
-                        .iter()
-                        .find(|state| state.tenant == tenant && state.name == bot)
-                        .unwrap();
+                    let state = self.model.bots.iter().find(|state| state.tenant == tenant && state.name == bot).unwrap();
                     let removed = state.standing == Standing::Removed;
                     self.row(seq).begun &= !removed;
                 }
@@ -499,14 +402,7 @@ impl World {
                 }
                 Output::NeedMore(request) if self.mode == Mode::Exact => {
                     let (heads, more) = self.read(&request);
-                    self.dispatcher.handle(
-                        Input::Page {
-                            request,
-                            heads,
-                            more,
-                        },
-                        self.now,
-                    );
+                    self.dispatcher.handle(Input::Page { request, heads, more }, self.now);
                 }
                 Output::NeedMore(request) => self.questions.push((request, None)),
                 Output::Wait(at) => return self.waits(at),
@@ -521,19 +417,11 @@ impl World {
         let done = self.history.len();
         if row.open {
             let breach = self.model.breach(seq, self.now);
-            assert_eq!(
-                breach, None,
-                "seed {}, output {done}: start of {seq}",
-                self.seed
-            );
+            assert_eq!(breach, None, "seed {}, output {done}: start of {seq}", self.seed);
             let counted = row.head.failures + row.head.conflicts + 1;
-            assert_eq!(
-                attempt, counted,
-                "seed {}, output {done}: attempt of {seq}",
-                self.seed
-            );
+            assert_eq!(attempt, counted, "seed {}, output {done}: attempt of {seq}", self.seed);
         } else {
-            assert!(!row.busy, "seed {}, output {done}: {seq} twice", self.seed);
+            assert!(row.closed_elsewhere && !row.busy, "seed {}, output {done}: {seq} again", self.seed);
         }
         let row = self.row(seq);
         (row.busy, row.begun) = (true, true);
@@ -543,18 +431,12 @@ impl World {
     fn waits(&mut self, at: Option<Timestamp>) {
         self.wait = at;
         let context = format!("seed {}, output {}", self.seed, self.history.len());
-        assert!(
-            at.is_none_or(|at| at > self.now),
-            "{context}: waits for the past"
-        );
+        assert!(at.is_none_or(|at| at > self.now), "{context}: waits for the past");
         if self.mode == Mode::Exact {
             for seq in self.model.first_in_order() {
                 let head = &self.model.rows[&seq].head;
                 let early = head.not_before.is_some_and(|at| at > self.now);
-                assert!(
-                    early || self.model.barred(head, self.now).is_some(),
-                    "{context}: {seq} should have started"
-                );
+                assert!(early || self.model.barred(head, self.now).is_some(), "{context}: {seq} should have started");
             }
             assert_eq!(at, self.model.next(self.now), "{context}: Wait");
         }
@@ -582,31 +464,11 @@ impl World {
                 break;
             }
         }
-        let left: Vec<u64> = self
-            .model
-            .rows
-            .values()
-            .filter(|row| row.open)
-            .map(|row| row.head.seq)
-            .collect();
+        let left: Vec<u64> = self.model.rows.values().filter(|row| row.open).map(|row| row.head.seq).collect();
         assert!(left.is_empty(), "seed {}: never ended: {left:?}", self.seed);
         let doubled = |row: &&Row| row.ends > 1 + u32::from(row.reopened);
-        assert_eq!(
-            self.model
-                .rows
-                .values()
-                .find(doubled)
-                .map(|row| row.head.seq),
-            None,
-            "seed {}: doubled",
-            self.seed
-        );
-        assert_eq!(
-            self.dispatcher.heads(),
-            0,
-            "seed {}: memory keeps what has ended",
-            self.seed
-        );
+        assert_eq!(self.model.rows.values().find(doubled).map(|row| row.head.seq), None, "seed {}: doubled", self.seed);
+        assert_eq!(self.dispatcher.heads(), 0, "seed {}: memory keeps what has ended", self.seed);
         assert_eq!(self.dispatcher.in_flight(), 0, "seed {}", self.seed);
     }
 }
