@@ -99,7 +99,8 @@ impl Engine {
         if let Some(found) = self.cached(&name) {
             return Ok(found);
         }
-        let compiled = Component::from_binary(&self.0.wasmtime, component).map_err(|error| EngineError::Compile(format!("{error:#}")))?;
+        let compiled =
+            Component::from_binary(&self.0.wasmtime, component).map_err(|error| EngineError::Compile(format!("{error:#}")))?;
         if let Some(cache) = &self.0.cache {
             let stored = compiled.serialize().map_err(|error| format!("{error:#}"));
             let stored = stored.and_then(|code| cache.store(&name, &code).map_err(|error| error.to_string()));

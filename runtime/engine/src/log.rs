@@ -48,7 +48,8 @@ impl Log {
 
     fn line(&mut self, stream: Stream, bytes: &[u8]) {
         let text = String::from_utf8_lossy(bytes);
-        let levels = [("debug: ", LogLevel::Debug), ("info: ", LogLevel::Info), ("warn: ", LogLevel::Warn), ("error: ", LogLevel::Error)];
+        let levels =
+            [("debug: ", LogLevel::Debug), ("info: ", LogLevel::Info), ("warn: ", LogLevel::Warn), ("error: ", LogLevel::Error)];
         let named = levels.iter().find_map(|(prefix, level)| text.strip_prefix(prefix).map(|rest| (*level, rest)));
         let (level, text) = named.unwrap_or((if stream == Stream::Out { LogLevel::Info } else { LogLevel::Warn }, &text));
         self.lines.push(LogLine { level, text: text.to_owned() });
@@ -73,7 +74,10 @@ impl Log {
             }
         }
         if self.dropped > 0 {
-            let text = format!("{} more bytes of log were dropped: the limit is {} KiB; raise `limits.log-kib` in bot.toml", self.dropped, self.kib);
+            let text = format!(
+                "{} more bytes of log were dropped: the limit is {} KiB; raise `limits.log-kib` in bot.toml",
+                self.dropped, self.kib
+            );
             self.lines.push(LogLine { level: LogLevel::Warn, text });
         }
         std::mem::take(&mut self.lines)

@@ -146,7 +146,10 @@ impl State {
 /// The guest's failure in the model's words; what has no place there goes to the log.
 fn told(failure: types::Failure, lines: &std::sync::Mutex<log::Log>) -> Failure {
     if let Some(details) = &failure.details {
-        lines.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(LogLine { level: LogLevel::Error, text: format!("details: {details}") });
+        lines
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+            .push(LogLine { level: LogLevel::Error, text: format!("details: {details}") });
     }
     Failure {
         kind: if failure.kind == "reject" { FailureKind::Reject } else { FailureKind::Retry },

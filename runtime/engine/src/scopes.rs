@@ -140,7 +140,10 @@ mod tests {
 
     fn scopes(list: &[&str]) -> Scopes {
         let scopes: Vec<String> = list.iter().map(|scope| format!("{scope:?}")).collect();
-        let text = format!("name = \"a\"\nversion = \"1\"\ncomponent = \"a.wasm\"\nscopes = [{}]\n[[on]]\ninvoke = true\n", scopes.join(", "));
+        let text = format!(
+            "name = \"a\"\nversion = \"1\"\ncomponent = \"a.wasm\"\nscopes = [{}]\n[[on]]\ninvoke = true\n",
+            scopes.join(", ")
+        );
         Scopes::compile(&Manifest::parse(&text, "bot.toml").unwrap()).unwrap()
     }
 

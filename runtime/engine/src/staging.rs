@@ -70,7 +70,9 @@ impl Staging {
 
     /// The staged create that has this id.
     pub(crate) fn by_id(&self, id: &str) -> Option<&Reference> {
-        let create = |(target, staged, _): &&(Reference, Staged, usize)| matches!(staged, Staged::Create { .. }) && target.id.as_str() == id;
+        let create = |(target, staged, _): &&(Reference, Staged, usize)| {
+            matches!(staged, Staged::Create { .. }) && target.id.as_str() == id
+        };
         self.entries.iter().find(create).map(|(target, _, _)| target)
     }
 
@@ -83,7 +85,10 @@ impl Staging {
     }
 
     /// Staged contents of one type, in order; `true` for creates.
-    pub(crate) fn of_type<'a>(&'a self, kind: &'a ResourceType) -> impl Iterator<Item = (&'a Reference, Option<&'a Document>, bool)> {
+    pub(crate) fn of_type<'a>(
+        &'a self,
+        kind: &'a ResourceType,
+    ) -> impl Iterator<Item = (&'a Reference, Option<&'a Document>, bool)> {
         self.entries.iter().filter(move |(target, _, _)| target.resource_type == *kind).map(|(target, staged, _)| match staged {
             Staged::Create { resource, .. } => (target, Some(resource), true),
             Staged::Update { resource, .. } => (target, Some(resource), false),

@@ -10,8 +10,8 @@ use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 use crate::budget::{Budget, Meter};
 use crate::recorder::Recorder;
 use crate::release::Bound;
-use crate::stop::Limit;
 use crate::staging::{Base, Staging};
+use crate::stop::Limit;
 use crate::{Document, FhirReads, RunInput};
 
 /// A resource as the run first saw it.
@@ -103,8 +103,7 @@ impl State {
     /// What is left when the guest is gone: effects, journal without log, versions seen.
     pub(crate) fn finish(mut self) -> (Result<Effects, Failure>, Journal, BTreeMap<Reference, VersionId>) {
         let read = self.known.iter().map(|(reference, known)| (reference.clone(), known.base.version.clone())).collect();
-        let journal =
-            Journal { seed: self.input.seed, started: self.input.now, calls: self.recorder.take(), log: Vec::new() };
+        let journal = Journal { seed: self.input.seed, started: self.input.now, calls: self.recorder.take(), log: Vec::new() };
         (self.effects(), journal, read)
     }
 

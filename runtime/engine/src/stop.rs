@@ -28,7 +28,9 @@ impl Limit {
         Failure {
             kind: FailureKind::Retry,
             code: code.to_owned(),
-            message: format!("the attempt went over its limit of {value}{unit} of {what}; raise `limits.{key}` in bot.toml if it needs more"),
+            message: format!(
+                "the attempt went over its limit of {value}{unit} of {what}; raise `limits.{key}` in bot.toml if it needs more"
+            ),
             retry_after: None,
         }
     }

@@ -45,11 +45,8 @@ impl HostDocument for State {
             Some(Err(why)) => return Ok(Err(error("fhirpath", format!("the variables are no JSON object: {why}")))),
         };
         let document = self.table.get(&document)?.clone();
-        let environment = fhirpath::Environment {
-            current: self.input.resource.clone(),
-            previous: self.input.previous.clone(),
-            variables,
-        };
+        let environment =
+            fhirpath::Environment { current: self.input.resource.clone(), previous: self.input.previous.clone(), variables };
         // On a thread of its own: evaluation does not yield, so it must not hold a worker. It is charged all the same.
         let meter = std::sync::Arc::clone(&self.meter);
         let left = std::time::Duration::from_millis(self.budget.limits.cpu_ms).saturating_sub(meter.now());

@@ -190,7 +190,12 @@ impl State {
         Ok(base)
     }
 
-    async fn one(&mut self, function: &'static str, request: Value, ask: Answer<Ask>) -> wasmtime::Result<Result<Resource<Document>, Error>> {
+    async fn one(
+        &mut self,
+        function: &'static str,
+        request: Value,
+        ask: Answer<Ask>,
+    ) -> wasmtime::Result<Result<Resource<Document>, Error>> {
         self.budget.call()?;
         let at = self.recorder.begin();
         let got = match ask {
@@ -198,7 +203,8 @@ impl State {
             Err(trouble) => Err(trouble),
         };
         let answer = told(got)?;
-        let grown = self.recorder.end(function, at, request, answer.as_ref().map(|got| got.document.json()).map_err(ErrorRecord::from));
+        let grown =
+            self.recorder.end(function, at, request, answer.as_ref().map(|got| got.document.json()).map_err(ErrorRecord::from));
         self.budget.hold(grown)?;
         match answer {
             Ok(got) => self.hand_out(got.document).map(Ok),
@@ -206,7 +212,12 @@ impl State {
         }
     }
 
-    async fn many(&mut self, function: &'static str, request: Value, ask: Answer<Ask>) -> wasmtime::Result<Result<WitPage, Error>> {
+    async fn many(
+        &mut self,
+        function: &'static str,
+        request: Value,
+        ask: Answer<Ask>,
+    ) -> wasmtime::Result<Result<WitPage, Error>> {
         self.budget.call()?;
         let at = self.recorder.begin();
         let got = match ask {
@@ -214,7 +225,8 @@ impl State {
             Err(trouble) => Err(trouble),
         };
         let answer = told(got)?;
-        let record = answer.as_ref().map(|got| PageRecord { bundle: got.document.json(), next: &got.next }).map_err(ErrorRecord::from);
+        let record =
+            answer.as_ref().map(|got| PageRecord { bundle: got.document.json(), next: &got.next }).map_err(ErrorRecord::from);
         let grown = self.recorder.end(function, at, request, record);
         self.budget.hold(grown)?;
         match answer {

@@ -9,9 +9,8 @@ use crate::bindings::hob::bot::outbox::{Host, Request};
 use crate::state::State;
 
 /// Headers that belong to the host's HTTP client, or that it sets to keep its promise.
-const OURS: [&str; 9] = [
-    "connection", "content-length", "expect", "host", "idempotency-key", "te", "trailer", "transfer-encoding", "upgrade",
-];
+const OURS: [&str; 9] =
+    ["connection", "content-length", "expect", "host", "idempotency-key", "te", "trailer", "transfer-encoding", "upgrade"];
 
 impl Host for State {
     async fn send(&mut self, request: Request) -> wasmtime::Result<Result<(), String>> {
@@ -52,7 +51,8 @@ impl State {
         if self.outbox.iter().any(|item| item.key == request.key) {
             return Err("this run already has an outbox item of this key".to_owned());
         }
-        let method = Method::from_bytes(request.method.to_ascii_uppercase().as_bytes()).map_err(|_| "not an HTTP method".to_owned())?;
+        let method =
+            Method::from_bytes(request.method.to_ascii_uppercase().as_bytes()).map_err(|_| "not an HTTP method".to_owned())?;
         let url = Url::parse(&request.url).map_err(|why| format!("not an absolute URL: {why}"))?;
         for (name, value) in &request.headers {
             let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| "a header's name is not one".to_owned())?;
@@ -77,10 +77,14 @@ fn allows(rule: &HttpRule, method: &Method, url: &Url) -> bool {
         // The URL hides its scheme's own port; a rule may still spell it.
         None => {
             let (name, port) = rule.host.rsplit_once(':').unwrap_or((&rule.host, ""));
-            name.eq_ignore_ascii_case(host) && (port.is_empty() || url.port_or_known_default().is_some_and(|known| port == known.to_string()))
+            name.eq_ignore_ascii_case(host)
+                && (port.is_empty() || url.port_or_known_default().is_some_and(|known| port == known.to_string()))
         }
     });
-    let path = url.path().strip_prefix(rule.path.as_str()).is_some_and(|rest| rule.path.ends_with('/') || rest.is_empty() || rest.starts_with('/'));
+    let path = url
+        .path()
+        .strip_prefix(rule.path.as_str())
+        .is_some_and(|rest| rule.path.ends_with('/') || rest.is_empty() || rest.starts_with('/'));
     let nobody = url.username().is_empty() && url.password().is_none();
     scheme && host && path && nobody && rule.methods.iter().any(|allowed| allowed.eq_ignore_ascii_case(method.as_str()))
 }
@@ -91,7 +95,12 @@ mod tests {
 
     #[test]
     fn rules_hold_method_scheme_host_port_and_path() {
-        let rule = |host: &str, path: &str| HttpRule { methods: vec!["POST".into()], host: host.into(), path: path.into(), insecure: false };
+        let rule = |host: &str, path: &str| HttpRule {
+            methods: vec!["POST".into()],
+            host: host.into(),
+            path: path.into(),
+            insecure: false,
+        };
         let ok = |rule: &HttpRule, method: Method, url: &str| allows(rule, &method, &Url::parse(url).unwrap());
         let sms = rule("sms.example", "/v1");
         assert!(ok(&sms, Method::POST, "https://sms.example/v1/send"));

@@ -3,11 +3,11 @@
 use hob_model::ResourceType;
 use serde_json::{Value, json};
 
+use crate::Document;
 use crate::criteria::Criteria;
 use crate::scopes::Need;
 use crate::staging::{Base, Seen};
 use crate::state::{Known, State, identity, reference_of};
-use crate::Document;
 
 impl State {
     /// A search's first page: staged resources replace or drop hits, staged creates that match are added. Where the host cannot judge
@@ -22,7 +22,8 @@ impl State {
             .of_type(kind)
             .filter_map(|(target, staged, create)| {
                 let staged = staged.filter(|staged| create && criteria.matches(staged.value()))?;
-                let url = if self.fhir.capabilities().client_ids { target.to_string() } else { format!("urn:uuid:{}", target.id) };
+                let url =
+                    if self.fhir.capabilities().client_ids { target.to_string() } else { format!("urn:uuid:{}", target.id) };
                 let shown = self.bound.scopes.shows(staged.value(), Need::Search);
                 shown.then(|| json!({ "fullUrl": url, "resource": staged.value(), "search": { "mode": "match" } }))
             })
@@ -65,7 +66,8 @@ impl State {
     }
 
     fn laid_over(&self, bundle: Document, criteria: Option<&Criteria>) -> Document {
-        let staged = |resource: &Value| reference_of(resource).is_some_and(|target| !matches!(self.staging.seen(&target), Seen::Unstaged));
+        let staged =
+            |resource: &Value| reference_of(resource).is_some_and(|target| !matches!(self.staging.seen(&target), Seen::Unstaged));
         if self.staging.len() == 0 || !resources(&bundle).any(staged) {
             return bundle;
         }

@@ -96,7 +96,9 @@ impl State {
         let bundle = self.permitted(page.bundle, false, false);
         let criteria = criteria.ok();
         let mut found: Vec<String> = Vec::new();
-        for resource in resources(&bundle).filter(|resource| resource.get("resourceType").and_then(Value::as_str) == Some(kind.as_str())) {
+        for resource in
+            resources(&bundle).filter(|resource| resource.get("resourceType").and_then(Value::as_str) == Some(kind.as_str()))
+        {
             let Some(target) = reference_of(resource) else { continue };
             let still = match self.staging.seen(&target) {
                 Seen::Unstaged => true,
@@ -115,14 +117,18 @@ impl State {
             }
         }
         if found.len() > 1 {
-            return Err(say("conflict", format!("if-none-exist finds {} resources of type {kind}: it must find at most one", found.len())));
+            return Err(say(
+                "conflict",
+                format!("if-none-exist finds {} resources of type {kind}: it must find at most one", found.len()),
+            ));
         }
         Ok(found.pop())
     }
 
     async fn update_checked(&mut self, resource: Value) -> Answer<()> {
         let kind = resource_type(resource.get("resourceType").and_then(Value::as_str).unwrap_or_default())?;
-        let id = resource.get("id").and_then(Value::as_str).ok_or_else(|| say("invalid", "an update needs `id` in the resource"))?;
+        let id =
+            resource.get("id").and_then(Value::as_str).ok_or_else(|| say("invalid", "an update needs `id` in the resource"))?;
         let target = Reference { resource_type: kind, id: resource_id(id)? };
         self.replace(target, |_| Ok(resource)).await
     }

@@ -33,7 +33,9 @@ fn ids_are_those_of_the_run_and_the_ordinal() {
     assert_ne!(first, second);
     assert_eq!(stage(true), (first.clone(), second, writes.clone()));
     assert!(first.starts_with("Task/"));
-    assert!(matches!(&writes[0], Write::Create { resource, reference, .. } if format!("Task/{}", resource["id"].as_str().unwrap()) == *reference));
+    assert!(
+        matches!(&writes[0], Write::Create { resource, reference, .. } if format!("Task/{}", resource["id"].as_str().unwrap()) == *reference)
+    );
     let (first, _, writes) = stage(false);
     assert!(first.starts_with("urn:uuid:") && first.len() == 45, "{first}");
     assert!(matches!(&writes[0], Write::Create { resource, is_final: false, .. } if resource.get("id").is_none()));
