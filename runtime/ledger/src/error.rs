@@ -34,9 +34,7 @@ pub enum LedgerError {
         by: Option<u32>,
     },
     /// The disk takes no more. The ledger works again as soon as there is room.
-    #[error(
-        "the disk of the ledger is full or does not take writes: make room; nothing that was accepted is lost"
-    )]
+    #[error("the disk of the ledger is full or does not take writes: make room; nothing that was accepted is lost")]
     Full,
     /// More is waiting than the queue holds: the caller should ask its own caller to come back later (503).
     #[error("the ledger has more waiting than its queue holds: try again later")]
@@ -65,9 +63,7 @@ pub enum LedgerError {
         by: BotName,
     },
     /// The database was written by a newer Hob.
-    #[error(
-        "the ledger {path} has schema {found} and this hob knows up to {known}: use the newer hob"
-    )]
+    #[error("the ledger {path} has schema {found} and this hob knows up to {known}: use the newer hob")]
     NewerSchema {
         /// The database.
         path: PathBuf,
@@ -82,8 +78,8 @@ pub enum LedgerError {
         /// Which part, without its content.
         what: String,
     },
-    /// The database cannot be opened or answered an error of its own.
-    #[error("the ledger failed while it {doing}: {what}")]
+    /// The database cannot be opened, or answered an error that none of the others is.
+    #[error("the ledger failed at `{doing}`: {what}")]
     Storage {
         /// What it was doing.
         doing: &'static str,

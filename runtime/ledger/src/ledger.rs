@@ -5,18 +5,16 @@
 
 use async_trait::async_trait;
 use hob_model::{
-    BotName, ChangeKey, Digest, ResourceKey, RunState, Source, SourceId, SubscriptionKey, TenantId,
-    Timestamp, VersionId,
+    BotName, ChangeKey, Digest, ResourceKey, RunState, Source, SourceId, SubscriptionKey, TenantId, Timestamp, VersionId,
 };
 use std::collections::BTreeMap;
 use tokio::sync::watch;
 
 use crate::{
-    CronKey, DeadNotification, DeadReason, Deployment, DueOutbox, DueTimer, Epoch, Fence, FenceKey,
-    Finish, LogFilter, LogRow, NewEvent, NewNotification, Next, NotificationSeq, OutboxKey,
-    OwnWrite, Queued, Receipt, Recorded, Release, Resolution, ResourceMark, Result, RunDetail,
-    RunFilter, RunHead, RunKey, RunRecord, RunRow, RunSeq, Stats, StoredNotification, Subscription,
-    Tried,
+    CronKey, DeadNotification, DeadReason, Deployment, DueOutbox, DueTimer, Epoch, Fence, FenceKey, Finish, LogFilter, LogRow,
+    NewEvent, NewNotification, Next, NotificationSeq, OutboxKey, OwnWrite, Queued, Receipt, Recorded, Release, Resolution,
+    ResourceMark, Result, RunDetail, RunFilter, RunHead, RunKey, RunRecord, RunRow, RunSeq, Stats, StoredNotification,
+    Subscription, Tried,
 };
 use hob_model::{Journal, Reference};
 
@@ -37,21 +35,11 @@ pub trait Ledger: Send + Sync {
     async fn accept(&self, batch: Vec<NewNotification>) -> Result<Vec<Receipt>>;
 
     /// Usable notifications after `after` that are not resolved, in the order of acceptance, `limit` at most, over all tenants.
-    async fn unresolved(
-        &self,
-        after: NotificationSeq,
-        limit: usize,
-    ) -> Result<Vec<StoredNotification>>;
+    async fn unresolved(&self, after: NotificationSeq, limit: usize) -> Result<Vec<StoredNotification>>;
 
     /// Makes an ingress dead letter of a notification that cannot be resolved. After a crash it is one, and is not resolved again.
     /// A repeat changes the reason.
-    async fn bury(
-        &self,
-        epoch: Epoch,
-        tenant: &TenantId,
-        seq: NotificationSeq,
-        reason: DeadReason,
-    ) -> Result<()>;
+    async fn bury(&self, epoch: Epoch, tenant: &TenantId, seq: NotificationSeq, reason: DeadReason) -> Result<()>;
 
     /// Ingress dead letters older than `before` (all where `None`), newest first, `limit` at most.
     async fn dead_notifications(
@@ -80,26 +68,14 @@ pub trait Ledger: Send + Sync {
 
     /// Open runs of a bot after `after`, lowest seq first, `limit` at most. After a crash this and [`Ledger::load`] are all that
     /// is needed to go on.
-    async fn open_runs(
-        &self,
-        tenant: &TenantId,
-        bot: &BotName,
-        after: RunSeq,
-        limit: usize,
-    ) -> Result<Vec<RunHead>>;
+    async fn open_runs(&self, tenant: &TenantId, bot: &BotName, after: RunSeq, limit: usize) -> Result<Vec<RunHead>>;
 
     /// All that is needed to run a run, send its effects, or see that it has ended. `NotFound` where there is none.
     async fn load(&self, run: &RunKey) -> Result<RunRecord>;
 
     /// Keeps what an attempt decided, before it is sent. After a crash the run is [`RunState::Recorded`]: its effects are sent as
     /// they are, or found on the server. A later attempt replaces them (after a conflict). `RunIs` where the run has ended.
-    async fn record(
-        &self,
-        epoch: Epoch,
-        run: &RunKey,
-        recorded: Recorded,
-        journal: Journal,
-    ) -> Result<()>;
+    async fn record(&self, epoch: Epoch, run: &RunKey, recorded: Recorded, journal: Journal) -> Result<()>;
 
     /// Ends a run as done: sets and takes back timers, stages the outbox, remembers its own writes, frees its fence, all of it or
     /// nothing. Gives the runs of timers that were taken back after they had fired (now superseded). A repeat does nothing more.
@@ -127,24 +103,13 @@ pub trait Ledger: Send + Sync {
 
     /// Makes the event and the run of a due timer, of the bot's live release, and takes the timer away, in one. A repeat gives
     /// `None`, as does a timer that was moved or taken back meanwhile, or whose bot is out of service.
-    async fn fire_timer(
-        &self,
-        epoch: Epoch,
-        timer: &DueTimer,
-        now: Timestamp,
-    ) -> Result<Option<RunHead>>;
+    async fn fire_timer(&self, epoch: Epoch, timer: &DueTimer, now: Timestamp) -> Result<Option<RunHead>>;
 
     /// The last instant of a cron trigger that was fired; `None` before the first.
     async fn cron_mark(&self, cron: &CronKey) -> Result<Option<Timestamp>>;
 
     /// Keeps the event of a cron trigger's instant and moves its mark to it, in one. An instant at or before the mark makes nothing.
-    async fn fire_cron(
-        &self,
-        epoch: Epoch,
-        cron: &CronKey,
-        at: Timestamp,
-        event: NewEvent,
-    ) -> Result<Queued>;
+    async fn fire_cron(&self, epoch: Epoch, cron: &CronKey, at: Timestamp, event: NewEvent) -> Result<Queued>;
 
     // Outbox.
 
@@ -159,12 +124,7 @@ pub trait Ledger: Send + Sync {
 
     /// Ends a request, answered or given up, and keeps the event of its answer where the bot wants it, in one. A repeat makes no
     /// second run.
-    async fn outbox_done(
-        &self,
-        epoch: Epoch,
-        item: &OutboxKey,
-        reply: Option<NewEvent>,
-    ) -> Result<Queued>;
+    async fn outbox_done(&self, epoch: Epoch, item: &OutboxKey, reply: Option<NewEvent>) -> Result<Queued>;
 
     // Fences.
 
@@ -172,22 +132,11 @@ pub trait Ledger: Send + Sync {
     async fn fences(&self, tenant: &TenantId, source: &SourceId) -> Result<Vec<Fence>>;
 
     /// Keeps which resource a slot is and at which version (`None`: to be made). Who holds it stays.
-    async fn put_fence(
-        &self,
-        epoch: Epoch,
-        fence: &FenceKey,
-        reference: Reference,
-        version: Option<VersionId>,
-    ) -> Result<()>;
+    async fn put_fence(&self, epoch: Epoch, fence: &FenceKey, reference: Reference, version: Option<VersionId>) -> Result<()>;
 
     /// Gives a run the lowest free fence of a source; `None` where all are held. After a crash the run still holds it, and a repeat
     /// gives the same one. [`Ledger::finish`], and a [`Ledger::fail`] that does not keep the effects, free it.
-    async fn take_fence(
-        &self,
-        epoch: Epoch,
-        run: &RunKey,
-        source: &SourceId,
-    ) -> Result<Option<Fence>>;
+    async fn take_fence(&self, epoch: Epoch, run: &RunKey, source: &SourceId) -> Result<Option<Fence>>;
 
     /// Frees what a run holds at a source, where it came to nothing; the version stays.
     async fn free_fence(&self, epoch: Epoch, run: &RunKey, source: &SourceId) -> Result<()>;
@@ -204,8 +153,7 @@ pub trait Ledger: Send + Sync {
     async fn sources(&self, tenant: Option<&TenantId>) -> Result<Vec<Source>>;
 
     /// Removes a source. `SourceInUse` while a bot in service works on it; `NotFound` where there is none.
-    async fn remove_source(&self, epoch: Epoch, tenant: &TenantId, source: &SourceId)
-    -> Result<()>;
+    async fn remove_source(&self, epoch: Epoch, tenant: &TenantId, source: &SourceId) -> Result<()>;
 
     /// Keeps a release. A repeat changes nothing.
     async fn put_release(&self, epoch: Epoch, release: Release) -> Result<()>;
@@ -218,13 +166,7 @@ pub trait Ledger: Send + Sync {
 
     /// Takes a bot out of service: its waiting runs end superseded, its timers are gone. Gives those runs; recorded ones stay open.
     /// `NotFound` where it is not in service.
-    async fn deactivate(
-        &self,
-        epoch: Epoch,
-        tenant: &TenantId,
-        bot: &BotName,
-        at: Timestamp,
-    ) -> Result<Vec<RunKey>>;
+    async fn deactivate(&self, epoch: Epoch, tenant: &TenantId, bot: &BotName, at: Timestamp) -> Result<Vec<RunKey>>;
 
     /// One bot, in service or not.
     async fn deployment(&self, tenant: &TenantId, bot: &BotName) -> Result<Option<Deployment>>;
@@ -236,28 +178,13 @@ pub trait Ledger: Send + Sync {
     async fn put_subscription(&self, epoch: Epoch, subscription: Subscription) -> Result<()>;
 
     /// One subscription.
-    async fn subscription(
-        &self,
-        tenant: &TenantId,
-        source: &SourceId,
-        key: &SubscriptionKey,
-    ) -> Result<Option<Subscription>>;
+    async fn subscription(&self, tenant: &TenantId, source: &SourceId, key: &SubscriptionKey) -> Result<Option<Subscription>>;
 
     /// Subscriptions of a tenant, of one source or of all, by source and key.
-    async fn subscriptions(
-        &self,
-        tenant: &TenantId,
-        source: Option<&SourceId>,
-    ) -> Result<Vec<Subscription>>;
+    async fn subscriptions(&self, tenant: &TenantId, source: Option<&SourceId>) -> Result<Vec<Subscription>>;
 
     /// Forgets a subscription. A repeat does nothing.
-    async fn remove_subscription(
-        &self,
-        epoch: Epoch,
-        tenant: &TenantId,
-        source: &SourceId,
-        key: &SubscriptionKey,
-    ) -> Result<()>;
+    async fn remove_subscription(&self, epoch: Epoch, tenant: &TenantId, source: &SourceId, key: &SubscriptionKey) -> Result<()>;
 
     // Questions of operators.
 
@@ -265,11 +192,7 @@ pub trait Ledger: Send + Sync {
     async fn runs(&self, tenant: &TenantId, filter: &RunFilter) -> Result<Vec<RunRow>>;
 
     /// Runs of a tenant, of one bot or of all, by state; a state without runs is missing.
-    async fn run_counts(
-        &self,
-        tenant: &TenantId,
-        bot: Option<&BotName>,
-    ) -> Result<BTreeMap<RunState, u64>>;
+    async fn run_counts(&self, tenant: &TenantId, bot: Option<&BotName>) -> Result<BTreeMap<RunState, u64>>;
 
     /// All that is known of one run. `NotFound` where there is none.
     async fn show(&self, run: &RunKey) -> Result<RunDetail>;

@@ -9,7 +9,7 @@
 //! Trade-offs: the words of the store are types of their own here and not rows, which costs conversions and lets another store
 //! take the place of SQLite. Time is never read: whoever calls says when.
 
-#[cfg(feature = "testing")]
+#[cfg(any(test, feature = "testing"))]
 pub mod contract;
 mod error;
 mod fence;
@@ -26,16 +26,12 @@ pub mod sqlite;
 
 pub use error::{LedgerError, Result};
 pub use fence::{Fence, FenceKey, FenceUse};
-pub use intake::{
-    DeadNotification, DeadReason, NewNotification, Receipt, StoredNotification, Verdict,
-};
+pub use intake::{DeadNotification, DeadReason, NewNotification, Receipt, StoredNotification, Verdict};
 pub use ledger::Ledger;
 pub use outbox::{DueOutbox, OutboxKey};
 pub use query::{LogFilter, LogRow, RunDetail, RunFilter, RunRow, Stats, StoredAttempt};
 pub use registry::{Deployment, Release, Subscription, SubscriptionStatus};
-pub use resolve::{
-    NewEvent, NewRun, Opening, Queued, Resolution, ResolvedChange, ResourceMark, SeenEvent,
-};
+pub use resolve::{NewEvent, NewRun, Opening, Queued, Resolution, ResolvedChange, ResourceMark, SeenEvent};
 pub use run::{Finish, Next, OwnWrite, Recorded, RunHead, RunKey, RunRecord, Tried, Wrote};
 pub use schedule::{CronKey, DueTimer, TimerKey};
 pub use seq::{Epoch, LogSeq, NotificationSeq, RunSeq};

@@ -1,8 +1,6 @@
 //! The outbox: requests that runs staged, sent after their commit.
 
-use hob_model::{
-    BotName, Digest, EventId, LaneKey, OutboxItem, RunId, SourceId, TenantId, Timestamp,
-};
+use hob_model::{BotName, Digest, EventId, LaneKey, OutboxItem, RunId, SourceId, TenantId, Timestamp};
 
 /// One request of one run.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -19,12 +17,7 @@ impl OutboxKey {
     /// The event of its answer.
     #[must_use]
     pub fn event_id(&self) -> EventId {
-        EventId::of_parts(&[
-            b"reply",
-            self.tenant.as_str().as_bytes(),
-            self.run.as_bytes(),
-            self.key.as_bytes(),
-        ])
+        EventId::of_parts(&[b"reply", self.tenant.as_str().as_bytes(), self.run.as_bytes(), self.key.as_bytes()])
     }
 
     /// The `Idempotency-Key` of the request, fixed when it is staged: of run and key, printable whatever the key is.

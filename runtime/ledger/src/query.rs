@@ -2,10 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use hob_model::{
-    Attempt, BotName, Digest, Failure, Journal, LogLine, Payload, Reference, RunId, RunState,
-    Timestamp, VersionId,
-};
+use hob_model::{Attempt, BotName, Digest, Failure, Journal, LogLine, Payload, Reference, RunId, RunState, Timestamp, VersionId};
 
 use crate::{LogSeq, RunRecord, RunSeq, Wrote};
 
@@ -26,13 +23,7 @@ pub struct RunFilter {
 
 impl Default for RunFilter {
     fn default() -> Self {
-        Self {
-            bot: None,
-            state: None,
-            since: None,
-            before: None,
-            limit: 50,
-        }
+        Self { bot: None, state: None, since: None, before: None, limit: 50 }
     }
 }
 
@@ -104,12 +95,7 @@ pub struct LogFilter {
 
 impl Default for LogFilter {
     fn default() -> Self {
-        Self {
-            bot: None,
-            run: None,
-            after: None,
-            limit: 50,
-        }
+        Self { bot: None, run: None, after: None, limit: 50 }
     }
 }
 

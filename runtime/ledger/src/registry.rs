@@ -4,9 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use bytes::Bytes;
-use hob_model::{
-    BadId, BotName, Digest, Manifest, Reference, SourceId, SubscriptionKey, TenantId, Timestamp,
-};
+use hob_model::{BadId, BotName, Digest, Manifest, Reference, SourceId, SubscriptionKey, TenantId, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -93,10 +91,7 @@ impl FromStr for SubscriptionStatus {
         [Self::Requested, Self::Active, Self::Error, Self::Off]
             .into_iter()
             .find(|status| status.as_str() == text)
-            .ok_or(BadId {
-                kind: "subscription status",
-                rule: "one of requested, active, error, off",
-            })
+            .ok_or(BadId { kind: "subscription status", rule: "one of requested, active, error, off" })
     }
 }
 

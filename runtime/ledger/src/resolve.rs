@@ -2,8 +2,8 @@
 
 use bytes::Bytes;
 use hob_model::{
-    BotName, Cause, Change, Digest, Event, Failure, LaneKey, Payload, ResourceKey, RunState,
-    SourceId, SubscriptionKey, TenantId, Timestamp, VersionId,
+    BotName, Cause, Change, Digest, Event, Failure, LaneKey, Payload, ResourceKey, RunState, SourceId, SubscriptionKey, TenantId,
+    Timestamp, VersionId,
 };
 
 use crate::{NotificationSeq, RunHead, RunKey};
@@ -92,39 +92,20 @@ impl ResolvedChange {
     /// The event that the change is, with the resource as its payload.
     #[must_use]
     pub fn into_event(self) -> NewEvent {
-        let Change {
-            key,
-            interaction,
-            previous,
-            occurred,
-            resource,
-        } = self.change;
+        let Change { key, interaction, previous, occurred, resource } = self.change;
         // Writing a JSON value to memory cannot fail; an empty payload would be the same as an unknown content.
-        let bytes = resource
-            .map(|r| Bytes::from(r.to_string()))
-            .unwrap_or_default();
+        let bytes = resource.map(|r| Bytes::from(r.to_string())).unwrap_or_default();
         let event = Event {
             id: key.event_id(),
             tenant: key.resource.tenant.clone(),
             source: Some(key.resource.source.clone()),
-            cause: Cause::Change {
-                key,
-                interaction,
-                previous,
-            },
+            cause: Cause::Change { key, interaction, previous },
             occurred,
             received: self.received,
             hop: self.hop,
         };
-        let payload = Payload {
-            content_type: "application/fhir+json".to_owned(),
-            bytes,
-        };
-        NewEvent {
-            event,
-            payload,
-            runs: self.runs,
-        }
+        let payload = Payload { content_type: "application/fhir+json".to_owned(), bytes };
+        NewEvent { event, payload, runs: self.runs }
     }
 
     /// The resource and the mark that it gets, where the change moves it.

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use hob_model::{
-    Attempt, BotName, Digest, Effects, Event, Journal, LaneKey, OutboxItem, Payload, Reference,
-    RunId, RunState, SourceId, TenantId, TimerOp, Timestamp, VersionId,
+    Attempt, BotName, Digest, Effects, Event, Journal, LaneKey, OutboxItem, Payload, Reference, RunId, RunState, SourceId,
+    TenantId, TimerOp, Timestamp, VersionId,
 };
 
 use crate::{FenceUse, RunSeq};

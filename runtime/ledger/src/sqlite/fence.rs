@@ -1,0 +1,76 @@
+//! Fences: who holds which.
+
+use hob_model::{Reference, SourceId, TenantId, VersionId};
+use rusqlite::{Connection, Row, params};
+
+use super::column::{change, first, maybe, rows, text};
+use super::fault::Res;
+use super::run;
+use crate::{Fence, FenceKey, RunKey};
+
+const COLUMNS: &str = "slot, reference, version, held_by";
+
+fn fence(row: &Row<'_>, tenant: &TenantId, source: &SourceId) -> Res<Fence> {
+    Ok(Fence {
+        key: FenceKey { tenant: tenant.clone(), source: source.clone(), slot: row.get("slot")? },
+        reference: text(row, "reference")?,
+        version: maybe(row, "version")?,
+        held_by: maybe(row, "held_by")?,
+    })
+}
+
+pub(super) fn all(db: &Connection, tenant: &TenantId, source: &SourceId) -> Res<Vec<Fence>> {
+    let sql = format!("SELECT {COLUMNS} FROM fences WHERE tenant = ?1 AND source = ?2 ORDER BY slot");
+    rows(db, &sql, params![tenant.as_str(), source.as_str()], |row| fence(row, tenant, source))
+}
+
+pub(super) fn put(db: &Connection, key: &FenceKey, reference: &Reference, version: Option<&VersionId>) -> Res<()> {
+    change(
+        db,
+        "INSERT INTO fences (tenant, source, slot, reference, version) VALUES (?1, ?2, ?3, ?4, ?5)
+         ON CONFLICT (tenant, source, slot) DO UPDATE SET reference = excluded.reference, version = excluded.version",
+        params![key.tenant.as_str(), key.source.as_str(), key.slot, reference.to_string(), version.map(AsRef::<str>::as_ref)],
+    )?;
+    Ok(())
+}
+
+pub(super) fn take(db: &Connection, key: &RunKey, source: &SourceId) -> Res<Option<Fence>> {
+    // A run that is not there must not hold a slot for ever.
+    run::one(db, key)?;
+    let sql = format!(
+        "UPDATE fences SET held_by = ?3 WHERE tenant = ?1 AND source = ?2 AND slot = (
+           SELECT slot FROM fences WHERE tenant = ?1 AND source = ?2 AND (held_by = ?3 OR held_by IS NULL)
+           ORDER BY held_by IS NULL, slot LIMIT 1) RETURNING {COLUMNS}"
+    );
+    first(db, &sql, params![key.tenant.as_str(), source.as_str(), key.run.to_string()], |row| fence(row, &key.tenant, source))
+}
+
+pub(super) fn free(db: &Connection, key: &RunKey, source: &SourceId) -> Res<()> {
+    change(
+        db,
+        "UPDATE fences SET held_by = NULL WHERE tenant = ?1 AND source = ?2 AND held_by = ?3",
+        params![key.tenant.as_str(), source.as_str(), key.run.to_string()],
+    )?;
+    Ok(())
+}
+
+/// Frees what a run holds at the source that it works on.
+pub(super) fn free_all(db: &Connection, key: &RunKey) -> Res<()> {
+    change(
+        db,
+        "UPDATE fences SET held_by = NULL WHERE tenant = ?1 AND held_by = ?2
+           AND source = (SELECT source FROM runs WHERE tenant = ?1 AND run = ?2)",
+        params![key.tenant.as_str(), key.run.to_string()],
+    )?;
+    Ok(())
+}
+
+/// The version that the fence held by a run has now.
+pub(super) fn moved(db: &Connection, key: &RunKey, source: &SourceId, version: &VersionId) -> Res<()> {
+    change(
+        db,
+        "UPDATE fences SET version = ?4 WHERE tenant = ?1 AND source = ?2 AND held_by = ?3",
+        params![key.tenant.as_str(), source.as_str(), key.run.to_string(), version.as_str()],
+    )?;
+    Ok(())
+}

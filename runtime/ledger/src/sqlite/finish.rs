@@ -1,0 +1,103 @@
+//! The good end of a run: everything that it decided takes effect in one commit.
+
+use hob_model::{RunState, TimerOp, Timestamp};
+use rusqlite::{Connection, params};
+
+use super::column::{At, change, json_in, rows, text};
+use super::fault::Res;
+use super::{fence, run};
+use crate::{Finish, LedgerError, OutboxKey, RunHead, RunKey};
+
+pub(super) fn finish(db: &Connection, key: &RunKey, finish: Finish) -> Res<Vec<RunKey>> {
+    let head = run::one(db, key)?;
+    match head.state {
+        RunState::Done => return Ok(Vec::new()),
+        state if state.is_open() => {}
+        state => return Err(LedgerError::RunIs { state, needs: "open" }.into()),
+    }
+    let Finish { tried, recorded, wrote, references, timers, outbox, fence } = finish;
+    let attempt = &tried.attempt;
+    let ended = attempt.ended;
+    let (tenant, id) = (key.tenant.as_str(), key.run.to_string());
+    run::put_attempt(db, &head, attempt.number, attempt.started, Some(ended), &tried.release, None)?;
+    if let Some(journal) = tried.journal {
+        run::put_journal(db, &head, attempt.number, ended, journal)?;
+    }
+    change(
+        db,
+        "UPDATE runs SET state = 'done', ended = ?3, attempts = max(attempts, ?4), not_before = NULL, failure = NULL
+         WHERE tenant = ?1 AND run = ?2",
+        params![tenant, id, At(ended), attempt.number],
+    )?;
+    if let Some(recorded) = &recorded {
+        run::put_recorded(db, key, recorded, false)?;
+    }
+    change(
+        db,
+        "UPDATE recorded SET live = 0, wrote = ?3, urns = ?4 WHERE tenant = ?1 AND run = ?2",
+        params![
+            tenant,
+            id,
+            json_in(&wrote.iter().map(|w| (w.reference.to_string(), w.version.as_str())).collect::<Vec<_>>())?,
+            json_in(&references)?
+        ],
+    )?;
+    if let Some(source) = &head.source {
+        for written in &wrote {
+            change(
+                db,
+                "INSERT INTO own_writes (tenant, source, resource, version, bot, hop, run)
+                 SELECT ?1, ?2, ?3, ?4, bot, hop, run FROM runs WHERE tenant = ?1 AND run = ?5
+                 ON CONFLICT (tenant, source, resource, version) DO NOTHING",
+                params![tenant, source.as_str(), written.reference.to_string(), written.version.as_str(), id],
+            )?;
+        }
+        if let Some(version) = &fence {
+            fence::moved(db, key, source, version)?;
+        }
+    }
+    fence::free_all(db, key)?;
+    let mut taken_back = Vec::new();
+    for timer in timers {
+        taken_back.extend(apply(db, &head, &timer, ended)?);
+    }
+    for item in outbox {
+        let name = OutboxKey { tenant: key.tenant.clone(), run: key.run, key: item.key.clone() };
+        change(
+            db,
+            "INSERT INTO outbox (tenant, run, key, bot, lane, source, hop, item, idempotency, state, due, staged)
+             SELECT tenant, run, ?3, bot, lane, source, hop, ?4, ?5, 'waiting', ?6, ?6 FROM runs WHERE tenant = ?1 AND run = ?2
+             ON CONFLICT (tenant, run, key) DO NOTHING",
+            params![tenant, id, item.key, json_in(&item)?, name.idempotency_key(), At(ended)],
+        )?;
+    }
+    Ok(taken_back)
+}
+
+/// Sets, moves or takes back a timer. Either way a firing that has not ended is taken back: it was of the timer before.
+fn apply(db: &Connection, head: &RunHead, timer: &TimerOp, now: Timestamp) -> Res<Vec<RunKey>> {
+    let (tenant, bot, lane) = (head.key.tenant.as_str(), head.bot.as_str(), head.lane.as_str());
+    let key = match timer {
+        TimerOp::Set { key, .. } | TimerOp::Cancel { key } => key,
+    };
+    match timer {
+        TimerOp::Set { at, payload, .. } => change(
+            db,
+            "INSERT OR REPLACE INTO timers (tenant, bot, lane, key, due, set_by, source, hop, payload)
+             SELECT tenant, bot, lane, ?3, ?4, run, source, hop, ?5 FROM runs WHERE tenant = ?1 AND run = ?2",
+            params![tenant, head.key.run.to_string(), key, At(*at), json_in(payload)?],
+        )?,
+        TimerOp::Cancel { .. } => change(
+            db,
+            "DELETE FROM timers WHERE tenant = ?1 AND bot = ?2 AND lane = ?3 AND key = ?4",
+            params![tenant, bot, lane, key],
+        )?,
+    };
+    rows(
+        db,
+        "UPDATE runs SET state = 'superseded', ended = ?5 WHERE tenant = ?1 AND bot = ?2 AND lane = ?3 AND timer = ?4
+           AND state = 'pending' RETURNING run",
+        params![tenant, bot, lane, key, At(now)],
+        |row| Ok(RunKey { tenant: head.key.tenant.clone(), run: text(row, "run")? }),
+    )
+}

@@ -1,0 +1,118 @@
+//! Notifications in, and what waits or died of them.
+
+use hob_model::TenantId;
+use rusqlite::{Connection, Row, params};
+
+use super::column::{
+    At, Count, at, bytes_in, bytes_out, change, count, json_in, json_out, limit, maybe, rows, tenants, text, text_out,
+};
+use super::fault::Res;
+use crate::{DeadNotification, DeadReason, Epoch, LedgerError, NewNotification, NotificationSeq, StoredNotification, Verdict};
+
+pub(super) fn claim(db: &Connection) -> Res<Epoch> {
+    let epoch: i64 = db.query_row("UPDATE lease SET epoch = epoch + 1 RETURNING epoch", [], |row| row.get(0))?;
+    Ok(Epoch::new(u64::try_from(epoch).unwrap_or(0)))
+}
+
+pub(super) fn accept(db: &Connection, batch: &[NewNotification]) -> Res<Vec<NotificationSeq>> {
+    let mut insert = db.prepare_cached(
+        "INSERT INTO notifications
+           (tenant, source, subscription, received, method, path, headers, format, body, size, state, code, message)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
+    )?;
+    let mut seqs = Vec::with_capacity(batch.len());
+    for new in batch {
+        let (state, reason) = match &new.verdict {
+            Verdict::Usable => ("open", None),
+            Verdict::Control => ("control", None),
+            Verdict::Dead(reason) => ("dead", Some(reason)),
+        };
+        let kept = if reason.is_some() { new.body.len().min(NewNotification::DEAD_BODY) } else { new.body.len() };
+        let seq = insert.insert(params![
+            new.tenant.as_str(),
+            new.source.as_str(),
+            new.subscription.as_ref().map(AsRef::<str>::as_ref),
+            At(new.received),
+            new.method,
+            bytes_in(new.path.as_bytes()),
+            json_in(&new.headers)?,
+            new.format,
+            bytes_in(&new.body[..kept]),
+            Count(new.size.max(new.body.len() as u64)),
+            state,
+            reason.map(|r| &r.code),
+            reason.map(|r| bytes_in(r.message.as_bytes())),
+        ])?;
+        seqs.push(NotificationSeq::new(u64::try_from(seq).unwrap_or(0)));
+    }
+    Ok(seqs)
+}
+
+const COLUMNS: &str = "seq, tenant, source, subscription, received, method, path, headers, format, body, size, code, message";
+
+fn notification(row: &Row<'_>, verdict: Verdict) -> Res<NewNotification> {
+    Ok(NewNotification {
+        tenant: text(row, "tenant")?,
+        source: text(row, "source")?,
+        subscription: maybe(row, "subscription")?,
+        received: at(row, "received")?,
+        method: row.get("method")?,
+        path: text_out(row, "path")?,
+        headers: json_out(row, "headers")?,
+        format: row.get("format")?,
+        body: bytes_out(row, "body")?,
+        size: count(row, "size")?,
+        verdict,
+    })
+}
+
+pub(super) fn unresolved(db: &Connection, after: NotificationSeq, most: usize) -> Res<Vec<StoredNotification>> {
+    let sql = format!(
+        "SELECT {COLUMNS} FROM notifications INDEXED BY notifications_open
+         WHERE state = 'open' AND tenant = ?1 AND seq > ?2 ORDER BY seq LIMIT ?3"
+    );
+    let mut found = Vec::new();
+    for tenant in tenants(db, "notifications", "notifications_open", "state = 'open'")? {
+        found.extend(rows(db, &sql, params![tenant, Count(after.get()), limit(most)], |row| {
+            let seq = NotificationSeq::new(count(row, "seq")?);
+            Ok(StoredNotification { seq, notification: notification(row, Verdict::Usable)? })
+        })?);
+    }
+    found.sort_by_key(|stored| stored.seq);
+    found.truncate(most);
+    Ok(found)
+}
+
+pub(super) fn bury(db: &Connection, tenant: &TenantId, seq: NotificationSeq, reason: &DeadReason) -> Res<()> {
+    let buried = change(
+        db,
+        "UPDATE notifications SET state = 'dead', code = ?3, message = ?4, body = substr(body, 1, ?5)
+         WHERE tenant = ?1 AND seq = ?2",
+        params![
+            tenant.as_str(),
+            Count(seq.get()),
+            reason.code,
+            bytes_in(reason.message.as_bytes()),
+            limit(NewNotification::DEAD_BODY)
+        ],
+    )?;
+    if buried == 0 { Err(LedgerError::NotFound { what: "notification" }.into()) } else { Ok(()) }
+}
+
+pub(super) fn dead(
+    db: &Connection,
+    tenant: &TenantId,
+    before: Option<NotificationSeq>,
+    most: usize,
+) -> Res<Vec<DeadNotification>> {
+    let before = before.map_or(i64::MAX, |seq| i64::try_from(seq.get()).unwrap_or(i64::MAX));
+    let sql = format!(
+        "SELECT {COLUMNS} FROM notifications INDEXED BY notifications_dead
+         WHERE state = 'dead' AND tenant = ?1 AND seq < ?2 ORDER BY seq DESC LIMIT ?3"
+    );
+    rows(db, &sql, params![tenant.as_str(), before, limit(most)], |row| {
+        let reason = DeadReason { code: row.get("code")?, message: text_out(row, "message")? };
+        let seq = NotificationSeq::new(count(row, "seq")?);
+        Ok(DeadNotification { seq, notification: notification(row, Verdict::Dead(reason.clone()))?, reason })
+    })
+}

@@ -1,0 +1,103 @@
+//! Opening: the lock that keeps a second host out, the file, its settings and its schema.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{Read as _, Seek as _, Write as _};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rusqlite::{Connection, OpenFlags};
+
+use super::fault::{Fault, Res};
+use super::schema;
+use crate::{LedgerError, Result};
+
+/// How long SQLite waits for a lock of its own: only a checkpoint, or a backup tool, holds one for long.
+pub(super) const BUSY: Duration = Duration::from_secs(10);
+
+/// An open database and the lock on it; the lock goes with the process, however it ends.
+#[derive(Debug)]
+pub(super) struct Opened {
+    pub(super) db: Connection,
+    pub(super) lock: File,
+}
+
+/// Opens the ledger at `path`, makes it where it is not there.
+pub(super) fn open(path: &Path) -> Result<Opened> {
+    let storage = |what: &str| {
+        let what = format!("{}: {what}", path.display());
+        move |error: std::io::Error| LedgerError::Storage { doing: "open", what: format!("{what}: {}", error.kind()) }
+    };
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder).map_err(storage("cannot make its folder"))?;
+    }
+    let lock = lock(path)?;
+    // SQLite gives its side files the mode of the database: nobody else reads patient data.
+    private().open(path).map_err(storage("cannot be opened for writing"))?;
+    let db = connect(path).map_err(|fault| fault.told("open"))?;
+    Ok(Opened { db, lock })
+}
+
+fn connect(path: &Path) -> Res<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let mut db = Connection::open_with_flags(path, flags)?;
+    db.busy_timeout(BUSY)?;
+    db.set_prepared_statement_cache_capacity(128);
+    db.pragma_update(None, "journal_mode", "WAL")?;
+    // FULL: in WAL mode NORMAL would lose the last commits with the power, and they were promised.
+    db.pragma_update(None, "synchronous", "FULL")?;
+    // Apple's fsync does not reach the platter; elsewhere these do nothing.
+    db.pragma_update(None, "fullfsync", true)?;
+    db.pragma_update(None, "checkpoint_fullfsync", true)?;
+    db.pragma_update(None, "trusted_schema", false)?;
+    // A migration may rebuild a table that others refer to.
+    db.pragma_update(None, "foreign_keys", false)?;
+    schema::migrate(&mut db, path, schema::MIGRATIONS)?;
+    db.pragma_update(None, "foreign_keys", true)?;
+    Ok(db)
+}
+
+fn private() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt as _;
+        options.mode(0o600);
+    }
+    options
+}
+
+fn lock(path: &Path) -> Result<File> {
+    let name = beside(path, ".lock");
+    let failed = |error: std::io::Error| LedgerError::Storage {
+        doing: "open",
+        what: format!("{}: cannot be locked: {}", name.display(), error.kind()),
+    };
+    let mut file = private().open(&name).map_err(failed)?;
+    match file.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => {
+            let mut text = String::new();
+            // The holder's pid is a help; without it the error still names the file.
+            let by = file.read_to_string(&mut text).ok().and_then(|_| text.trim().parse().ok());
+            return Err(LedgerError::InUse { path: path.to_owned(), by });
+        }
+        Err(TryLockError::Error(error)) => return Err(failed(error)),
+    }
+    file.set_len(0).and_then(|()| file.rewind()).map_err(failed)?;
+    writeln!(file, "{}", std::process::id()).map_err(failed)?;
+    Ok(file)
+}
+
+/// A file beside the database: its name and `suffix`.
+pub(super) fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    name.into()
+}
+
+/// Before the connection is let go: brings the WAL into the database, so that the file alone is whole.
+pub(super) fn settle(db: &Connection) -> std::result::Result<(), Fault> {
+    db.execute_batch("PRAGMA optimize; PRAGMA wal_checkpoint(TRUNCATE);")?;
+    Ok(())
+}

@@ -1,0 +1,65 @@
+//! Readers: a few connections for queries, which neither wait for the writer nor hold it up (WAL).
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use rusqlite::{Connection, OpenFlags};
+use tokio::sync::Semaphore;
+
+use super::fault::{Fault, Res};
+use crate::{LedgerError, Result};
+
+/// Queries at once.
+const READERS: u32 = 4;
+
+/// The pool.
+#[derive(Debug)]
+pub(super) struct Readers {
+    path: PathBuf,
+    idle: Arc<Mutex<Vec<Connection>>>,
+    permits: Arc<Semaphore>,
+}
+
+impl Readers {
+    pub(super) fn new(path: PathBuf) -> Self {
+        Self { path, idle: Arc::default(), permits: Arc::new(Semaphore::new(READERS as usize)) }
+    }
+
+    /// Runs `work` on one snapshot of the database, off the async threads.
+    pub(super) async fn read<T: Send + 'static>(
+        &self,
+        doing: &'static str,
+        work: impl FnOnce(&Connection) -> Res<T> + Send + 'static,
+    ) -> Result<T> {
+        let permit = Arc::clone(&self.permits).acquire_owned().await.map_err(|_| LedgerError::Closed)?;
+        let (idle, path) = (Arc::clone(&self.idle), self.path.clone());
+        let done = tokio::task::spawn_blocking(move || {
+            let pooled = idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+            let db = pooled.map_or_else(|| open(&path), Ok)?;
+            let tx = db.unchecked_transaction()?;
+            let value = work(&tx)?;
+            drop(tx);
+            idle.lock().unwrap_or_else(PoisonError::into_inner).push(db);
+            drop(permit);
+            Ok(value)
+        });
+        let done: Res<T> = done.await.map_err(|_| LedgerError::Closed)?;
+        done.map_err(|fault: Fault| fault.told(doing))
+    }
+
+    /// Waits for the queries under way and lets go of the file.
+    pub(super) async fn close(&self) {
+        if let Ok(all) = self.permits.acquire_many(READERS).await {
+            self.permits.close();
+            drop(all);
+        }
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+}
+
+fn open(path: &std::path::Path) -> Res<Connection> {
+    let db = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    db.busy_timeout(super::open::BUSY)?;
+    db.set_prepared_statement_cache_capacity(64);
+    Ok(db)
+}

@@ -1,0 +1,282 @@
+//! A run's life after it was made: load, record, fail, supersede, retry. Its good end is in `finish`.
+
+use hob_model::{Attempt, BotName, FailureKind, Journal, LogLevel, RunState, TenantId, Timestamp};
+use rusqlite::{Connection, Row, params};
+
+use super::column::{
+    At, Count, at, bytes_in, bytes_out, change, first, json_in, json_maybe, json_out, limit, maybe, maybe_at, rows, text,
+};
+use super::fault::Res;
+use super::fence;
+use super::resolve::{HEAD, head};
+use crate::{FenceUse, LedgerError, Next, Recorded, RunHead, RunKey, RunRecord, RunSeq, Tried};
+
+pub(super) fn open_runs(db: &Connection, tenant: &TenantId, bot: &BotName, after: RunSeq, most: usize) -> Res<Vec<RunHead>> {
+    let sql = format!(
+        "SELECT {HEAD} FROM runs INDEXED BY runs_open WHERE tenant = ?1 AND bot = ?2 AND seq > ?3
+         AND state IN ('pending', 'recorded') ORDER BY seq LIMIT ?4"
+    );
+    rows(db, &sql, params![tenant.as_str(), bot.as_str(), Count(after.get()), limit(most)], |row| head(row, tenant))
+}
+
+pub(super) fn one(db: &Connection, key: &RunKey) -> Res<RunHead> {
+    let sql = format!("SELECT {HEAD} FROM runs WHERE tenant = ?1 AND run = ?2");
+    first(db, &sql, params![key.tenant.as_str(), key.run.to_string()], |row| head(row, &key.tenant))?
+        .ok_or_else(|| LedgerError::NotFound { what: "run" }.into())
+}
+
+fn attempt(row: &Row<'_>) -> Res<Attempt> {
+    let started = at(row, "started")?;
+    Ok(Attempt {
+        number: row.get("number")?,
+        started,
+        ended: maybe_at(row, "ended")?.unwrap_or(started),
+        failure: json_maybe(row, "failure")?,
+    })
+}
+
+pub(super) fn load(db: &Connection, key: &RunKey) -> Res<RunRecord> {
+    let head = one(db, key)?;
+    let of = params![key.tenant.as_str(), key.run.to_string()];
+    let record = first(
+        db,
+        "SELECT r.release, e.body, e.content_type, e.payload FROM runs r
+           JOIN events e ON e.tenant = r.tenant AND e.event = r.event WHERE r.tenant = ?1 AND r.run = ?2",
+        of,
+        |row| {
+            let payload = hob_model::Payload { content_type: row.get("content_type")?, bytes: bytes_out(row, "payload")? };
+            Ok((text(row, "release")?, json_out(row, "body")?, payload))
+        },
+    )?;
+    let Some((release, event, payload)) = record else {
+        return Err(LedgerError::Corrupt { what: "a run without its event".to_owned() }.into());
+    };
+    let attempts = rows(
+        db,
+        "SELECT number, started, ended, failure FROM attempts WHERE tenant = ?1 AND run = ?2 ORDER BY number",
+        of,
+        attempt,
+    )?;
+    let recorded = if head.state == RunState::Recorded { recorded(db, key)? } else { None };
+    Ok(RunRecord { head, event, payload, release, attempts, recorded })
+}
+
+pub(super) fn recorded(db: &Connection, key: &RunKey) -> Res<Option<Recorded>> {
+    first(
+        db,
+        "SELECT attempt, release, effects, bundle, fence_slot, fence_reference, fence_version, result_type, result
+         FROM recorded WHERE tenant = ?1 AND run = ?2",
+        params![key.tenant.as_str(), key.run.to_string()],
+        |row| {
+            let slot: Option<u32> = row.get("fence_slot")?;
+            let reference = maybe(row, "fence_reference")?;
+            let version = maybe(row, "fence_version")?;
+            let content_type: Option<String> = row.get("result_type")?;
+            let result = match content_type {
+                Some(content_type) => Some(hob_model::Payload { content_type, bytes: bytes_out(row, "result")? }),
+                None => None,
+            };
+            Ok(Recorded {
+                attempt: row.get("attempt")?,
+                release: text(row, "release")?,
+                effects: json_out(row, "effects")?,
+                bundle: bytes_out(row, "bundle")?,
+                fence: slot.zip(reference).map(|(slot, reference)| FenceUse { slot, reference, version }),
+                result,
+            })
+        },
+    )
+}
+
+fn must_be_open(head: &RunHead) -> Res<()> {
+    if head.state.is_open() { Ok(()) } else { Err(LedgerError::RunIs { state: head.state, needs: "open" }.into()) }
+}
+
+pub(super) fn record(db: &Connection, key: &RunKey, recorded: &Recorded, journal: Journal) -> Res<()> {
+    let head = one(db, key)?;
+    must_be_open(&head)?;
+    let started = journal.started;
+    put_recorded(db, key, recorded, true)?;
+    put_attempt(db, &head, recorded.attempt, started, None, &recorded.release, None)?;
+    put_journal(db, &head, recorded.attempt, started, journal)?;
+    change(
+        db,
+        "UPDATE runs SET state = 'recorded', attempts = max(attempts, ?3), not_before = NULL WHERE tenant = ?1 AND run = ?2",
+        params![key.tenant.as_str(), key.run.to_string(), recorded.attempt],
+    )?;
+    Ok(())
+}
+
+pub(super) fn put_recorded(db: &Connection, key: &RunKey, recorded: &Recorded, live: bool) -> Res<()> {
+    let fence = recorded.fence.as_ref();
+    let result = recorded.result.as_ref();
+    change(
+        db,
+        "INSERT OR REPLACE INTO recorded (tenant, run, live, attempt, release, effects, bundle, fence_slot, fence_reference,
+           fence_version, result_type, result) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
+        params![
+            key.tenant.as_str(),
+            key.run.to_string(),
+            live,
+            recorded.attempt,
+            recorded.release.to_string(),
+            json_in(&recorded.effects)?,
+            bytes_in(&recorded.bundle),
+            fence.map(|f| f.slot),
+            fence.map(|f| f.reference.to_string()),
+            fence.and_then(|f| f.version.as_ref()).map(AsRef::<str>::as_ref),
+            result.map(|r| &r.content_type),
+            result.map(|r| bytes_in(&r.bytes)),
+        ],
+    )?;
+    Ok(())
+}
+
+/// Keeps an attempt; a later call with the same number tells more of it.
+pub(super) fn put_attempt(
+    db: &Connection,
+    head: &RunHead,
+    number: u32,
+    started: Timestamp,
+    ended: Option<Timestamp>,
+    release: &hob_model::Digest,
+    failure: Option<&hob_model::Failure>,
+) -> Res<()> {
+    change(
+        db,
+        "INSERT INTO attempts (tenant, run, number, release, started, ended, failure) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+         ON CONFLICT (tenant, run, number) DO UPDATE SET release = excluded.release, started = excluded.started,
+           ended = excluded.ended, failure = excluded.failure",
+        params![
+            head.key.tenant.as_str(),
+            head.key.run.to_string(),
+            number,
+            release.to_string(),
+            At(started),
+            ended.map(At),
+            failure.map(json_in).transpose()?
+        ],
+    )?;
+    Ok(())
+}
+
+/// Keeps what an attempt asked, was told and said. Its log lines stand in a table of their own, and only there.
+pub(super) fn put_journal(db: &Connection, head: &RunHead, number: u32, at: Timestamp, mut journal: Journal) -> Res<()> {
+    let (tenant, run) = (head.key.tenant.as_str(), head.key.run.to_string());
+    let lines = std::mem::take(&mut journal.log);
+    change(
+        db,
+        "UPDATE attempts SET journal = ?4 WHERE tenant = ?1 AND run = ?2 AND number = ?3",
+        params![tenant, run, number, json_in(&journal)?],
+    )?;
+    change(db, "DELETE FROM logs WHERE tenant = ?1 AND run = ?2 AND attempt = ?3", params![tenant, run, number])?;
+    for line in lines {
+        change(
+            db,
+            "INSERT INTO logs (tenant, bot, run, attempt, at, level, text) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+            params![tenant, head.bot.as_str(), run, number, At(at), level_in(line.level), bytes_in(line.text.as_bytes())],
+        )?;
+    }
+    Ok(())
+}
+
+const LEVELS: [(LogLevel, &str); 4] =
+    [(LogLevel::Debug, "debug"), (LogLevel::Info, "info"), (LogLevel::Warn, "warn"), (LogLevel::Error, "error")];
+
+fn level_in(level: LogLevel) -> &'static str {
+    LEVELS.iter().find(|(of, _)| *of == level).map_or("info", |(_, word)| word)
+}
+
+pub(super) fn level_out(word: &str) -> LogLevel {
+    LEVELS.iter().find(|(_, of)| *of == word).map_or(LogLevel::Info, |(level, _)| *level)
+}
+
+fn ended_already(db: &Connection, key: &RunKey, number: u32) -> Res<bool> {
+    let found = first(
+        db,
+        "SELECT 1 FROM attempts WHERE tenant = ?1 AND run = ?2 AND number = ?3 AND ended IS NOT NULL",
+        params![key.tenant.as_str(), key.run.to_string(), number],
+        |_| Ok(()),
+    )?;
+    Ok(found.is_some())
+}
+
+pub(super) fn fail(db: &Connection, key: &RunKey, tried: Tried, next: Next) -> Res<()> {
+    let head = one(db, key)?;
+    let Tried { attempt, release, journal } = tried;
+    let repeat = ended_already(db, key, attempt.number)?;
+    let state = match next {
+        Next::Again { .. } => RunState::Pending,
+        Next::Resend { .. } => head.state,
+        Next::Dead | Next::DeadUnsure => RunState::Dead,
+        Next::Rejected => RunState::Rejected,
+    };
+    if repeat && head.state == state && !state.is_open() {
+        return Ok(());
+    }
+    must_be_open(&head)?;
+    put_attempt(db, &head, attempt.number, attempt.started, Some(attempt.ended), &release, attempt.failure.as_ref())?;
+    if let Some(journal) = journal {
+        put_journal(db, &head, attempt.number, attempt.ended, journal)?;
+    }
+    let conflict = attempt.failure.as_ref().is_some_and(|f| f.kind == FailureKind::Conflict);
+    let not_before = match next {
+        Next::Again { at } | Next::Resend { at } => Some(At(at)),
+        _ => None,
+    };
+    change(
+        db,
+        "UPDATE runs SET state = ?3, not_before = ?4, attempts = max(attempts, ?5), failures = failures + ?6,
+           conflicts = conflicts + ?7, ended = ?8, failure = ?9 WHERE tenant = ?1 AND run = ?2",
+        params![
+            key.tenant.as_str(),
+            key.run.to_string(),
+            state.as_str(),
+            not_before,
+            attempt.number,
+            u32::from(!repeat && !conflict),
+            u32::from(!repeat && conflict),
+            (!state.is_open()).then_some(At(attempt.ended)),
+            attempt.failure.as_ref().map(json_in).transpose()?
+        ],
+    )?;
+    let of = params![key.tenant.as_str(), key.run.to_string()];
+    match next {
+        Next::Resend { .. } | Next::DeadUnsure => return Ok(()),
+        Next::Again { .. } => change(db, "DELETE FROM recorded WHERE tenant = ?1 AND run = ?2", of)?,
+        Next::Dead | Next::Rejected => change(db, "UPDATE recorded SET live = 0 WHERE tenant = ?1 AND run = ?2", of)?,
+    };
+    fence::free_all(db, key)
+}
+
+pub(super) fn supersede(db: &Connection, key: &RunKey, at: Timestamp) -> Res<()> {
+    let head = one(db, key)?;
+    match head.state {
+        RunState::Superseded => return Ok(()),
+        RunState::Pending => {}
+        state => return Err(LedgerError::RunIs { state, needs: "pending" }.into()),
+    }
+    change(
+        db,
+        "UPDATE runs SET state = 'superseded', ended = ?3, not_before = NULL WHERE tenant = ?1 AND run = ?2",
+        params![key.tenant.as_str(), key.run.to_string(), At(at)],
+    )?;
+    fence::free_all(db, key)
+}
+
+pub(super) fn retry(db: &Connection, key: &RunKey) -> Res<RunHead> {
+    let state = one(db, key)?.state;
+    if state.is_open() || state == RunState::Done {
+        return Err(LedgerError::RunIs { state, needs: "dead, rejected, superseded or late" }.into());
+    }
+    let of = params![key.tenant.as_str(), key.run.to_string()];
+    change(db, "DELETE FROM recorded WHERE tenant = ?1 AND run = ?2 AND live = 0", of)?;
+    change(
+        db,
+        "UPDATE runs SET failures = 0, conflicts = 0, not_before = NULL, ended = NULL, failure = NULL,
+           state = iif(EXISTS (SELECT 1 FROM recorded c WHERE c.tenant = ?1 AND c.run = ?2), 'recorded', 'pending')
+         WHERE tenant = ?1 AND run = ?2",
+        of,
+    )?;
+    one(db, key)
+}

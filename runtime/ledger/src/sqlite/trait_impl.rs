@@ -1,0 +1,271 @@
+//! [`Ledger`] for [`SqliteLedger`]: each method named to the module that does it, as a write under an epoch or as a read.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::Ordering;
+
+use async_trait::async_trait;
+use hob_model::{
+    BotName, ChangeKey, Digest, Journal, Reference, ResourceKey, RunState, Source, SourceId, SubscriptionKey, TenantId,
+    Timestamp, VersionId,
+};
+use tokio::sync::watch;
+
+use super::{SqliteLedger, fence, finish, intake, query, registry, resolve, run, schedule};
+use crate::{
+    CronKey, DeadNotification, DeadReason, Deployment, DueOutbox, DueTimer, Epoch, Fence, FenceKey, Finish, Ledger, LedgerError,
+    LogFilter, LogRow, NewEvent, NewNotification, Next, NotificationSeq, OutboxKey, OwnWrite, Queued, Receipt, Recorded, Release,
+    Resolution, ResourceMark, Result, RunDetail, RunFilter, RunHead, RunKey, RunRecord, RunRow, RunSeq, Stats,
+    StoredNotification, Subscription, Tried,
+};
+
+#[async_trait]
+impl Ledger for SqliteLedger {
+    async fn claim(&self) -> Result<Epoch> {
+        self.write("claim", None, false, intake::claim).await
+    }
+
+    async fn accept(&self, batch: Vec<NewNotification>) -> Result<Vec<Receipt>> {
+        let bytes = batch.iter().map(|new| new.body.len() + new.path.len()).sum();
+        let seqs = self.offer("accept", bytes, move |db| intake::accept(db, &batch)).await?;
+        Ok(seqs.into_iter().map(Receipt::new).collect())
+    }
+
+    async fn unresolved(&self, after: NotificationSeq, limit: usize) -> Result<Vec<StoredNotification>> {
+        self.readers.read("unresolved", move |db| intake::unresolved(db, after, limit)).await
+    }
+
+    async fn bury(&self, epoch: Epoch, tenant: &TenantId, seq: NotificationSeq, reason: DeadReason) -> Result<()> {
+        let tenant = tenant.clone();
+        self.write("bury", Some(epoch), false, move |db| intake::bury(db, &tenant, seq, &reason)).await
+    }
+
+    async fn dead_notifications(
+        &self,
+        tenant: &TenantId,
+        before: Option<NotificationSeq>,
+        limit: usize,
+    ) -> Result<Vec<DeadNotification>> {
+        let tenant = tenant.clone();
+        self.readers.read("dead_notifications", move |db| intake::dead(db, &tenant, before, limit)).await
+    }
+
+    async fn mark(&self, resource: &ResourceKey) -> Result<Option<ResourceMark>> {
+        let resource = resource.clone();
+        self.readers.read("mark", move |db| resolve::mark(db, &resource)).await
+    }
+
+    async fn resolve(&self, epoch: Epoch, resolution: Resolution) -> Result<Queued> {
+        self.write("resolve", Some(epoch), true, move |db| resolve::resolve(db, resolution)).await
+    }
+
+    async fn add_event(&self, epoch: Epoch, event: NewEvent) -> Result<Queued> {
+        self.write("add_event", Some(epoch), true, move |db| resolve::add_event(db, &event, None)).await
+    }
+
+    async fn wrote(&self, change: &ChangeKey) -> Result<Option<OwnWrite>> {
+        let change = change.clone();
+        self.readers.read("wrote", move |db| resolve::wrote(db, &change)).await
+    }
+
+    async fn open_runs(&self, tenant: &TenantId, bot: &BotName, after: RunSeq, limit: usize) -> Result<Vec<RunHead>> {
+        let (tenant, bot) = (tenant.clone(), bot.clone());
+        self.readers.read("open_runs", move |db| run::open_runs(db, &tenant, &bot, after, limit)).await
+    }
+
+    async fn load(&self, run: &RunKey) -> Result<RunRecord> {
+        let run = run.clone();
+        self.readers.read("load", move |db| run::load(db, &run)).await
+    }
+
+    async fn record(&self, epoch: Epoch, run: &RunKey, recorded: Recorded, journal: Journal) -> Result<()> {
+        let run = run.clone();
+        self.write("record", Some(epoch), false, move |db| run::record(db, &run, &recorded, journal)).await
+    }
+
+    async fn finish(&self, epoch: Epoch, run: &RunKey, finish: Finish) -> Result<Vec<RunKey>> {
+        let run = run.clone();
+        self.write("finish", Some(epoch), true, move |db| finish::finish(db, &run, finish)).await
+    }
+
+    async fn fail(&self, epoch: Epoch, run: &RunKey, tried: Tried, next: Next) -> Result<()> {
+        let run = run.clone();
+        self.write("fail", Some(epoch), true, move |db| run::fail(db, &run, tried, next)).await
+    }
+
+    async fn supersede(&self, epoch: Epoch, run: &RunKey, at: Timestamp) -> Result<()> {
+        let run = run.clone();
+        self.write("supersede", Some(epoch), false, move |db| run::supersede(db, &run, at)).await
+    }
+
+    async fn retry(&self, epoch: Epoch, run: &RunKey) -> Result<RunHead> {
+        let run = run.clone();
+        self.write("retry", Some(epoch), true, move |db| run::retry(db, &run)).await
+    }
+
+    async fn due_timers(&self, now: Timestamp, limit: usize) -> Result<Vec<DueTimer>> {
+        self.readers.read("due_timers", move |db| schedule::due_timers(db, now, limit)).await
+    }
+
+    async fn next_timer(&self) -> Result<Option<Timestamp>> {
+        self.readers.read("next_timer", move |db| schedule::next_timer(db)).await
+    }
+
+    async fn fire_timer(&self, epoch: Epoch, timer: &DueTimer, now: Timestamp) -> Result<Option<RunHead>> {
+        let timer = timer.clone();
+        self.write("fire_timer", Some(epoch), true, move |db| schedule::fire_timer(db, &timer, now)).await
+    }
+
+    async fn cron_mark(&self, cron: &CronKey) -> Result<Option<Timestamp>> {
+        let cron = cron.clone();
+        self.readers.read("cron_mark", move |db| schedule::cron_mark(db, &cron)).await
+    }
+
+    async fn fire_cron(&self, epoch: Epoch, cron: &CronKey, at: Timestamp, event: NewEvent) -> Result<Queued> {
+        let cron = cron.clone();
+        self.write("fire_cron", Some(epoch), true, move |db| schedule::fire_cron(db, &cron, at, &event)).await
+    }
+
+    async fn due_outbox(&self, now: Timestamp, limit: usize) -> Result<Vec<DueOutbox>> {
+        self.readers.read("due_outbox", move |db| schedule::due_outbox(db, now, limit)).await
+    }
+
+    async fn next_outbox(&self) -> Result<Option<Timestamp>> {
+        self.readers.read("next_outbox", move |db| schedule::next_outbox(db)).await
+    }
+
+    async fn outbox_again(&self, epoch: Epoch, item: &OutboxKey, at: Timestamp) -> Result<()> {
+        let item = item.clone();
+        self.write("outbox_again", Some(epoch), false, move |db| schedule::outbox_again(db, &item, at)).await
+    }
+
+    async fn outbox_done(&self, epoch: Epoch, item: &OutboxKey, reply: Option<NewEvent>) -> Result<Queued> {
+        let item = item.clone();
+        self.write("outbox_done", Some(epoch), true, move |db| schedule::outbox_done(db, &item, reply.as_ref())).await
+    }
+
+    async fn fences(&self, tenant: &TenantId, source: &SourceId) -> Result<Vec<Fence>> {
+        let (tenant, source) = (tenant.clone(), source.clone());
+        self.readers.read("fences", move |db| fence::all(db, &tenant, &source)).await
+    }
+
+    async fn put_fence(&self, epoch: Epoch, fence: &FenceKey, reference: Reference, version: Option<VersionId>) -> Result<()> {
+        let fence = fence.clone();
+        self.write("put_fence", Some(epoch), false, move |db| fence::put(db, &fence, &reference, version.as_ref())).await
+    }
+
+    async fn take_fence(&self, epoch: Epoch, run: &RunKey, source: &SourceId) -> Result<Option<Fence>> {
+        let (run, source) = (run.clone(), source.clone());
+        self.write("take_fence", Some(epoch), false, move |db| fence::take(db, &run, &source)).await
+    }
+
+    async fn free_fence(&self, epoch: Epoch, run: &RunKey, source: &SourceId) -> Result<()> {
+        let (run, source) = (run.clone(), source.clone());
+        self.write("free_fence", Some(epoch), false, move |db| fence::free(db, &run, &source)).await
+    }
+
+    async fn put_source(&self, epoch: Epoch, source: Source) -> Result<()> {
+        self.write("put_source", Some(epoch), false, move |db| registry::put_source(db, &source)).await
+    }
+
+    async fn source(&self, tenant: &TenantId, source: &SourceId) -> Result<Option<Source>> {
+        let (tenant, source) = (tenant.clone(), source.clone());
+        self.readers.read("source", move |db| registry::source(db, &tenant, &source)).await
+    }
+
+    async fn sources(&self, tenant: Option<&TenantId>) -> Result<Vec<Source>> {
+        let tenant = tenant.cloned();
+        self.readers.read("sources", move |db| registry::sources(db, tenant.as_ref())).await
+    }
+
+    async fn remove_source(&self, epoch: Epoch, tenant: &TenantId, source: &SourceId) -> Result<()> {
+        let (tenant, source) = (tenant.clone(), source.clone());
+        self.write("remove_source", Some(epoch), false, move |db| registry::remove_source(db, &tenant, &source)).await
+    }
+
+    async fn put_release(&self, epoch: Epoch, release: Release) -> Result<()> {
+        self.write("put_release", Some(epoch), false, move |db| registry::put_release(db, &release)).await
+    }
+
+    async fn release(&self, tenant: &TenantId, digest: &Digest) -> Result<Option<Release>> {
+        let (tenant, digest) = (tenant.clone(), *digest);
+        self.readers.read("release", move |db| registry::release(db, &tenant, &digest)).await
+    }
+
+    async fn activate(&self, epoch: Epoch, deployment: Deployment) -> Result<()> {
+        self.write("activate", Some(epoch), true, move |db| registry::activate(db, &deployment)).await
+    }
+
+    async fn deactivate(&self, epoch: Epoch, tenant: &TenantId, bot: &BotName, at: Timestamp) -> Result<Vec<RunKey>> {
+        let (tenant, bot) = (tenant.clone(), bot.clone());
+        self.write("deactivate", Some(epoch), false, move |db| registry::deactivate(db, &tenant, &bot, at)).await
+    }
+
+    async fn deployment(&self, tenant: &TenantId, bot: &BotName) -> Result<Option<Deployment>> {
+        let (tenant, bot) = (tenant.clone(), bot.clone());
+        self.readers.read("deployment", move |db| registry::deployment(db, &tenant, &bot)).await
+    }
+
+    async fn deployments(&self, tenant: Option<&TenantId>) -> Result<Vec<Deployment>> {
+        let tenant = tenant.cloned();
+        self.readers.read("deployments", move |db| registry::deployments(db, tenant.as_ref())).await
+    }
+
+    async fn put_subscription(&self, epoch: Epoch, subscription: Subscription) -> Result<()> {
+        self.write("put_subscription", Some(epoch), false, move |db| registry::put_subscription(db, &subscription)).await
+    }
+
+    async fn subscription(&self, tenant: &TenantId, source: &SourceId, key: &SubscriptionKey) -> Result<Option<Subscription>> {
+        let (tenant, source, key) = (tenant.clone(), source.clone(), key.clone());
+        self.readers.read("subscription", move |db| registry::subscription(db, &tenant, &source, &key)).await
+    }
+
+    async fn subscriptions(&self, tenant: &TenantId, source: Option<&SourceId>) -> Result<Vec<Subscription>> {
+        let (tenant, source) = (tenant.clone(), source.cloned());
+        self.readers.read("subscriptions", move |db| registry::subscriptions(db, &tenant, source.as_ref())).await
+    }
+
+    async fn remove_subscription(&self, epoch: Epoch, tenant: &TenantId, source: &SourceId, key: &SubscriptionKey) -> Result<()> {
+        let (tenant, source, key) = (tenant.clone(), source.clone(), key.clone());
+        self.write("remove_subscription", Some(epoch), false, move |db| registry::remove_subscription(db, &tenant, &source, &key))
+            .await
+    }
+
+    async fn runs(&self, tenant: &TenantId, filter: &RunFilter) -> Result<Vec<RunRow>> {
+        let (tenant, filter) = (tenant.clone(), filter.clone());
+        self.readers.read("runs", move |db| query::runs(db, &tenant, &filter)).await
+    }
+
+    async fn run_counts(&self, tenant: &TenantId, bot: Option<&BotName>) -> Result<BTreeMap<RunState, u64>> {
+        let (tenant, bot) = (tenant.clone(), bot.cloned());
+        self.readers.read("run_counts", move |db| query::run_counts(db, &tenant, bot.as_ref())).await
+    }
+
+    async fn show(&self, run: &RunKey) -> Result<RunDetail> {
+        let run = run.clone();
+        self.readers.read("show", move |db| query::show(db, &run)).await
+    }
+
+    async fn logs(&self, tenant: &TenantId, filter: &LogFilter) -> Result<Vec<LogRow>> {
+        let (tenant, filter) = (tenant.clone(), filter.clone());
+        self.readers.read("logs", move |db| query::logs(db, &tenant, &filter)).await
+    }
+
+    async fn stats(&self) -> Result<Stats> {
+        let path = self.path.clone();
+        let stats = self.readers.read("stats", move |db| query::stats(db, &path)).await?;
+        let (commits, writes) = (self.tally.commits.load(Ordering::Relaxed), self.tally.writes.load(Ordering::Relaxed));
+        Ok(Stats { commits, writes, ..stats })
+    }
+
+    fn watch(&self) -> watch::Receiver<u64> {
+        self.news.subscribe()
+    }
+
+    async fn close(&self) -> Result<()> {
+        let writer = self.stop();
+        self.readers.close().await;
+        let Some(writer) = writer else { return Ok(()) };
+        let ended = tokio::task::spawn_blocking(move || writer.join()).await;
+        ended.map_err(|_| LedgerError::Closed)?.map_err(|_| LedgerError::Closed)
+    }
+}
