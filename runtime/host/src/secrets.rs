@@ -7,12 +7,12 @@ use hob_model::SecretRef;
 
 /// A secret's value. It has no `Display`, and its `Debug` hides it.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Secret(String);
+pub(crate) struct Secret(String);
 
 impl Secret {
     /// The value, for the one call that needs it.
     #[must_use]
-    pub fn expose(&self) -> &str {
+    pub(crate) fn expose(&self) -> &str {
         &self.0
     }
 }
@@ -46,7 +46,7 @@ pub enum SecretError {
 ///
 /// # Errors
 /// [`SecretError`] where it is missing or empty.
-pub fn resolve(reference: &SecretRef) -> Result<Secret, SecretError> {
+pub(crate) fn resolve(reference: &SecretRef) -> Result<Secret, SecretError> {
     let (name, value) = match reference {
         SecretRef::Env(name) => {
             (name.clone(), std::env::var(name).map_err(|_| SecretError::NoVariable(name.clone()))?)

@@ -1,0 +1,64 @@
+//! The bots in service: compiled, with their criteria ready to judge.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use hob_engine::Release;
+use hob_model::{BotName, Digest, Manifest, SourceId, TenantId, Timestamp};
+use serde_json::Value;
+
+use crate::resolve::Watch;
+
+/// A bot in service.
+pub(crate) struct LiveBot {
+    pub(crate) tenant: TenantId,
+    pub(crate) name: BotName,
+    pub(crate) digest: Digest,
+    pub(crate) manifest: Manifest,
+    pub(crate) release: Arc<Release>,
+    pub(crate) source: SourceId,
+    pub(crate) settings: BTreeMap<String, Value>,
+    pub(crate) watches: Vec<Watch>,
+    /// When it first went live, by the host's clock.
+    pub(crate) deployed: Timestamp,
+    /// By the source's clock: what is older is from before the bot.
+    pub(crate) since: Option<Timestamp>,
+}
+
+impl LiveBot {
+    pub(crate) fn watches_type(&self, kind: &str) -> bool {
+        self.watches.iter().any(|watch| watch.resource_type() == kind)
+    }
+}
+
+/// All bots of all tenants.
+#[derive(Default)]
+pub(crate) struct Bots(RwLock<BTreeMap<(TenantId, BotName), Arc<LiveBot>>>);
+
+impl Bots {
+    pub(crate) fn get(&self, tenant: &TenantId, bot: &BotName) -> Option<Arc<LiveBot>> {
+        let bots = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        bots.get(&(tenant.clone(), bot.clone())).cloned()
+    }
+
+    /// The bots that work on a source, by name.
+    pub(crate) fn on(&self, tenant: &TenantId, source: &SourceId) -> Vec<Arc<LiveBot>> {
+        let bots = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        bots.values().filter(|bot| bot.tenant == *tenant && bot.source == *source).cloned().collect()
+    }
+
+    pub(crate) fn all(&self) -> Vec<Arc<LiveBot>> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
+    }
+
+    pub(crate) fn put(&self, bot: LiveBot) -> Arc<LiveBot> {
+        let bot = Arc::new(bot);
+        let key = (bot.tenant.clone(), bot.name.clone());
+        self.0.write().unwrap_or_else(PoisonError::into_inner).insert(key, Arc::clone(&bot));
+        bot
+    }
+
+    pub(crate) fn remove(&self, tenant: &TenantId, bot: &BotName) {
+        self.0.write().unwrap_or_else(PoisonError::into_inner).remove(&(tenant.clone(), bot.clone()));
+    }
+}

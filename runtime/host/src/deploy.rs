@@ -1,0 +1,339 @@
+//! Deploying a release: check it, keep it, put it in service, and make the source notify.
+//!
+//! The order is such that a failure at any step leaves what was live before in service, and that nothing is missed: the bot judges changes from the
+//! moment that its first Subscription was made, by the source's clock.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use hob_fhir::Secret;
+use hob_fhir::subscriptions::{self, Dialect, Wanted};
+use hob_ledger::{Deployment, LedgerError, Release, RunFilter, RunSeq, Subscription, SubscriptionStatus};
+use hob_model::{BotName, Digest, Inbound, Interaction, Manifest, ManifestError, SourceId, SubscriptionKey, TenantId, Trigger};
+use serde_json::{Map, Value};
+
+use crate::bots::LiveBot;
+use crate::core::Core;
+use crate::resolve::{JudgeError, Watch};
+use crate::run::driver::{Message, live};
+use crate::secrets::{self, SecretError};
+use crate::sources::SourceEntry;
+
+/// What is to be deployed.
+pub(crate) struct Wish {
+    pub(crate) tenant: TenantId,
+    pub(crate) source: SourceId,
+    /// The text of `bot.toml`, and its name for errors.
+    pub(crate) manifest: String,
+    pub(crate) file: String,
+    pub(crate) component: Bytes,
+    pub(crate) settings: Map<String, Value>,
+}
+
+/// What a deploy did.
+#[derive(Debug)]
+pub(crate) struct Deployed {
+    pub(crate) bot: BotName,
+    pub(crate) changes: Vec<String>,
+    pub(crate) manual_steps: Vec<String>,
+}
+
+/// Why a release is not deployed. What was in service before still is.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum DeployError {
+    /// `bot.toml` is wrong.
+    #[error(transparent)]
+    Manifest(#[from] ManifestError),
+    /// A trigger cannot be judged by the host.
+    #[error("{0}: write criteria that one resource can answer, or `source-only = true`, which gives up gap repair")]
+    Criteria(#[from] JudgeError),
+    /// The component is refused.
+    #[error(transparent)]
+    Component(#[from] hob_engine::EngineError),
+    /// No such source.
+    #[error("there is no source {0} in this tenant: `hob source add` makes it known")]
+    NoSource(SourceId),
+    /// The source was not proved to commit once.
+    #[error("the source {source_id} is not proved to commit a run's writes once ({why}): run `hob source check {source_id}`")]
+    Unproved {
+        /// Which.
+        source_id: SourceId,
+        /// What is missing.
+        why: &'static str,
+    },
+    /// A setting is unknown, missing or of another type.
+    #[error("setting {name}: {why}")]
+    Setting {
+        /// Its name.
+        name: String,
+        /// What is wrong.
+        why: &'static str,
+    },
+    /// A secret that the bot or the source needs.
+    #[error(transparent)]
+    Secret(#[from] SecretError),
+    /// The source did not take the Subscription.
+    #[error("the Subscription for {criteria:?} could not be made: {error}")]
+    Subscribe {
+        /// For what.
+        criteria: String,
+        /// Why.
+        error: hob_fhir::FhirError,
+    },
+    /// The ledger did not take it.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    /// The host stops.
+    #[error("the host is stopping: deploy again when it is back")]
+    Stopping,
+}
+
+/// Deploys a release.
+pub(crate) async fn deploy(core: &Arc<Core>, wish: Wish) -> Result<Deployed, DeployError> {
+    let Wish { tenant, source, manifest: text, file, component, settings } = wish;
+    let manifest = Manifest::parse(&text, &file)?;
+    let entry = core.sources.get(&tenant, &source).ok_or_else(|| DeployError::NoSource(source.clone()))?;
+    proved(&entry, &manifest)?;
+    let watches = Watch::of(&manifest, &entry.bases)?;
+    let settings = checked(&manifest, settings)?;
+    for secret in manifest.secrets.values() {
+        secrets::resolve(secret)?;
+    }
+    let release = prepare(core, &manifest, &component).await?;
+    let digest = Release::digest_of(&text, &component);
+    let now = core.clock.now();
+    let name = manifest.name.clone();
+    // Notifications of the new Subscriptions wait until the bot is there to want them.
+    let _gate = entry.deploying.write().await;
+    let mut deployed = Deployed { bot: name.clone(), changes: vec![format!("{name} runs release {digest}")], manual_steps: Vec::new() };
+    let subscriptions = subscribe(core, &entry, &manifest, &mut deployed).await?;
+    let since = subscriptions.iter().filter_map(|subscription| subscription.since).min();
+    let kept = Release { tenant: tenant.clone(), digest, manifest: manifest.clone(), manifest_text: text, component, created: now };
+    core.ledger.put_release(core.epoch, kept).await?;
+    let was = core.ledger.deployment(&tenant, &name).await?.filter(|was| was.active);
+    let first = was.map_or(now, |was| was.deployed.min(now));
+    let deployment = Deployment {
+        tenant: tenant.clone(),
+        bot: name.clone(),
+        release: digest,
+        source: Some(source.clone()),
+        settings: settings.clone().into_iter().collect(),
+        deployed: now,
+        active: true,
+    };
+    core.ledger.activate(core.epoch, deployment).await?;
+    for subscription in subscriptions {
+        core.ledger.put_subscription(core.epoch, subscription).await?;
+    }
+    let parts = Parts { manifest, release, digest, watches, settings, since, deployed: first };
+    put_in_service(core, &tenant, &source, parts).await?;
+    Ok(deployed)
+}
+
+fn proved(entry: &SourceEntry, manifest: &Manifest) -> Result<(), DeployError> {
+    let unproved = |why| DeployError::Unproved { source_id: entry.source.id.clone(), why };
+    let writes = manifest.scopes.iter().any(|scope| {
+        let may = scope.interactions;
+        may.create || may.update || may.delete
+    });
+    match &entry.source.capabilities {
+        _ if !writes => Ok(()),
+        None => Err(unproved("it has not been checked")),
+        Some(proved) if !proved.atomic => Err(unproved("its transactions are not atomic")),
+        Some(proved) if !proved.fence => Err(unproved("a repeat of a transaction can succeed twice")),
+        Some(_) => Ok(()),
+    }
+}
+
+/// The deployment's settings over the manifest's defaults.
+fn checked(manifest: &Manifest, mut given: Map<String, Value>) -> Result<BTreeMap<String, Value>, DeployError> {
+    let wrong = |name: &str, why| DeployError::Setting { name: name.to_owned(), why };
+    let mut settings = BTreeMap::new();
+    for (name, spec) in &manifest.settings {
+        match given.remove(name).or_else(|| spec.default.clone()) {
+            Some(value) if spec.kind.takes(&value) => {
+                settings.insert(name.clone(), value);
+            }
+            Some(_) => return Err(wrong(name, "is not of the type that the manifest gives it")),
+            None => return Err(wrong(name, "has no default: give it a value with --set")),
+        }
+    }
+    match given.keys().next() {
+        Some(unknown) => Err(wrong(unknown, "the manifest has no such setting")),
+        None => Ok(settings),
+    }
+}
+
+/// Compiles the component where blocking is allowed.
+pub(crate) async fn prepare(core: &Core, manifest: &Manifest, component: &Bytes) -> Result<Arc<hob_engine::Release>, DeployError> {
+    let (engine, manifest, component) = (core.engine.clone(), manifest.clone(), component.clone());
+    match tokio::task::spawn_blocking(move || engine.prepare(&component, &manifest)).await {
+        Ok(release) => Ok(release?),
+        Err(_) => Err(DeployError::Stopping),
+    }
+}
+
+/// Makes the source notify for each change trigger; says what the ledger is to keep of that.
+async fn subscribe(
+    core: &Core,
+    entry: &SourceEntry,
+    manifest: &Manifest,
+    deployed: &mut Deployed,
+) -> Result<Vec<Subscription>, DeployError> {
+    let statement = entry.client.capability_statement().await;
+    let dialect = statement.as_ref().map_or(Dialect::Plain, Dialect::of);
+    let mut rows = Vec::new();
+    let (tenant, source) = (&entry.source.tenant, &entry.source.id);
+    for (index, trigger) in manifest.on.iter().enumerate() {
+        let Trigger::Change { criteria, interactions, .. } = trigger else { continue };
+        let index = u32::try_from(index).unwrap_or(u32::MAX);
+        let Ok(key) = SubscriptionKey::new(format!("{}.{index}", manifest.name)) else { continue };
+        let known = core.ledger.subscription(tenant, source, &key).await?;
+        let wanted = wanted(core, entry, &key, criteria, interactions.contains(&Interaction::Delete), dialect, &manifest.name)?;
+        let ensured = subscriptions::ensure(&entry.client, &wanted).await;
+        let (reference, status, mark) = match ensured {
+            Ok(ensured) => {
+                let mark = ensured.iter().filter_map(|one| one.mark).min();
+                let (mut reference, mut status) = (None, SubscriptionStatus::Requested);
+                for one in ensured {
+                    deployed.changes.extend(one.changes);
+                    if reference.is_none() {
+                        reference = Some(one.reference);
+                        status = one.status.parse().unwrap_or(status);
+                    }
+                }
+                (reference, status, mark)
+            }
+            Err(error) if error.is_transient() => return Err(DeployError::Subscribe { criteria: criteria.clone(), error }),
+            Err(error) => {
+                deployed.changes.push(format!("no Subscription for {criteria:?}: {error}"));
+                deployed.manual_steps.extend(subscriptions::manual_steps(&wanted));
+                (None, SubscriptionStatus::Requested, None)
+            }
+        };
+        // The first mark stays: a redeploy must not forget what happened since.
+        let mark = known.and_then(|known| known.since).or(mark).or(Some(core.clock.now()));
+        rows.push(Subscription {
+            tenant: tenant.clone(),
+            source: source.clone(),
+            key,
+            bot: manifest.name.clone(),
+            trigger: index,
+            reference,
+            criteria: criteria.clone(),
+            since: mark,
+            status,
+            last_event: None,
+        });
+    }
+    Ok(rows)
+}
+
+#[allow(clippy::too_many_arguments, reason = "one of each that a Subscription says")]
+fn wanted(
+    core: &Core,
+    entry: &SourceEntry,
+    key: &SubscriptionKey,
+    criteria: &str,
+    deletes: bool,
+    dialect: Dialect,
+    bot: &BotName,
+) -> Result<Wanted, SecretError> {
+    let mut headers = Vec::new();
+    let mut signing_secret = None;
+    match &entry.source.inbound {
+        Inbound::Header { name, value } => {
+            headers.push((name.clone(), Secret::new(secrets::resolve(value)?.expose())));
+        }
+        Inbound::Hmac { secret, .. } => signing_secret = Some(Secret::new(secrets::resolve(secret)?.expose())),
+        Inbound::Path { .. } => {}
+    }
+    Ok(Wanted {
+        criteria: criteria.to_owned(),
+        endpoint: endpoint(core, entry, key)?,
+        headers,
+        signing_secret,
+        deletes,
+        reason: format!("Hob: {bot}"),
+        dialect,
+    })
+}
+
+/// Where a source posts the notifications of one subscription.
+pub(crate) fn endpoint(core: &Core, entry: &SourceEntry, key: &SubscriptionKey) -> Result<String, SecretError> {
+    let secret = entry.path_secret()?.map(|secret| format!("{secret}/")).unwrap_or_default();
+    Ok(format!("{}/in/{}/{}/{secret}{key}", core.public_url, entry.source.tenant, entry.source.id))
+}
+
+struct Parts {
+    manifest: Manifest,
+    release: Arc<hob_engine::Release>,
+    digest: Digest,
+    watches: Vec<Watch>,
+    settings: BTreeMap<String, Value>,
+    since: Option<hob_model::Timestamp>,
+    deployed: hob_model::Timestamp,
+}
+
+async fn put_in_service(core: &Core, tenant: &TenantId, source: &SourceId, parts: Parts) -> Result<(), DeployError> {
+    let Parts { manifest, release, digest, watches, settings, since, deployed } = parts;
+    let bot = core.bots.put(LiveBot {
+        tenant: tenant.clone(),
+        name: manifest.name.clone(),
+        digest,
+        manifest,
+        release,
+        source: source.clone(),
+        settings,
+        watches,
+        deployed,
+        since,
+    });
+    let filter = RunFilter { bot: Some(bot.name.clone()), limit: 1, ..RunFilter::default() };
+    let newest = core.ledger.runs(tenant, &filter).await?.first().map_or(RunSeq::ZERO, |row| row.seq);
+    let policy = live(core, bot.manifest.retry.clone());
+    core.tell(Message::Policy { tenant: tenant.clone(), bot: bot.name.clone(), policy, newest }).await;
+    core.agenda.notify_one();
+    Ok(())
+}
+
+/// Puts a deployment of the ledger back in service at the host's start.
+pub(crate) async fn restore(core: &Arc<Core>, deployment: Deployment) -> Result<(), DeployError> {
+    let Deployment { tenant, bot, release: digest, source, settings, deployed, .. } = deployment;
+    let source = source.ok_or(LedgerError::NotFound { what: "source of the bot" })?;
+    let entry = core.sources.get(&tenant, &source).ok_or_else(|| DeployError::NoSource(source.clone()))?;
+    let kept = core.ledger.release(&tenant, &digest).await?.ok_or(LedgerError::NotFound { what: "release" })?;
+    let watches = Watch::of(&kept.manifest, &entry.bases)?;
+    let release = prepare(core, &kept.manifest, &kept.component).await?;
+    let subscriptions = core.ledger.subscriptions(&tenant, Some(&source)).await?;
+    let since = subscriptions.into_iter().filter(|s| s.bot == bot).filter_map(|s| s.since).min();
+    let settings = settings.into_iter().collect();
+    let parts = Parts { manifest: kept.manifest, release, digest, watches, settings, since, deployed };
+    put_in_service(core, &tenant, &source, parts).await
+}
+
+/// Takes a bot out of service and sets its Subscriptions off.
+pub(crate) async fn remove(core: &Core, tenant: &TenantId, bot: &BotName) -> Result<Vec<String>, DeployError> {
+    let deployment = core.ledger.deployment(tenant, bot).await?.filter(|d| d.active).ok_or(LedgerError::NotFound { what: "bot" })?;
+    let mut changes = Vec::new();
+    core.bots.remove(tenant, bot);
+    let policy = hob_dispatch::Policy::Removed;
+    core.tell(Message::Policy { tenant: tenant.clone(), bot: bot.clone(), policy, newest: RunSeq::ZERO }).await;
+    if let Some(source) = deployment.source
+        && let Some(entry) = core.sources.get(tenant, &source)
+    {
+        for subscription in core.ledger.subscriptions(tenant, Some(&source)).await?.into_iter().filter(|s| s.bot == *bot) {
+            match subscriptions::off(&entry.client, &endpoint(core, &entry, &subscription.key)?).await {
+                Ok(done) => {
+                    changes.extend(done);
+                    core.ledger.remove_subscription(core.epoch, tenant, &source, &subscription.key).await?;
+                }
+                Err(error) => changes.push(format!("the Subscription for {:?} is still on: {error}", subscription.criteria)),
+            }
+        }
+    }
+    let ended = core.ledger.deactivate(core.epoch, tenant, bot, core.clock.now()).await?;
+    changes.push(format!("{bot} is out of service; {} runs that waited are superseded", ended.len()));
+    Ok(changes)
+}

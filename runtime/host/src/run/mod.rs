@@ -1,0 +1,8 @@
+//! From a run's turn to its end: the driver, an attempt, its commit and its fence.
+
+pub(crate) mod attempt;
+pub(crate) mod commit;
+pub(crate) mod driver;
+mod fences;
+mod reads;
+mod references;

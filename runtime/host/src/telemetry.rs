@@ -1,0 +1,16 @@
+//! The host's own log: ids, counts and codes, never contents.
+//!
+//! What bots write and what servers answer may hold patient data: that goes to the ledger, under the tenant. A line of this log may be
+//! shipped anywhere.
+
+use std::io::IsTerminal;
+
+use tracing_subscriber::EnvFilter;
+
+/// Sets up logging to standard error: JSON, or text on a terminal. `HOB_LOG` takes tracing's filter syntax; `info` unless set.
+pub fn init() {
+    let filter = EnvFilter::try_from_env("HOB_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // A second call in one process (tests) keeps the first.
+    let _ = if std::io::stderr().is_terminal() { builder.compact().try_init() } else { builder.json().try_init() };
+}
