@@ -45,7 +45,11 @@ impl Hapi {
     pub fn start(options: Options) -> io::Result<Self> {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("servers/hapi");
         build(&folder)?;
-        let log = File::create(folder.join("target").join(format!("server-{}.log", std::process::id())))?;
+        let log = File::create(folder.join("target").join(format!(
+            "server-{}-{}.log",
+            std::process::id(),
+            if options.integrity { "integrity" } else { "plain" }
+        )))?;
         let mut command = Command::new("java");
         command
             .args([

@@ -30,10 +30,7 @@ pub(crate) enum Reading {
 }
 
 pub(crate) fn read(plan: &CommitPlan, bundle: &Value) -> Reading {
-    let Some(entries) = bundle["entry"]
-        .as_array()
-        .filter(|_| bundle["resourceType"] == "Bundle")
-    else {
+    let Some(entries) = bundle["entry"].as_array().filter(|_| bundle["resourceType"] == "Bundle") else {
         return Reading::Unclear("it is not a Bundle with entries");
     };
     if entries.len() != plan.entries() {
@@ -63,10 +60,7 @@ pub(crate) fn read(plan: &CommitPlan, bundle: &Value) -> Reading {
         return Reading::Unclear("it does not say what was created");
     }
     match entries.last().and_then(|entry| version(&entry["response"])) {
-        Some(fence) if fence != plan.fence.slot.version => Reading::Whole {
-            written: applied,
-            fence,
-        },
+        Some(fence) if fence != plan.fence.slot.version => Reading::Whole { written: applied, fence },
         Some(_) => Reading::Unclear("the fence did not move"),
         None => Reading::Unclear("it does not say the fence's version"),
     }
@@ -74,19 +68,9 @@ pub(crate) fn read(plan: &CommitPlan, bundle: &Value) -> Reading {
 
 fn written(effect: usize, planned: &Planned, code: u16, response: &Value) -> Written {
     let existed = planned.conditional && code != 201;
-    let version =
-        version(response).filter(|version| !existed && planned.read.as_ref() != Some(version));
-    let reference = planned
-        .target
-        .clone()
-        .or_else(|| last_reference(response["location"].as_str()?));
-    Written {
-        effect,
-        interaction: planned.interaction,
-        reference,
-        version,
-        existed,
-    }
+    let version = version(response).filter(|version| !existed && planned.read.as_ref() != Some(version));
+    let reference = planned.target.clone().or_else(|| last_reference(response["location"].as_str()?));
+    Written { effect, interaction: planned.interaction, reference, version, existed }
 }
 
 /// `201 Created` and bare `201` alike.
@@ -96,6 +80,80 @@ fn status(response: &Value) -> Option<u16> {
 }
 
 fn version(response: &Value) -> Option<VersionId> {
-    url_version(response["location"].as_str().unwrap_or_default())
-        .or_else(|| etag_version(response["etag"].as_str()?))
+    url_version(response["location"].as_str().unwrap_or_default()).or_else(|| etag_version(response["etag"].as_str()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::tests::{effects, fence};
+    use serde_json::json;
+
+    fn plan() -> CommitPlan {
+        crate::plan::bundle(&effects(), &fence()).unwrap()
+    }
+
+    /// The answer of HAPI 8.8.0 to a transaction of this shape, without the outcomes.
+    fn hapi() -> Value {
+        json!({"resourceType": "Bundle", "type": "transaction-response", "entry": [
+            {"response": {"status": "201 Created", "location": "Observation/1001/_history/1", "etag": "1"}},
+            {"response": {"status": "200 OK", "location": "Basic/1013/_history/1", "etag": "1"}},
+            {"response": {"status": "200 OK", "location": "Task/7/_history/4", "etag": "4"}},
+            {"response": {"status": "204 No Content", "location": "Task/8/_history/3", "etag": "3"}},
+            {"response": {"status": "200 OK", "location": "Patient/9/_history/2", "etag": "2"}},
+            {"response": {"status": "200 OK", "location": "Basic/1000/_history/6", "etag": "6"}}]})
+    }
+
+    #[test]
+    fn reads_hapis_answer() {
+        let Reading::Whole { written, fence } = read(&plan(), &hapi()) else { panic!("not whole") };
+        assert_eq!(fence.as_str(), "6");
+        let seen: Vec<_> = written
+            .iter()
+            .map(|w| (w.reference.as_ref().unwrap().to_string(), w.version.as_ref().map(VersionId::as_str), w.existed))
+            .collect();
+        assert_eq!(
+            seen,
+            [
+                ("Observation/1001".to_owned(), Some("1"), false),
+                ("Basic/1013".to_owned(), None, true),
+                ("Task/7".to_owned(), Some("4"), false),
+                ("Task/8".to_owned(), Some("3"), false),
+            ]
+        );
+    }
+
+    #[test]
+    fn a_batch_in_disguise_is_seen() {
+        // Medplum without transaction-bundles: 200, transaction-response, failures inside.
+        let mut answer = hapi();
+        answer["entry"][2]["response"] = json!({"status": "412", "outcome": {"resourceType": "OperationOutcome"}});
+        answer["entry"][3]["response"] = json!({});
+        let Reading::Part { applied, failed } = read(&plan(), &answer) else { panic!("taken for whole") };
+        assert_eq!(applied.iter().map(|w| w.effect).collect::<Vec<_>>(), [0, 1]);
+        assert_eq!(failed, [(2, 412), (3, 0)]);
+    }
+
+    #[test]
+    fn what_cannot_be_told_is_not_taken_for_done() {
+        let unclear = |change: &dyn Fn(&mut Value)| {
+            let mut answer = hapi();
+            change(&mut answer);
+            assert!(matches!(read(&plan(), &answer), Reading::Unclear(_)), "{answer}");
+        };
+        unclear(&|answer| *answer = json!({"resourceType": "OperationOutcome"}));
+        unclear(&|answer| answer["entry"] = json!([]));
+        unclear(&|answer| answer["entry"][0]["response"] = json!({"status": "201"}));
+        unclear(&|answer| answer["entry"][5]["response"] = json!({"status": "200", "etag": "W/\"5\""}));
+        unclear(&|answer| answer["entry"][5]["response"] = json!({"status": "200"}));
+    }
+
+    #[test]
+    fn an_update_that_made_no_version_claims_none() {
+        let mut answer = hapi();
+        answer["entry"][2]["response"] = json!({"status": "200 OK", "location": "Task/7/_history/3"});
+        answer["entry"][4]["response"] = json!({"status": "304"});
+        let Reading::Whole { written, .. } = read(&plan(), &answer) else { panic!("not whole") };
+        assert_eq!(written[2].version, None);
+    }
 }

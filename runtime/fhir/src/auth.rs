@@ -67,23 +67,12 @@ impl Credentials {
     ///
     /// # Errors
     /// Whatever `read` says of a secret that it cannot find.
-    pub fn resolve<E>(
-        auth: &Auth,
-        mut read: impl FnMut(&SecretRef) -> Result<String, E>,
-    ) -> Result<Self, E> {
+    pub fn resolve<E>(auth: &Auth, mut read: impl FnMut(&SecretRef) -> Result<String, E>) -> Result<Self, E> {
         Ok(match auth {
             Auth::None => Self::None,
             Auth::Bearer { token } => Self::Bearer(Secret(read(token)?)),
-            Auth::Basic { user, password } => Self::Basic {
-                user: user.clone(),
-                password: Secret(read(password)?),
-            },
-            Auth::ClientCredentials {
-                token_url,
-                client_id,
-                client_secret,
-                scope,
-            } => Self::ClientCredentials {
+            Auth::Basic { user, password } => Self::Basic { user: user.clone(), password: Secret(read(password)?) },
+            Auth::ClientCredentials { token_url, client_id, client_secret, scope } => Self::ClientCredentials {
                 token_url: token_url.clone(),
                 client_id: client_id.clone(),
                 client_secret: Secret(read(client_secret)?),
@@ -122,11 +111,7 @@ struct TokenAnswer {
 
 impl Authorizer {
     pub(crate) fn new(credentials: Credentials, clock: Arc<dyn Clock>) -> Self {
-        Self {
-            credentials,
-            clock,
-            token: Mutex::new(None),
-        }
+        Self { credentials, clock, token: Mutex::new(None) }
     }
 
     /// The header's value, or none.
@@ -137,10 +122,7 @@ impl Authorizer {
             Credentials::Basic { user, password } => Some(basic(user, password)),
             Credentials::ClientCredentials { .. } => {
                 let mut held = self.token.lock().await;
-                if let Some(token) = held
-                    .as_ref()
-                    .filter(|token| self.clock.now() < token.renew_at)
-                {
+                if let Some(token) = held.as_ref().filter(|token| self.clock.now() < token.renew_at) {
                     return Ok(Some(bearer(&token.value)));
                 }
                 let token = self.fetch(http).await?;
@@ -165,48 +147,24 @@ impl Authorizer {
 
     async fn fetch(&self, http: &reqwest::Client) -> Result<Token, FhirError> {
         const WHAT: &str = "OAuth token request";
-        let Credentials::ClientCredentials {
-            token_url,
-            client_id,
-            client_secret,
-            scope,
-        } = &self.credentials
-        else {
-            return Err(FhirError::new(
-                FhirErrorKind::Unauthorized,
-                WHAT,
-                "no client credentials",
-            ));
+        let Credentials::ClientCredentials { token_url, client_id, client_secret, scope } = &self.credentials else {
+            return Err(FhirError::new(FhirErrorKind::Unauthorized, WHAT, "no client credentials"));
         };
         let mut form = vec![("grant_type", "client_credentials")];
         form.extend(scope.as_deref().map(|scope| ("scope", scope)));
         let asked = self.clock.now();
         let mut answer = http
             .post(token_url)
-            .header(
-                "authorization",
-                basic(
-                    &form_encoded(client_id),
-                    &Secret(form_encoded(client_secret.reveal())),
-                )
-                .reveal(),
-            )
+            .header("authorization", basic(&form_encoded(client_id), &Secret(form_encoded(client_secret.reveal()))).reveal())
             .header("accept", "application/json")
             .form(&form)
             .send()
             .await
             // A token that was made and lost harms nobody: it is as if the endpoint could not be reached.
-            .map_err(|e| {
-                FhirError::new(FhirErrorKind::Unreachable, WHAT, crate::http::cause(&e))
-            })?;
+            .map_err(|e| FhirError::new(FhirErrorKind::Unreachable, WHAT, crate::http::cause(&e)))?;
         let status = answer.status().as_u16();
         if status != 200 {
-            let mut error = FhirError::answered(
-                WHAT,
-                status,
-                crate::http::retry_after(answer.headers(), self.clock.now()),
-                None,
-            );
+            let mut error = FhirError::answered(WHAT, status, crate::http::retry_after(answer.headers(), self.clock.now()), None);
             // A wrong client id or secret is a 400 or 401 here (RFC 6749, 5.2).
             if status == 400 {
                 error.kind = FhirErrorKind::Unauthorized;
@@ -217,13 +175,10 @@ impl Authorizer {
             return Err(error);
         }
         let body = crate::http::bounded(&mut answer, MAX_TOKEN_ANSWER, WHAT).await?;
-        let parsed: TokenAnswer = serde_json::from_slice(&body)
-            .map_err(|_| FhirError::protocol(WHAT, "the answer is not an RFC 6749 token"))?;
+        let parsed: TokenAnswer =
+            serde_json::from_slice(&body).map_err(|_| FhirError::protocol(WHAT, "the answer is not an RFC 6749 token"))?;
         let life = parsed.expires_in.map_or(UNSAID, Duration::from_secs);
-        Ok(Token {
-            value: Secret(parsed.access_token),
-            renew_at: asked + life.saturating_sub(EARLY).max(life / 2),
-        })
+        Ok(Token { value: Secret(parsed.access_token), renew_at: asked + life.saturating_sub(EARLY).max(life / 2) })
     }
 }
 
@@ -233,10 +188,7 @@ fn bearer(token: &Secret) -> Secret {
 
 fn basic(user: &str, password: &Secret) -> Secret {
     let pair = format!("{user}:{}", password.reveal());
-    Secret(format!(
-        "Basic {}",
-        data_encoding::BASE64.encode(pair.as_bytes())
-    ))
+    Secret(format!("Basic {}", data_encoding::BASE64.encode(pair.as_bytes())))
 }
 
 /// RFC 6749, 2.3.1: id and secret are form-encoded before they become user and password.

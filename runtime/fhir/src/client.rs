@@ -33,38 +33,20 @@ impl Versioned {
     /// # Errors
     /// [`FhirErrorKind::Protocol`] where the content has none.
     pub fn reference(&self) -> Result<Reference, FhirError> {
-        of_resource(&self.resource)
-            .ok_or_else(|| FhirError::protocol("resource", "it lacks type and id"))
+        of_resource(&self.resource).ok_or_else(|| FhirError::protocol("resource", "it lacks type and id"))
     }
 
-    pub(crate) fn of(
-        resource: Value,
-        etag: Option<&str>,
-        date: Option<Timestamp>,
-        what: &str,
-    ) -> Result<Self, FhirError> {
+    pub(crate) fn of(resource: Value, etag: Option<&str>, date: Option<Timestamp>, what: &str) -> Result<Self, FhirError> {
         if of_resource(&resource).is_none() {
-            return Err(FhirError::protocol(
-                what,
-                "a resource in the answer lacks type and id",
-            ));
+            return Err(FhirError::protocol(what, "a resource in the answer lacks type and id"));
         }
         let version = resource["meta"]["versionId"]
             .as_str()
             .and_then(|text| text.parse().ok())
             .or_else(|| etag_version(etag?))
-            .ok_or_else(|| {
-                FhirError::protocol(what, "a resource in the answer lacks meta.versionId")
-            })?;
-        let last_updated = resource["meta"]["lastUpdated"]
-            .as_str()
-            .and_then(Timestamp::parse);
-        Ok(Self {
-            resource,
-            version,
-            last_updated,
-            date,
-        })
+            .ok_or_else(|| FhirError::protocol(what, "a resource in the answer lacks meta.versionId"))?;
+        let last_updated = resource["meta"]["lastUpdated"].as_str().and_then(Timestamp::parse);
+        Ok(Self { resource, version, last_updated, date })
     }
 }
 
@@ -95,9 +77,7 @@ pub struct Client(Arc<Inner>);
 
 impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Client")
-            .field("base", &self.0.base)
-            .finish_non_exhaustive()
+        f.debug_struct("Client").field("base", &self.0.base).finish_non_exhaustive()
     }
 }
 
@@ -119,25 +99,11 @@ impl Client {
     ///
     /// # Errors
     /// As for [`Client::new`].
-    pub fn at(
-        base: &BaseUrl,
-        credentials: Credentials,
-        config: ClientConfig,
-        clock: Arc<dyn Clock>,
-    ) -> Result<Self, FhirError> {
-        let root = Url::parse(&format!("{base}/")).map_err(|_| {
-            FhirError::new(
-                FhirErrorKind::Refused,
-                "FHIR client",
-                "the source's base URL cannot be parsed",
-            )
-        })?;
+    pub fn at(base: &BaseUrl, credentials: Credentials, config: ClientConfig, clock: Arc<dyn Clock>) -> Result<Self, FhirError> {
+        let root = Url::parse(&format!("{base}/"))
+            .map_err(|_| FhirError::new(FhirErrorKind::Refused, "FHIR client", "the source's base URL cannot be parsed"))?;
         let http = Http::new(credentials, config, clock)?;
-        Ok(Self(Arc::new(Inner {
-            base: base.clone(),
-            root,
-            http,
-        })))
+        Ok(Self(Arc::new(Inner { base: base.clone(), root, http })))
     }
 
     /// The server's base URL.
@@ -153,15 +119,8 @@ impl Client {
 
     /// The base with `segments` after it. `.` and `..` are valid R4 ids, but in a URL they name another resource, or a whole type.
     fn url(&self, segments: &[&str], query: Option<&str>) -> Result<Url, FhirError> {
-        if segments
-            .iter()
-            .any(|segment| matches!(*segment, "." | ".."))
-        {
-            return Err(FhirError::new(
-                FhirErrorKind::Invalid,
-                "request",
-                "an id of dots alone cannot be part of a URL",
-            ));
+        if segments.iter().any(|segment| matches!(*segment, "." | "..")) {
+            return Err(FhirError::new(FhirErrorKind::Invalid, "request", "an id of dots alone cannot be part of a URL"));
         }
         let mut url = self.0.root.clone();
         if let Ok(mut path) = url.path_segments_mut() {
@@ -172,13 +131,7 @@ impl Client {
     }
 
     fn call(&self, method: Method, what: String, url: Url) -> Call {
-        Call {
-            method,
-            url,
-            what,
-            body: None,
-            headers: Vec::new(),
-        }
+        Call { method, url, what, body: None, headers: Vec::new() }
     }
 
     async fn get(&self, what: String, url: Url) -> Result<(Value, Answer), FhirError> {
@@ -187,16 +140,8 @@ impl Client {
         Ok((answer.json(&call.what)?, answer))
     }
 
-    async fn page(
-        &self,
-        what: &str,
-        url: Url,
-        headers: Vec<(HeaderName, String)>,
-    ) -> Result<Page, FhirError> {
-        let call = Call {
-            headers,
-            ..self.call(Method::GET, what.to_owned(), url)
-        };
+    async fn page(&self, what: &str, url: Url, headers: Vec<(HeaderName, String)>) -> Result<Page, FhirError> {
+        let call = Call { headers, ..self.call(Method::GET, what.to_owned(), url) };
         let answer = self.0.http.send_read(&call).await?;
         Page::new(&self.0.base, answer.json(what)?, answer.date(), what)
     }
@@ -207,9 +152,7 @@ impl Client {
     /// [`FhirErrorKind::Gone`] for a deleted resource, [`FhirErrorKind::NotFound`] for one that never was, and any other.
     pub async fn read(&self, reference: &Reference) -> Result<Versioned, FhirError> {
         let what = format!("read {}", reference.resource_type);
-        let (resource, answer) = self
-            .get(what.clone(), self.url(&parts(reference), None)?)
-            .await?;
+        let (resource, answer) = self.get(what.clone(), self.url(&parts(reference), None)?).await?;
         Versioned::of(resource, answer.header("etag"), answer.date(), &what)
     }
 
@@ -217,19 +160,11 @@ impl Client {
     ///
     /// # Errors
     /// As for [`Client::read`]; a version that is a delete is [`FhirErrorKind::Gone`].
-    pub async fn vread(
-        &self,
-        reference: &Reference,
-        version: &VersionId,
-    ) -> Result<Versioned, FhirError> {
+    pub async fn vread(&self, reference: &Reference, version: &VersionId) -> Result<Versioned, FhirError> {
         let what = format!("vread {}", reference.resource_type);
         let [resource_type, id] = parts(reference);
-        let (resource, answer) = self
-            .get(
-                what.clone(),
-                self.url(&[resource_type, id, "_history", version.as_str()], None)?,
-            )
-            .await?;
+        let (resource, answer) =
+            self.get(what.clone(), self.url(&[resource_type, id, "_history", version.as_str()], None)?).await?;
         Versioned::of(resource, answer.header("etag"), answer.date(), &what)
     }
 
@@ -237,16 +172,11 @@ impl Client {
     ///
     /// # Errors
     /// As for [`Client::read`]; a deleted resource has a history.
-    pub async fn history(
-        &self,
-        reference: &Reference,
-        count: Option<u32>,
-    ) -> Result<Page, FhirError> {
+    pub async fn history(&self, reference: &Reference, count: Option<u32>) -> Result<Page, FhirError> {
         let [resource_type, id] = parts(reference);
         let query = count.map(|count| format!("_count={count}"));
         let url = self.url(&[resource_type, id, "_history"], query.as_deref())?;
-        self.page(&format!("history of {resource_type}"), url, Vec::new())
-            .await
+        self.page(&format!("history of {resource_type}"), url, Vec::new()).await
     }
 
     /// The first page of the history of a type since an instant by the server's clock, newest version first.
@@ -259,33 +189,30 @@ impl Client {
         since: Option<Timestamp>,
         count: Option<u32>,
     ) -> Result<Page, FhirError> {
-        let mut query = url::form_urlencoded::Serializer::new(String::new());
-        if let Some(since) = since {
-            query.append_pair("_since", &since.to_string());
-        }
-        if let Some(count) = count {
-            query.append_pair("_count", &count.to_string());
-        }
-        let url = self.url(&[resource_type.as_str(), "_history"], Some(&query.finish()))?;
-        self.page(&format!("history of all {resource_type}"), url, Vec::new())
-            .await
+        // In a block of its own: a serializer is not Sync and must not live across the request.
+        let query = {
+            let mut query = url::form_urlencoded::Serializer::new(String::new());
+            if let Some(since) = since {
+                query.append_pair("_since", &since.to_string());
+            }
+            if let Some(count) = count {
+                query.append_pair("_count", &count.to_string());
+            }
+            query.finish()
+        };
+        let url = self.url(&[resource_type.as_str(), "_history"], Some(&query))?;
+        self.page(&format!("history of all {resource_type}"), url, Vec::new()).await
     }
 
     /// The first page of a search. `query` is what follows the question mark, percent-encoded.
     ///
     /// # Errors
     /// [`FhirErrorKind::SearchIgnored`] where the server would return more than was asked for; whatever it refuses.
-    pub async fn search(
-        &self,
-        resource_type: &ResourceType,
-        query: &str,
-    ) -> Result<Page, FhirError> {
+    pub async fn search(&self, resource_type: &ResourceType, query: &str) -> Result<Page, FhirError> {
         search::check(resource_type, query)?;
         let url = self.url(&[resource_type.as_str()], Some(query))?;
         let headers = vec![(PREFER, "handling=strict".to_owned())];
-        let page = self
-            .page(&format!("search {resource_type}"), url, headers)
-            .await?;
+        let page = self.page(&format!("search {resource_type}"), url, headers).await?;
         search::compare(resource_type, query, &page.bundle)?;
         Ok(page)
     }
@@ -310,68 +237,33 @@ impl Client {
     ///
     /// # Errors
     /// Any; after [`FhirErrorKind::Lost`] and [`FhirErrorKind::Unavailable`] it may have been done.
-    pub async fn create(
-        &self,
-        resource: &Value,
-        if_none_exist: Option<&str>,
-    ) -> Result<Stored, FhirError> {
+    pub async fn create(&self, resource: &Value, if_none_exist: Option<&str>) -> Result<Stored, FhirError> {
         let resource_type = type_of(resource)?;
         let what = format!("create {resource_type}");
         let headers = if_none_exist.map(|query| (IF_NONE_EXIST, query.to_owned()));
-        self.write(
-            Method::POST,
-            what,
-            self.url(&[resource_type.as_str()], None)?,
-            Some(resource),
-            headers,
-        )
-        .await
+        self.write(Method::POST, what, self.url(&[resource_type.as_str()], None)?, Some(resource), headers).await
     }
 
     /// Makes a new version, or creates where the server takes ids from clients. Sent once, never repeated.
     ///
     /// # Errors
     /// [`FhirErrorKind::Conflict`] where it is not at `if_match`; else as for [`Client::create`].
-    pub async fn update(
-        &self,
-        resource: &Value,
-        if_match: Option<&VersionId>,
-    ) -> Result<Stored, FhirError> {
-        let reference = of_resource(resource).ok_or_else(|| {
-            FhirError::new(
-                FhirErrorKind::Invalid,
-                "update",
-                "the resource lacks type and id",
-            )
-        })?;
+    pub async fn update(&self, resource: &Value, if_match: Option<&VersionId>) -> Result<Stored, FhirError> {
+        let reference = of_resource(resource)
+            .ok_or_else(|| FhirError::new(FhirErrorKind::Invalid, "update", "the resource lacks type and id"))?;
         let what = format!("update {}", reference.resource_type);
         let headers = if_match.map(|version| (IF_MATCH, etag(version)));
-        self.write(
-            Method::PUT,
-            what,
-            self.url(&parts(&reference), None)?,
-            Some(resource),
-            headers,
-        )
-        .await
+        self.write(Method::PUT, what, self.url(&parts(&reference), None)?, Some(resource), headers).await
     }
 
     /// Deletes. What is deleted already is no error. HAPI does not look at `if_match` here.
     ///
     /// # Errors
     /// [`FhirErrorKind::Conflict`] where it is not at `if_match`, or others refer to it; else as for [`Client::create`].
-    pub async fn delete(
-        &self,
-        reference: &Reference,
-        if_match: Option<&VersionId>,
-    ) -> Result<(), FhirError> {
-        let mut call = self.call(
-            Method::DELETE,
-            format!("delete {}", reference.resource_type),
-            self.url(&parts(reference), None)?,
-        );
-        call.headers
-            .extend(if_match.map(|version| (IF_MATCH, etag(version))));
+    pub async fn delete(&self, reference: &Reference, if_match: Option<&VersionId>) -> Result<(), FhirError> {
+        let mut call =
+            self.call(Method::DELETE, format!("delete {}", reference.resource_type), self.url(&parts(reference), None)?);
+        call.headers.extend(if_match.map(|version| (IF_MATCH, etag(version))));
         match self.0.http.send(&call).await {
             Err(e) if e.kind == FhirErrorKind::Gone || e.kind == FhirErrorKind::NotFound => Ok(()),
             other => other.map(drop),
@@ -388,10 +280,7 @@ impl Client {
         if let Ok(mut path) = url.path_segments_mut() {
             path.pop_if_empty();
         }
-        let call = Call {
-            body: Some(bytes),
-            ..self.call(Method::POST, "transaction".to_owned(), url)
-        };
+        let call = Call { body: Some(bytes), ..self.call(Method::POST, "transaction".to_owned(), url) };
         self.0.http.send(&call).await?.json(&call.what)
     }
 
@@ -400,19 +289,11 @@ impl Client {
     /// # Errors
     /// Any.
     pub async fn capability_statement(&self) -> Result<Value, FhirError> {
-        let (statement, _) = self
-            .get(
-                "read the CapabilityStatement".to_owned(),
-                self.url(&["metadata"], None)?,
-            )
-            .await?;
+        let (statement, _) = self.get("read the CapabilityStatement".to_owned(), self.url(&["metadata"], None)?).await?;
         if statement["resourceType"] == "CapabilityStatement" {
             Ok(statement)
         } else {
-            Err(FhirError::protocol(
-                "read the CapabilityStatement",
-                "the answer is another resource",
-            ))
+            Err(FhirError::protocol("read the CapabilityStatement", "the answer is another resource"))
         }
     }
 
@@ -422,20 +303,13 @@ impl Client {
     /// Any but the finding that the resource is invalid.
     pub async fn validate(&self, resource: &Value) -> Result<Value, FhirError> {
         let resource_type = type_of(resource)?;
-        let mut call = self.call(
-            Method::POST,
-            format!("validate {resource_type}"),
-            self.url(&[resource_type.as_str(), "$validate"], None)?,
-        );
+        let mut call =
+            self.call(Method::POST, format!("validate {resource_type}"), self.url(&[resource_type.as_str(), "$validate"], None)?);
         call.body = Some(Bytes::from(resource.to_string()));
         match self.0.http.send_read(&call).await {
             Ok(answer) => answer.json(&call.what),
             // Some servers answer 412 or 422 for an invalid resource, with the same OperationOutcome.
-            Err(FhirError {
-                outcome: Some(outcome),
-                status: Some(400..=422),
-                ..
-            }) => Ok(outcome),
+            Err(FhirError { outcome: Some(outcome), status: Some(400..=422), .. }) => Ok(outcome),
             Err(e) => Err(e),
         }
     }
@@ -452,20 +326,14 @@ impl Client {
         call.body = body.map(|body| Bytes::from(body.to_string()));
         call.headers.extend(header);
         let answer = self.0.http.send(&call).await?;
-        let resource = serde_json::from_slice::<Value>(&answer.body)
-            .ok()
-            .filter(|value| of_resource(value).is_some());
-        let location = answer
-            .header("location")
-            .or(answer.header("content-location"));
+        let resource = serde_json::from_slice::<Value>(&answer.body).ok().filter(|value| of_resource(value).is_some());
+        let location = answer.header("location").or(answer.header("content-location"));
         let reference = resource
             .as_ref()
             .and_then(of_resource)
             .or_else(|| last_reference(location?))
             .or_else(|| of_resource(body?))
-            .ok_or_else(|| {
-                FhirError::protocol(&call.what, "the answer does not say what was written")
-            })?;
+            .ok_or_else(|| FhirError::protocol(&call.what, "the answer does not say what was written"))?;
         let meta = resource.as_ref().map(|resource| &resource["meta"]);
         Ok(Stored {
             reference,
@@ -491,13 +359,7 @@ fn type_of(resource: &Value) -> Result<ResourceType, FhirError> {
     resource["resourceType"]
         .as_str()
         .and_then(|text| text.parse().ok())
-        .ok_or_else(|| {
-            FhirError::new(
-                FhirErrorKind::Invalid,
-                "write",
-                "the resource lacks resourceType",
-            )
-        })
+        .ok_or_else(|| FhirError::new(FhirErrorKind::Invalid, "write", "the resource lacks resourceType"))
 }
 
 /// A version as If-Match has it (R4: a weak ETag).

@@ -111,47 +111,34 @@ pub async fn commit(client: &Client, plan: &CommitPlan) -> CommitOutcome {
     let error = match client.transaction(plan.bytes.clone()).await {
         Ok(bundle) => match answer::read(plan, &bundle) {
             Reading::Whole { written, fence } => {
-                let slot = Slot {
-                    version: fence,
-                    ..plan.fence.slot.clone()
-                };
+                let slot = Slot { version: fence, ..plan.fence.slot.clone() };
                 return CommitOutcome::Committed(Committed::new(plan, written, Some(slot), false));
             }
             Reading::Part { applied, failed } => {
                 return CommitOutcome::NotAtomic { applied, failed };
             }
-            Reading::Unclear(why) => {
-                FhirError::protocol("transaction", format_args!("the answer is no use: {why}"))
-            }
+            Reading::Unclear(why) => FhirError::protocol("transaction", format_args!("the answer is no use: {why}")),
         },
         Err(error) => error,
     };
     match error.kind {
-        FhirErrorKind::Unreachable | FhirErrorKind::TooMany | FhirErrorKind::Unauthorized => {
-            CommitOutcome::NotSent { error }
-        }
+        FhirErrorKind::Unreachable | FhirErrorKind::TooMany | FhirErrorKind::Unauthorized => CommitOutcome::NotSent { error },
         // It was answered, but not so that it helps: the server knows.
         FhirErrorKind::Protocol => match find_out(client, plan).await {
             Ok(Finding::Happened(committed)) => CommitOutcome::Committed(committed),
             _ => CommitOutcome::Unknown { error },
         },
-        FhirErrorKind::Lost | FhirErrorKind::Unavailable | FhirErrorKind::SearchIgnored => {
-            CommitOutcome::Unknown { error }
-        }
-        FhirErrorKind::Conflict | FhirErrorKind::NotFound | FhirErrorKind::Gone => {
-            match burn(client, plan).await {
-                Ok(Finding::Happened(committed)) => CommitOutcome::Committed(committed),
-                Ok(Finding::Never { slot }) => CommitOutcome::Conflict { error, slot },
-                Ok(Finding::NotYet) | Err(_) => CommitOutcome::Unknown { error },
-            }
-        }
-        FhirErrorKind::Invalid | FhirErrorKind::Forbidden | FhirErrorKind::Refused => {
-            match burn(client, plan).await {
-                Ok(Finding::Happened(committed)) => CommitOutcome::Committed(committed),
-                Ok(Finding::Never { slot }) => CommitOutcome::Refused { error, slot },
-                Ok(Finding::NotYet) | Err(_) => CommitOutcome::Unknown { error },
-            }
-        }
+        FhirErrorKind::Lost | FhirErrorKind::Unavailable | FhirErrorKind::SearchIgnored => CommitOutcome::Unknown { error },
+        FhirErrorKind::Conflict | FhirErrorKind::NotFound | FhirErrorKind::Gone => match burn(client, plan).await {
+            Ok(Finding::Happened(committed)) => CommitOutcome::Committed(committed),
+            Ok(Finding::Never { slot }) => CommitOutcome::Conflict { error, slot },
+            Ok(Finding::NotYet) | Err(_) => CommitOutcome::Unknown { error },
+        },
+        FhirErrorKind::Invalid | FhirErrorKind::Forbidden | FhirErrorKind::Refused => match burn(client, plan).await {
+            Ok(Finding::Happened(committed)) => CommitOutcome::Committed(committed),
+            Ok(Finding::Never { slot }) => CommitOutcome::Refused { error, slot },
+            Ok(Finding::NotYet) | Err(_) => CommitOutcome::Unknown { error },
+        },
     }
 }
 
@@ -195,17 +182,8 @@ pub async fn burn(client: &Client, plan: &CommitPlan) -> Result<Finding, FhirErr
 pub async fn precheck(client: &Client, effects: &Effects) -> Result<Option<Stale>, FhirError> {
     for (effect, write) in effects.writes.iter().enumerate() {
         match write {
-            Write::Create {
-                resource_type,
-                if_none_exist: Some(query),
-                ..
-            } => {
-                if !client
-                    .search(resource_type, query)
-                    .await?
-                    .matches()?
-                    .is_empty()
-                {
+            Write::Create { resource_type, if_none_exist: Some(query), .. } => {
+                if !client.search(resource_type, query).await?.matches()?.is_empty() {
                     return Ok(Some(Stale::Exists { effect }));
                 }
             }
@@ -224,23 +202,9 @@ pub async fn precheck(client: &Client, effects: &Effects) -> Result<Option<Stale
 }
 
 impl Committed {
-    pub(crate) fn new(
-        plan: &CommitPlan,
-        written: Vec<Written>,
-        slot: Option<Slot>,
-        recovered: bool,
-    ) -> Self {
+    pub(crate) fn new(plan: &CommitPlan, written: Vec<Written>, slot: Option<Slot>, recovered: bool) -> Self {
         let named = plan.writes.iter().zip(&written);
-        let urns = named
-            .filter_map(|(planned, written)| {
-                Some((planned.urn.clone()?, written.reference.clone()?))
-            })
-            .collect();
-        Self {
-            written,
-            urns,
-            slot,
-            recovered,
-        }
+        let urns = named.filter_map(|(planned, written)| Some((planned.urn.clone()?, written.reference.clone()?))).collect();
+        Self { written, urns, slot, recovered }
     }
 }

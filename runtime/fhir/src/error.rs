@@ -66,13 +66,9 @@ impl FhirErrorKind {
             Self::Gone => "the resource was deleted",
             Self::Conflict => "read it again and repeat",
             Self::Invalid => "the server will refuse it however often it is sent",
-            Self::SearchIgnored => {
-                "correct the search: answering it would return more than was asked for"
-            }
+            Self::SearchIgnored => "correct the search: answering it would return more than was asked for",
             Self::Unauthorized => "check the source's credentials",
-            Self::Forbidden => {
-                "the source's credentials do not cover this: widen them at the server"
-            }
+            Self::Forbidden => "the source's credentials do not cover this: widen them at the server",
             Self::TooMany | Self::Unavailable => "try again later",
             Self::Unreachable => "check that the server is up and that its base URL is right",
             Self::Lost => "no whole answer came: it may have been done",
@@ -122,13 +118,7 @@ pub struct FhirError {
 
 impl FhirError {
     pub(crate) fn new(kind: FhirErrorKind, what: &str, wrong: impl fmt::Display) -> Self {
-        Self {
-            kind,
-            status: None,
-            retry_after: None,
-            message: format!("{what}: {wrong}"),
-            outcome: None,
-        }
+        Self { kind, status: None, retry_after: None, message: format!("{what}: {wrong}"), outcome: None }
     }
 
     pub(crate) fn protocol(what: &str, wrong: impl fmt::Display) -> Self {
@@ -136,18 +126,9 @@ impl FhirError {
     }
 
     /// From an answer that is not a success.
-    pub(crate) fn answered(
-        what: &str,
-        status: u16,
-        retry_after: Option<Duration>,
-        outcome: Option<Value>,
-    ) -> Self {
+    pub(crate) fn answered(what: &str, status: u16, retry_after: Option<Duration>, outcome: Option<Value>) -> Self {
         let codes = outcome.as_ref().map(outcome_codes).unwrap_or_default();
-        let said = if codes.is_empty() {
-            String::new()
-        } else {
-            format!(" ({})", codes.join(", "))
-        };
+        let said = if codes.is_empty() { String::new() } else { format!(" ({})", codes.join(", ")) };
         Self {
             kind: FhirErrorKind::of_status(status),
             status: Some(status),
@@ -162,10 +143,7 @@ impl FhirError {
     pub const fn was_not_processed(&self) -> bool {
         matches!(
             self.kind,
-            FhirErrorKind::Unreachable
-                | FhirErrorKind::TooMany
-                | FhirErrorKind::Unauthorized
-                | FhirErrorKind::Forbidden
+            FhirErrorKind::Unreachable | FhirErrorKind::TooMany | FhirErrorKind::Unauthorized | FhirErrorKind::Forbidden
         )
     }
 
@@ -174,10 +152,7 @@ impl FhirError {
     pub const fn is_transient(&self) -> bool {
         matches!(
             self.kind,
-            FhirErrorKind::TooMany
-                | FhirErrorKind::Unavailable
-                | FhirErrorKind::Unreachable
-                | FhirErrorKind::Lost
+            FhirErrorKind::TooMany | FhirErrorKind::Unavailable | FhirErrorKind::Unreachable | FhirErrorKind::Lost
         )
     }
 }
@@ -206,11 +181,8 @@ pub(crate) fn outcome_codes(outcome: &Value) -> Vec<String> {
     const MOST: usize = 8;
     let mut codes: Vec<String> = Vec::new();
     let mut add = |code: &str| {
-        let plain = !code.is_empty()
-            && code.len() <= 64
-            && code
-                .bytes()
-                .all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b));
+        let plain =
+            !code.is_empty() && code.len() <= 64 && code.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b));
         if plain && codes.len() < MOST && !codes.iter().any(|known| known == code) {
             codes.push(code.to_owned());
         }
@@ -223,11 +195,7 @@ pub(crate) fn outcome_codes(outcome: &Value) -> Vec<String> {
         for coding in issue["details"]["coding"].as_array().into_iter().flatten() {
             add(coding["code"].as_str().unwrap_or_default());
         }
-        for word in issue["diagnostics"]
-            .as_str()
-            .unwrap_or_default()
-            .split([' ', ':'])
-        {
+        for word in issue["diagnostics"].as_str().unwrap_or_default().split([' ', ':']) {
             let number = word.strip_prefix("HAPI-").unwrap_or_default();
             if number.len() == 4 && number.bytes().all(|b| b.is_ascii_digit()) {
                 add(word);

@@ -59,18 +59,8 @@ impl SlotName {
     /// [`BadId`] where it is not 1 to 128 of A-Z, a-z, 0-9, `-`, `.` and `_`: it stands in a search as it is.
     pub fn new(text: impl Into<String>) -> Result<Self, BadId> {
         let text = text.into();
-        let plain = (1..=128).contains(&text.len())
-            && text
-                .bytes()
-                .all(|b| b.is_ascii_alphanumeric() || b"-._".contains(&b));
-        if plain {
-            Ok(Self(text))
-        } else {
-            Err(BadId {
-                kind: "slot",
-                rule: "1 to 128 of A-Z, a-z, 0-9, -, . and _",
-            })
-        }
+        let plain = (1..=128).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._".contains(&b));
+        if plain { Ok(Self(text)) } else { Err(BadId { kind: "slot", rule: "1 to 128 of A-Z, a-z, 0-9, -, . and _" }) }
     }
 
     /// The text.
@@ -133,21 +123,12 @@ pub struct FenceUse {
 /// # Errors
 /// Any; [`FhirErrorKind::Conflict`] where several slots have the name.
 pub async fn ensure(client: &Client, name: &SlotName) -> Result<Slot, FhirError> {
-    let stored = client
-        .create(
-            &content(name, None, &[]),
-            Some(&format!("identifier={SLOT}%7C{name}")),
-        )
-        .await?;
+    let stored = client.create(&content(name, None, &[]), Some(&format!("identifier={SLOT}%7C{name}"))).await?;
     let version = match stored.version {
         Some(version) => version,
         None => client.read(&stored.reference).await?.version,
     };
-    Ok(Slot {
-        name: name.clone(),
-        reference: stored.reference,
-        version,
-    })
+    Ok(Slot { name: name.clone(), reference: stored.reference, version })
 }
 
 /// Whether `burn` moved the slot.
@@ -174,19 +155,11 @@ pub(crate) async fn burn(client: &Client, fence: &FenceUse) -> Result<Burn, Fhir
                 None => client.read(&fence.slot.reference).await?.version,
             };
             if version == fence.slot.version {
-                return Err(FhirError::protocol(
-                    "void a fence",
-                    "the server changed it without a new version",
-                ));
+                return Err(FhirError::protocol("void a fence", "the server changed it without a new version"));
             }
-            Ok(Burn::Void(Slot {
-                version,
-                ..fence.slot.clone()
-            }))
+            Ok(Burn::Void(Slot { version, ..fence.slot.clone() }))
         }
-        Err(e) if matches!(e.kind, FhirErrorKind::Conflict | FhirErrorKind::Gone) => {
-            Ok(Burn::Moved)
-        }
+        Err(e) if matches!(e.kind, FhirErrorKind::Conflict | FhirErrorKind::Gone) => Ok(Burn::Moved),
         Err(e) => Err(e),
     }
 }
@@ -218,22 +191,17 @@ fn content(name: &SlotName, moved_by: Option<&str>, created: &[&str]) -> Value {
     identifiers.extend(moved_by.map(|text| json!({"system": MOVED_BY, "value": text})));
     let mut basic = json!({"resourceType": "Basic"});
     if !created.is_empty() {
-        basic["extension"] = created
-            .iter()
-            .map(|urn| json!({"url": CREATED, "valueUri": urn}))
-            .collect();
+        basic["extension"] = created.iter().map(|urn| json!({"url": CREATED, "valueUri": urn})).collect();
     }
     basic["identifier"] = Value::Array(identifiers);
-    basic["code"] = json!({"coding": [{"system": "urn:hob:basic", "code": "fence"}], "text": "Hob: lets a transaction succeed once"});
+    basic["code"] =
+        json!({"coding": [{"system": "urn:hob:basic", "code": "fence"}], "text": "Hob: lets a transaction succeed once"});
     basic
 }
 
 fn identifier<'a>(basic: &'a Value, system: &str) -> Option<&'a str> {
     let identifiers = basic["identifier"].as_array()?;
-    identifiers
-        .iter()
-        .find(|identifier| identifier["system"] == system)?["value"]
-        .as_str()
+    identifiers.iter().find(|identifier| identifier["system"] == system)?["value"].as_str()
 }
 
 /// Whether this version of the slot was made by this attempt of this run.
@@ -245,16 +213,8 @@ pub(crate) fn names(basic: &Value, fence: &FenceUse) -> bool {
 pub(crate) fn use_of(basic: &Value, version: VersionId) -> Option<FenceUse> {
     let name = identifier(basic, SLOT)?.parse().ok()?;
     let (run, attempt) = identifier(basic, MOVED_BY)?.split_once('/')?;
-    let slot = Slot {
-        name,
-        reference: of_resource(basic)?,
-        version,
-    };
-    Some(FenceUse {
-        slot,
-        run: run.parse().ok()?,
-        attempt: attempt.parse().ok()?,
-    })
+    let slot = Slot { name, reference: of_resource(basic)?, version };
+    Some(FenceUse { slot, run: run.parse().ok()?, attempt: attempt.parse().ok()? })
 }
 
 /// What the creates became, in the order of the effects; `None` where the server left the urn as it was.

@@ -84,14 +84,7 @@ impl Answer {
 
     pub(crate) fn json(&self, what: &str) -> Result<Value, FhirError> {
         serde_json::from_slice(&self.body).map_err(|e| {
-            FhirError::protocol(
-                what,
-                format_args!(
-                    "the answer is not JSON (line {}, column {})",
-                    e.line(),
-                    e.column()
-                ),
-            )
+            FhirError::protocol(what, format_args!("the answer is not JSON (line {}, column {})", e.line(), e.column()))
         })
     }
 }
@@ -105,11 +98,7 @@ pub(crate) struct Http {
 }
 
 impl Http {
-    pub(crate) fn new(
-        credentials: Credentials,
-        config: ClientConfig,
-        clock: Arc<dyn Clock>,
-    ) -> Result<Self, FhirError> {
+    pub(crate) fn new(credentials: Credentials, config: ClientConfig, clock: Arc<dyn Clock>) -> Result<Self, FhirError> {
         let client = reqwest::Client::builder()
             .connect_timeout(config.connect_timeout)
             .timeout(config.timeout)
@@ -123,13 +112,7 @@ impl Http {
             .build()
             .map_err(|e| FhirError::new(FhirErrorKind::Refused, "HTTP client", cause(&e)))?;
         let rng = Mutex::new(StdRng::seed_from_u64(config.seed));
-        Ok(Self {
-            client,
-            authorizer: Authorizer::new(credentials, Arc::clone(&clock)),
-            clock,
-            config,
-            rng,
-        })
+        Ok(Self { client, authorizer: Authorizer::new(credentials, Arc::clone(&clock)), clock, config, rng })
     }
 
     pub(crate) fn now(&self) -> Timestamp {
@@ -140,10 +123,7 @@ impl Http {
     pub(crate) async fn send(&self, call: &Call) -> Result<Answer, FhirError> {
         let authorization = self.authorizer.header(&self.client).await?;
         match self.exchange(call, authorization.as_ref()).await {
-            Err(e)
-                if e.kind == FhirErrorKind::Unauthorized
-                    && self.authorizer.renewable(authorization.as_ref()).await =>
-            {
+            Err(e) if e.kind == FhirErrorKind::Unauthorized && self.authorizer.renewable(authorization.as_ref()).await => {
                 let renewed = self.authorizer.header(&self.client).await?;
                 self.exchange(call, renewed.as_ref()).await
             }
@@ -167,12 +147,7 @@ impl Http {
                 return Err(error);
             }
             left -= 1;
-            tracing::debug!(
-                what = call.what,
-                kind = error.kind.as_str(),
-                left,
-                "repeating a read"
-            );
+            tracing::debug!(what = call.what, kind = error.kind.as_str(), left, "repeating a read");
             tokio::time::sleep(asked.max(self.jittered(wait)).min(self.config.longest_wait)).await;
             wait = wait.saturating_mul(2);
         }
@@ -187,52 +162,33 @@ impl Http {
         wait.mul_f64(factor)
     }
 
-    async fn exchange(
-        &self,
-        call: &Call,
-        authorization: Option<&crate::Secret>,
-    ) -> Result<Answer, FhirError> {
+    async fn exchange(&self, call: &Call, authorization: Option<&crate::Secret>) -> Result<Answer, FhirError> {
         let what = call.what.as_str();
         let mut request = self
             .client
             .request(call.method.clone(), call.url.clone())
             .header("accept", "application/fhir+json, application/json;q=0.9");
         if let Some(secret) = authorization {
-            let mut value = HeaderValue::from_str(secret.reveal()).map_err(|_| {
-                FhirError::new(
-                    FhirErrorKind::Unauthorized,
-                    what,
-                    "the credentials do not fit into a header",
-                )
-            })?;
+            let mut value = HeaderValue::from_str(secret.reveal())
+                .map_err(|_| FhirError::new(FhirErrorKind::Unauthorized, what, "the credentials do not fit into a header"))?;
             value.set_sensitive(true);
             request = request.header("authorization", value);
         }
         for (name, value) in &call.headers {
             let value = HeaderValue::from_str(value).map_err(|_| {
-                FhirError::new(
-                    FhirErrorKind::Invalid,
-                    what,
-                    format_args!("what was given for {name} does not fit into a header"),
-                )
+                FhirError::new(FhirErrorKind::Invalid, what, format_args!("what was given for {name} does not fit into a header"))
             })?;
             request = request.header(name, value);
         }
         if let Some(body) = &call.body {
-            request = request
-                .header("content-type", "application/fhir+json; charset=utf-8")
-                .body(body.clone());
+            request = request.header("content-type", "application/fhir+json; charset=utf-8").body(body.clone());
         }
         let mut answer = request.send().await.map_err(|e| transport(what, &e))?;
         let status = answer.status().as_u16();
         let headers = answer.headers().clone();
         let body = bounded(&mut answer, self.config.max_body, what).await;
         if (200..300).contains(&status) {
-            return Ok(Answer {
-                status,
-                headers,
-                body: body?,
-            });
+            return Ok(Answer { status, headers, body: body? });
         }
         if (300..400).contains(&status) && status != 304 {
             return Err(FhirError {
@@ -249,29 +205,18 @@ impl Http {
             .ok()
             .and_then(|body| serde_json::from_slice::<Value>(&body).ok())
             .filter(|value| value["resourceType"] == "OperationOutcome");
-        Err(FhirError::answered(
-            what,
-            status,
-            retry_after(&headers, self.clock.now()),
-            outcome,
-        ))
+        Err(FhirError::answered(what, status, retry_after(&headers, self.clock.now()), outcome))
     }
 }
 
 impl fmt::Debug for Http {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Http")
-            .field("config", &self.config)
-            .finish_non_exhaustive()
+        f.debug_struct("Http").field("config", &self.config).finish_non_exhaustive()
     }
 }
 
 fn transport(what: &str, error: &reqwest::Error) -> FhirError {
-    let kind = if error.is_connect() || error.is_builder() {
-        FhirErrorKind::Unreachable
-    } else {
-        FhirErrorKind::Lost
-    };
+    let kind = if error.is_connect() || error.is_builder() { FhirErrorKind::Unreachable } else { FhirErrorKind::Lost };
     FhirError::new(kind, what, cause(error))
 }
 
@@ -291,22 +236,11 @@ pub(crate) fn cause(error: &reqwest::Error) -> &'static str {
 }
 
 /// Reads a body up to `most` bytes. Counts what comes out of decompression, so a bomb ends here too.
-pub(crate) async fn bounded(
-    answer: &mut reqwest::Response,
-    most: usize,
-    what: &str,
-) -> Result<Bytes, FhirError> {
+pub(crate) async fn bounded(answer: &mut reqwest::Response, most: usize, what: &str) -> Result<Bytes, FhirError> {
     let mut body = BytesMut::new();
-    while let Some(chunk) = answer
-        .chunk()
-        .await
-        .map_err(|e| FhirError::new(FhirErrorKind::Lost, what, cause(&e)))?
-    {
+    while let Some(chunk) = answer.chunk().await.map_err(|e| FhirError::new(FhirErrorKind::Lost, what, cause(&e)))? {
         if body.len() + chunk.len() > most {
-            return Err(FhirError::protocol(
-                what,
-                format_args!("the answer is larger than {most} bytes"),
-            ));
+            return Err(FhirError::protocol(what, format_args!("the answer is larger than {most} bytes")));
         }
         body.extend_from_slice(&chunk);
     }
@@ -325,7 +259,5 @@ pub(crate) fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<Duratio
 }
 
 pub(crate) fn http_date(text: &str) -> Option<Timestamp> {
-    DateTime::parse_from_rfc2822(text)
-        .ok()
-        .map(|at| Timestamp::from_utc(at.to_utc()))
+    DateTime::parse_from_rfc2822(text).ok().map(|at| Timestamp::from_utc(at.to_utc()))
 }

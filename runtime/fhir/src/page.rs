@@ -20,28 +20,15 @@ impl PageLink {
     /// whoever the answer names.
     pub fn new(base: &BaseUrl, link: &str) -> Result<Self, FhirError> {
         const WHAT: &str = "next page";
-        let root = Url::parse(&format!("{base}/")).map_err(|_| {
-            FhirError::new(
-                FhirErrorKind::Refused,
-                WHAT,
-                "the source's base URL cannot be parsed",
-            )
-        })?;
-        let url = root
-            .join(link)
-            .map_err(|_| FhirError::protocol(WHAT, "the server's link is not a URL"))?;
-        let below =
-            url.path().starts_with(root.path()) || url.path() == root.path().trim_end_matches('/');
-        let plain =
-            url.username().is_empty() && url.password().is_none() && url.fragment().is_none();
+        let root = Url::parse(&format!("{base}/"))
+            .map_err(|_| FhirError::new(FhirErrorKind::Refused, WHAT, "the source's base URL cannot be parsed"))?;
+        let url = root.join(link).map_err(|_| FhirError::protocol(WHAT, "the server's link is not a URL"))?;
+        let below = url.path().starts_with(root.path()) || url.path() == root.path().trim_end_matches('/');
+        let plain = url.username().is_empty() && url.password().is_none() && url.fragment().is_none();
         if url.origin() == root.origin() && url.origin().is_tuple() && below && plain {
             Ok(Self(url))
         } else {
-            Err(FhirError::new(
-                FhirErrorKind::Refused,
-                WHAT,
-                "the server's link leads outside the source's base URL",
-            ))
+            Err(FhirError::new(FhirErrorKind::Refused, WHAT, "the server's link leads outside the source's base URL"))
         }
     }
 
@@ -89,18 +76,11 @@ pub struct HistoryEntry {
 }
 
 impl Page {
-    pub(crate) fn new(
-        base: &BaseUrl,
-        bundle: Value,
-        date: Option<Timestamp>,
-        what: &str,
-    ) -> Result<Self, FhirError> {
+    pub(crate) fn new(base: &BaseUrl, bundle: Value, date: Option<Timestamp>, what: &str) -> Result<Self, FhirError> {
         if bundle["resourceType"] != "Bundle" {
             return Err(FhirError::protocol(what, "the answer is not a Bundle"));
         }
-        let next = link(&bundle, "next")
-            .map(|link| PageLink::new(base, link))
-            .transpose()?;
+        let next = link(&bundle, "next").map(|link| PageLink::new(base, link)).transpose()?;
         Ok(Self { bundle, next, date })
     }
 
@@ -114,12 +94,7 @@ impl Page {
     /// [`FhirErrorKind::Protocol`] where an entry lacks type, id or version.
     pub fn matches(&self) -> Result<Vec<Versioned>, FhirError> {
         self.entries()
-            .filter(|entry| {
-                !matches!(
-                    entry["search"]["mode"].as_str(),
-                    Some("include" | "outcome")
-                )
-            })
+            .filter(|entry| !matches!(entry["search"]["mode"].as_str(), Some("include" | "outcome")))
             .map(|entry| Versioned::of(entry["resource"].clone(), None, self.date, "search"))
             .collect()
     }
@@ -154,10 +129,7 @@ fn history_entry(entry: &Value) -> Result<HistoryEntry, FhirError> {
         .or_else(|| url_version(response["location"].as_str()?))
         .ok_or_else(|| lacks("a version"))?;
     let method = request["method"].as_str().unwrap_or_default();
-    let created = method == "POST"
-        || response["status"]
-            .as_str()
-            .is_some_and(|status| status.starts_with("201"));
+    let created = method == "POST" || response["status"].as_str().is_some_and(|status| status.starts_with("201"));
     let interaction = if method == "DELETE" || !resource.is_object() {
         Interaction::Delete
     } else if created {
@@ -165,45 +137,24 @@ fn history_entry(entry: &Value) -> Result<HistoryEntry, FhirError> {
     } else {
         Interaction::Update
     };
-    let last_updated = resource["meta"]["lastUpdated"]
-        .as_str()
-        .or(response["lastModified"].as_str())
-        .and_then(Timestamp::parse);
-    let resource = if interaction == Interaction::Delete {
-        None
-    } else {
-        Some(resource.clone())
-    };
-    Ok(HistoryEntry {
-        reference,
-        version,
-        interaction,
-        last_updated,
-        resource,
-    })
+    let last_updated = resource["meta"]["lastUpdated"].as_str().or(response["lastModified"].as_str()).and_then(Timestamp::parse);
+    let resource = if interaction == Interaction::Delete { None } else { Some(resource.clone()) };
+    Ok(HistoryEntry { reference, version, interaction, last_updated, resource })
 }
 
 /// Type and id of a resource.
 pub(crate) fn of_resource(resource: &Value) -> Option<Reference> {
     let resource_type = resource["resourceType"].as_str()?.parse().ok()?;
-    Some(Reference {
-        resource_type,
-        id: resource["id"].as_str()?.parse().ok()?,
-    })
+    Some(Reference { resource_type, id: resource["id"].as_str()?.parse().ok()? })
 }
 
 /// `Type/id` at the end of a URL, before `/_history/…`.
 pub(crate) fn last_reference(url: &str) -> Option<Reference> {
     let path = url.split(['?', '#']).next()?;
-    let path = path
-        .split_once("/_history")
-        .map_or(path, |(before, _)| before);
+    let path = path.split_once("/_history").map_or(path, |(before, _)| before);
     let mut segments = path.trim_end_matches('/').rsplit('/');
     let (id, resource_type) = (segments.next()?, segments.next()?);
-    Some(Reference {
-        resource_type: resource_type.parse().ok()?,
-        id: id.parse().ok()?,
-    })
+    Some(Reference { resource_type: resource_type.parse().ok()?, id: id.parse().ok()? })
 }
 
 /// The version that a URL names after `/_history/`.
@@ -214,11 +165,7 @@ pub(crate) fn url_version(url: &str) -> Option<VersionId> {
 
 /// The version in an ETag: `W/"3"`, and bare `3` as HAPI writes it in a transaction's answer.
 pub(crate) fn etag_version(etag: &str) -> Option<VersionId> {
-    etag.trim()
-        .trim_start_matches("W/")
-        .trim_matches('"')
-        .parse()
-        .ok()
+    etag.trim().trim_start_matches("W/").trim_matches('"').parse().ok()
 }
 
 #[cfg(test)]
@@ -270,31 +217,11 @@ mod tests {
              "resource": {"resourceType": "Patient", "id": "1", "meta": {"versionId": "1"}},
              "request": {"method": "PUT", "url": "Patient/1"}, "response": {"status": "201 Created", "etag": "W/\"1\""}}]});
         let base = BaseUrl::new("http://h/fhir").unwrap();
-        let entries = Page::new(&base, bundle, None, "history")
-            .unwrap()
-            .history()
-            .unwrap();
-        let seen: Vec<_> = entries
-            .iter()
-            .map(|e| (e.version.as_str(), e.interaction, e.resource.is_some()))
-            .collect();
-        assert_eq!(
-            seen,
-            [
-                ("3", Interaction::Delete, false),
-                ("2", Interaction::Update, true),
-                ("1", Interaction::Create, true)
-            ]
-        );
-        assert!(
-            entries
-                .iter()
-                .all(|entry| entry.reference.to_string() == "Patient/1")
-        );
-        assert_eq!(
-            entries[1].last_updated,
-            Timestamp::parse("2026-11-22T05:35:26.149Z")
-        );
+        let entries = Page::new(&base, bundle, None, "history").unwrap().history().unwrap();
+        let seen: Vec<_> = entries.iter().map(|e| (e.version.as_str(), e.interaction, e.resource.is_some())).collect();
+        assert_eq!(seen, [("3", Interaction::Delete, false), ("2", Interaction::Update, true), ("1", Interaction::Create, true)]);
+        assert!(entries.iter().all(|entry| entry.reference.to_string() == "Patient/1"));
+        assert_eq!(entries[1].last_updated, Timestamp::parse("2026-11-22T05:35:26.149Z"));
     }
 
     proptest! {

@@ -73,11 +73,7 @@ pub fn bundle(effects: &Effects, fence: &FenceUse) -> Result<CommitPlan, PlanErr
     for (index, write) in effects.writes.iter().enumerate() {
         let entry = write_entry(write).ok_or(PlanError::Content(index))?;
         let planned = planned(&entry).map_err(PlanError::Foreign)?;
-        let name = planned
-            .target
-            .as_ref()
-            .map(Reference::to_string)
-            .or_else(|| planned.urn.clone());
+        let name = planned.target.as_ref().map(Reference::to_string).or_else(|| planned.urn.clone());
         if !name.is_some_and(|name| seen.insert(name)) {
             return Err(PlanError::Twice(index));
         }
@@ -86,10 +82,7 @@ pub fn bundle(effects: &Effects, fence: &FenceUse) -> Result<CommitPlan, PlanErr
     }
     let mut guards = 0;
     for (index, guard) in effects.guards.iter().enumerate() {
-        match writes
-            .iter()
-            .find(|write| write.target.as_ref() == Some(&guard.target))
-        {
+        match writes.iter().find(|write| write.target.as_ref() == Some(&guard.target)) {
             // The write's own If-Match is the guard.
             Some(write) if write.read.as_ref() == Some(&guard.version) => {}
             Some(_) => return Err(PlanError::Guard(index)),
@@ -100,21 +93,13 @@ pub fn bundle(effects: &Effects, fence: &FenceUse) -> Result<CommitPlan, PlanErr
             None => {}
         }
     }
-    let urns: Vec<&str> = writes
-        .iter()
-        .filter_map(|write| write.urn.as_deref())
-        .collect();
+    let urns: Vec<&str> = writes.iter().filter_map(|write| write.urn.as_deref()).collect();
     entries.push(json!({
         "resource": fence::moved(fence, &urns),
         "request": {"method": "PUT", "url": fence.slot.reference.to_string(), "ifMatch": etag(&fence.slot.version)},
     }));
     let bundle = json!({"resourceType": "Bundle", "type": "transaction", "entry": entries});
-    Ok(CommitPlan {
-        bytes: Bytes::from(bundle.to_string()),
-        writes,
-        guards,
-        fence: fence.clone(),
-    })
+    Ok(CommitPlan { bytes: Bytes::from(bundle.to_string()), writes, guards, fence: fence.clone() })
 }
 
 impl CommitPlan {
@@ -123,33 +108,17 @@ impl CommitPlan {
     /// # Errors
     /// [`PlanError::Foreign`] where they are not of a plan.
     pub fn from_bytes(bytes: Bytes) -> Result<Self, PlanError> {
-        let bundle: Value =
-            serde_json::from_slice(&bytes).map_err(|_| PlanError::Foreign("not JSON"))?;
-        let entries = bundle["entry"]
-            .as_array()
-            .ok_or(PlanError::Foreign("no entries"))?;
-        let (last, entries) = entries
-            .split_last()
-            .ok_or(PlanError::Foreign("no entries"))?;
+        let bundle: Value = serde_json::from_slice(&bytes).map_err(|_| PlanError::Foreign("not JSON"))?;
+        let entries = bundle["entry"].as_array().ok_or(PlanError::Foreign("no entries"))?;
+        let (last, entries) = entries.split_last().ok_or(PlanError::Foreign("no entries"))?;
         let version = last["request"]["ifMatch"].as_str().and_then(etag_version);
         let fence = version
             .and_then(|version| fence::use_of(&last["resource"], version))
             .ok_or(PlanError::Foreign("its last entry is no fence"))?;
-        let guards = entries
-            .iter()
-            .filter(|entry| entry["request"]["method"] == "PATCH")
-            .count();
-        let writes = entries[..entries.len() - guards]
-            .iter()
-            .map(planned)
-            .collect::<Result<_, _>>()
-            .map_err(PlanError::Foreign)?;
-        Ok(Self {
-            bytes,
-            writes,
-            guards,
-            fence,
-        })
+        let guards = entries.iter().filter(|entry| entry["request"]["method"] == "PATCH").count();
+        let writes =
+            entries[..entries.len() - guards].iter().map(planned).collect::<Result<_, _>>().map_err(PlanError::Foreign)?;
+        Ok(Self { bytes, writes, guards, fence })
     }
 
     /// How many entries the Bundle has.
@@ -162,13 +131,7 @@ impl CommitPlan {
 /// `None` where the content is not of the type and id of the write.
 fn write_entry(write: &Write) -> Option<Value> {
     Some(match write {
-        Write::Create {
-            resource_type,
-            reference,
-            is_final: false,
-            if_none_exist,
-            resource,
-        } => {
+        Write::Create { resource_type, reference, is_final: false, if_none_exist, resource } => {
             let mut resource = of_type(resource, resource_type.as_str())?;
             // The server gives the id; one that is sent along makes strict servers refuse.
             resource.as_object_mut()?.shift_remove("id");
@@ -183,24 +146,14 @@ fn write_entry(write: &Write) -> Option<Value> {
         }
         // R4 has no create-only PUT that servers honour. That the id is new is the engine's work, that this happens once the fence's; a search
         // that must find nothing is judged by `commit::precheck`.
-        Write::Create {
-            resource_type,
-            reference,
-            is_final: true,
-            resource,
-            ..
-        } => {
+        Write::Create { resource_type, reference, is_final: true, resource, .. } => {
             let target: Reference = reference.parse().ok()?;
             if target.resource_type != *resource_type {
                 return None;
             }
             put(&target, resource, None)?
         }
-        Write::Update {
-            target,
-            read,
-            resource,
-        } => put(target, resource, Some(read))?,
+        Write::Update { target, read, resource } => put(target, resource, Some(read))?,
         Write::Delete { target, read } => {
             json!({"request": {"method": "DELETE", "url": target.to_string(), "ifMatch": etag(read)}})
         }
@@ -236,36 +189,98 @@ fn guard_entry(guard: &Guard) -> Value {
 fn planned(entry: &Value) -> Result<Planned, &'static str> {
     let request = &entry["request"];
     let url = request["url"].as_str().ok_or("an entry without URL")?;
-    let read = request["ifMatch"]
-        .as_str()
-        .map(|etag| etag_version(etag).ok_or("an If-Match that is no version"))
-        .transpose()?;
-    let target = || {
-        last_reference(url)
-            .map(Some)
-            .ok_or("a URL that is no Type/id")
-    };
+    let read = request["ifMatch"].as_str().map(|etag| etag_version(etag).ok_or("an If-Match that is no version")).transpose()?;
+    let target = || last_reference(url).map(Some).ok_or("a URL that is no Type/id");
     let (interaction, target, urn) = match (request["method"].as_str(), &read) {
-        (Some("POST"), _) => (
-            Interaction::Create,
-            None,
-            Some(
-                entry["fullUrl"]
-                    .as_str()
-                    .ok_or("a create without fullUrl")?
-                    .to_owned(),
-            ),
-        ),
+        (Some("POST"), _) => {
+            (Interaction::Create, None, Some(entry["fullUrl"].as_str().ok_or("a create without fullUrl")?.to_owned()))
+        }
         (Some("PUT"), None) => (Interaction::Create, target()?, None),
         (Some("PUT"), Some(_)) => (Interaction::Update, target()?, None),
         (Some("DELETE"), _) => (Interaction::Delete, target()?, None),
         _ => return Err("a method that no write has"),
     };
-    Ok(Planned {
-        interaction,
-        target,
-        urn,
-        read,
-        conditional: request["ifNoneExist"].is_string(),
-    })
+    Ok(Planned { interaction, target, urn, read, conditional: request["ifNoneExist"].is_string() })
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use crate::fence::Slot;
+    use hob_model::RunId;
+
+    pub(crate) fn fence() -> FenceUse {
+        let slot =
+            Slot { name: "slot-1".parse().unwrap(), reference: "Basic/1000".parse().unwrap(), version: "5".parse().unwrap() };
+        FenceUse { slot, run: RunId::of_parts(&[b"plan"]), attempt: 2 }
+    }
+
+    fn create(reference: &str, is_final: bool, if_none_exist: Option<&str>, resource: Value) -> Write {
+        Write::Create {
+            resource_type: resource["resourceType"].as_str().unwrap().parse().unwrap(),
+            reference: reference.to_owned(),
+            is_final,
+            if_none_exist: if_none_exist.map(str::to_owned),
+            resource,
+        }
+    }
+
+    fn task(id: &str) -> Value {
+        json!({"resourceType": "Task", "id": id, "status": "ready", "intent": "order"})
+    }
+
+    /// Two creates, one of them conditional, an update, a delete, a guard, and a guard that the update makes needless.
+    pub(crate) fn effects() -> Effects {
+        let observation = json!({"resourceType": "Observation", "id": "local", "status": "final", "code": {"text": "x"}});
+        let guard = |target: &str, version: &str| Guard { target: target.parse().unwrap(), version: version.parse().unwrap() };
+        Effects {
+            writes: vec![
+                create("urn:uuid:00000000-0000-4000-8000-000000000001", false, None, observation),
+                create("urn:uuid:00000000-0000-4000-8000-000000000002", false, Some("code=x"), json!({"resourceType": "Basic"})),
+                Write::Update { target: "Task/7".parse().unwrap(), read: "3".parse().unwrap(), resource: task("7") },
+                Write::Delete { target: "Task/8".parse().unwrap(), read: "2".parse().unwrap() },
+            ],
+            guards: vec![guard("Patient/9", "2"), guard("Task/7", "3"), guard("Patient/9", "2")],
+            ..Effects::default()
+        }
+    }
+
+    #[test]
+    fn the_bundle_is_as_the_standard_has_it() {
+        let plan = bundle(&effects(), &fence()).unwrap();
+        insta::assert_json_snapshot!(serde_json::from_slice::<Value>(&plan.bytes).unwrap());
+        assert_eq!((plan.writes.len(), plan.guards, plan.entries()), (4, 1, 6));
+    }
+
+    #[test]
+    fn the_bytes_alone_give_the_plan_back() {
+        let plan = bundle(&effects(), &fence()).unwrap();
+        assert_eq!(CommitPlan::from_bytes(plan.bytes.clone()), Ok(plan.clone()));
+        assert_eq!(bundle(&effects(), &fence()), Ok(plan));
+        for foreign in ["", "{}", r#"{"entry":[]}"#, r#"{"entry":[{"resource":{"resourceType":"Basic"}}]}"#] {
+            assert!(matches!(CommitPlan::from_bytes(foreign.into()), Err(PlanError::Foreign(_))), "{foreign}");
+        }
+    }
+
+    #[test]
+    fn final_ids_are_put() {
+        let effects = Effects { writes: vec![create("Task/new-1", true, None, task("new-1"))], ..Effects::default() };
+        let plan = bundle(&effects, &fence()).unwrap();
+        assert_eq!(plan.writes[0].interaction, Interaction::Create);
+        assert_eq!(plan.writes[0].target, Some("Task/new-1".parse().unwrap()));
+        assert_eq!(CommitPlan::from_bytes(plan.bytes.clone()), Ok(plan));
+    }
+
+    #[test]
+    fn contradictions_are_refused() {
+        let update =
+            |id: &str| Write::Update { target: "Task/7".parse().unwrap(), read: "3".parse().unwrap(), resource: task(id) };
+        let of = |writes: Vec<Write>, guards: Vec<Guard>| bundle(&Effects { writes, guards, ..Effects::default() }, &fence());
+        assert_eq!(of(vec![update("7"), update("7")], vec![]), Err(PlanError::Twice(1)));
+        assert_eq!(of(vec![update("8")], vec![]), Err(PlanError::Content(0)));
+        assert_eq!(of(vec![create("Patient/1", false, None, task("1"))], vec![]), Err(PlanError::Content(0)));
+        assert_eq!(of(vec![create("Patient/1", true, None, task("1"))], vec![]), Err(PlanError::Content(0)));
+        let guard = Guard { target: "Task/7".parse().unwrap(), version: "2".parse().unwrap() };
+        assert_eq!(of(vec![update("7")], vec![guard]), Err(PlanError::Guard(0)));
+    }
 }

@@ -21,10 +21,7 @@ pub(crate) async fn find_out(client: &Client, plan: &CommitPlan) -> Result<Findi
     let (current, slot) = match client.read(&fence.slot.reference).await {
         Ok(found) if found.version == fence.slot.version => return Ok(Finding::NotYet),
         Ok(found) => {
-            let slot = Slot {
-                version: found.version.clone(),
-                ..fence.slot.clone()
-            };
+            let slot = Slot { version: found.version.clone(), ..fence.slot.clone() };
             (Some(found), Some(slot))
         }
         Err(e) if e.kind == FhirErrorKind::Gone => (None, None),
@@ -33,9 +30,7 @@ pub(crate) async fn find_out(client: &Client, plan: &CommitPlan) -> Result<Findi
     };
     let moved = match current.filter(|found| fence::names(&found.resource, fence)) {
         Some(found) => Some(found),
-        None => successor(client, fence)
-            .await?
-            .filter(|found| fence::names(&found.resource, fence)),
+        None => successor(client, fence).await?.filter(|found| fence::names(&found.resource, fence)),
     };
     match moved {
         Some(moved) => {
@@ -57,11 +52,7 @@ pub(crate) async fn find_out(client: &Client, plan: &CommitPlan) -> Result<Findi
 /// The version of the slot right after the one that `fence` names; `None` where that is a delete.
 async fn successor(client: &Client, fence: &FenceUse) -> Result<Option<Versioned>, FhirError> {
     let slot = &fence.slot;
-    if let Some(next) = slot
-        .version
-        .number()
-        .and_then(|number| VersionId::new((number + 1).to_string()).ok())
-    {
+    if let Some(next) = slot.version.number().and_then(|number| VersionId::new((number + 1).to_string()).ok()) {
         match client.vread(&slot.reference, &next).await {
             Ok(found) => return Ok(Some(found)),
             Err(e) if e.kind == FhirErrorKind::Gone => return Ok(None),
@@ -72,28 +63,16 @@ async fn successor(client: &Client, fence: &FenceUse) -> Result<Option<Versioned
     }
     let entries = until(client, &slot.reference, Some(&slot.version)).await?;
     // Newest first, so what follows a version stands before it.
-    let at = entries
-        .iter()
-        .position(|entry| entry.version == slot.version)
-        .ok_or_else(fence::expunged)?;
+    let at = entries.iter().position(|entry| entry.version == slot.version).ok_or_else(fence::expunged)?;
     let Some(entry) = at.checked_sub(1).and_then(|before| entries.get(before)) else {
         return Ok(None);
     };
     let version = entry.version.clone();
-    Ok(entry.resource.clone().map(|resource| Versioned {
-        resource,
-        version,
-        last_updated: entry.last_updated,
-        date: None,
-    }))
+    Ok(entry.resource.clone().map(|resource| Versioned { resource, version, last_updated: entry.last_updated, date: None }))
 }
 
 /// The history down to `version`, or all of it.
-async fn until(
-    client: &Client,
-    reference: &Reference,
-    version: Option<&VersionId>,
-) -> Result<Vec<HistoryEntry>, FhirError> {
+async fn until(client: &Client, reference: &Reference, version: Option<&VersionId>) -> Result<Vec<HistoryEntry>, FhirError> {
     let mut page = client.history(reference, Some(PAGE)).await?;
     let mut entries = page.history()?;
     for _ in 1..MOST_PAGES {
@@ -128,40 +107,23 @@ async fn one(
         None => None,
     };
     // Whether a conditional create found a match cannot be told afterwards; that no version is claimed covers it.
-    Ok(Written {
-        effect,
-        interaction: planned.interaction,
-        reference,
-        version,
-        existed: false,
-    })
+    Ok(Written { effect, interaction: planned.interaction, reference, version, existed: false })
 }
 
 /// Which entry of a history the transaction made, if that is certain.
-fn own_version(
-    planned: &Planned,
-    entries: &[HistoryEntry],
-    moved: &Versioned,
-) -> Option<VersionId> {
+fn own_version(planned: &Planned, entries: &[HistoryEntry], moved: &Versioned) -> Option<VersionId> {
     let entry = match (planned.interaction, &planned.read) {
         // Ids of creates are new, so the oldest version is the run's, unless a conditional create found somebody else's. Servers
         // that stamp a whole transaction with one instant let that be told.
-        (Interaction::Create, _) => entries.last().filter(|oldest| {
-            !planned.conditional
-                || oldest.last_updated.is_some() && oldest.last_updated == moved.last_updated
-        }),
+        (Interaction::Create, _) => entries
+            .last()
+            .filter(|oldest| !planned.conditional || oldest.last_updated.is_some() && oldest.last_updated == moved.last_updated),
         // If-Match held, so what follows the version that was read is the run's. (An update equal to what was read makes no version, but
         // the engine does not send one.)
         (_, Some(read)) => {
-            let newer = entries
-                .iter()
-                .position(|entry| entry.version == *read)
-                .and_then(|at| entries.get(..at))?;
+            let newer = entries.iter().position(|entry| entry.version == *read).and_then(|at| entries.get(..at))?;
             match planned.interaction {
-                Interaction::Delete => newer
-                    .iter()
-                    .rev()
-                    .find(|entry| entry.interaction == Interaction::Delete),
+                Interaction::Delete => newer.iter().rev().find(|entry| entry.interaction == Interaction::Delete),
                 _ => newer.last(),
             }
         }

@@ -51,22 +51,11 @@ const MODIFIERS: [&str; 13] = [
     "recurse",
 ];
 /// Parameters that shape the answer without choosing what is in it: a server may leave them out of its self link.
-const SHAPING: [&str; 8] = [
-    "_sort",
-    "_count",
-    "_include",
-    "_revinclude",
-    "_summary",
-    "_total",
-    "_elements",
-    "_format",
-];
+const SHAPING: [&str; 8] = ["_sort", "_count", "_include", "_revinclude", "_summary", "_total", "_elements", "_format"];
 
 /// Name and value pairs of a query, decoded.
 fn pairs(query: &str) -> Vec<(String, String)> {
-    form_urlencoded::parse(query.as_bytes())
-        .map(|(name, value)| (name.into_owned(), value.into_owned()))
-        .collect()
+    form_urlencoded::parse(query.as_bytes()).map(|(name, value)| (name.into_owned(), value.into_owned())).collect()
 }
 
 /// Checks what can be known to be ignored before anything is sent. The error names parameters and modifiers, no values.
@@ -74,14 +63,8 @@ pub(crate) fn check(resource_type: &ResourceType, query: &str) -> Result<(), Fhi
     let what = format!("search {resource_type}");
     let ignored = |wrong: String| Err(FhirError::new(FhirErrorKind::SearchIgnored, &what, wrong));
     for (name, value) in pairs(query) {
-        if !name
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || b"_-.:".contains(&b))
-            || name.is_empty()
-        {
-            return ignored(
-                "a parameter's name has characters that no FHIR parameter has".to_owned(),
-            );
+        if !name.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-.:".contains(&b)) || name.is_empty() {
+            return ignored("a parameter's name has characters that no FHIR parameter has".to_owned());
         }
         // Servers skip a parameter without a value (R4 says nothing else), so `identifier=` would find everybody.
         if value.is_empty() {
@@ -89,9 +72,7 @@ pub(crate) fn check(resource_type: &ResourceType, query: &str) -> Result<(), Fhi
         }
         let mut parts = name.split(':');
         let base = parts.next().unwrap_or_default();
-        if base.starts_with('_')
-            && !UNDERSCORED.contains(&base.split('.').next().unwrap_or_default())
-        {
+        if base.starts_with('_') && !UNDERSCORED.contains(&base.split('.').next().unwrap_or_default()) {
             return ignored(format!("R4 has no parameter `{base}`"));
         }
         if base == "_has" {
@@ -111,17 +92,9 @@ pub(crate) fn check(resource_type: &ResourceType, query: &str) -> Result<(), Fhi
 /// Compares the self link with what was asked: each parameter that chooses must be there as often as it was asked for.
 ///
 /// Values are compared only by their number, since servers write them anew (dates, escapes, absolute references).
-pub(crate) fn compare(
-    resource_type: &ResourceType,
-    query: &str,
-    bundle: &Value,
-) -> Result<(), FhirError> {
+pub(crate) fn compare(resource_type: &ResourceType, query: &str, bundle: &Value) -> Result<(), FhirError> {
     let what = format!("search {resource_type}");
-    let asked: Vec<String> = pairs(query)
-        .into_iter()
-        .map(|(name, _)| name)
-        .filter(|name| chooses(name))
-        .collect();
+    let asked: Vec<String> = pairs(query).into_iter().map(|(name, _)| name).filter(|name| chooses(name)).collect();
     if asked.is_empty() {
         return Ok(());
     }
@@ -139,21 +112,9 @@ pub(crate) fn compare(
     .into_iter()
     .map(|(name, _)| name)
     .collect();
-    let count = |names: &[String], name: &str| {
-        names
-            .iter()
-            .filter(|other| base_name(other) == base_name(name))
-            .count()
-    };
-    match asked
-        .iter()
-        .find(|name| count(&used, name) < count(&asked, name))
-    {
-        Some(name) => Err(FhirError::new(
-            FhirErrorKind::SearchIgnored,
-            &what,
-            format_args!("the server ignored `{name}`"),
-        )),
+    let count = |names: &[String], name: &str| names.iter().filter(|other| base_name(other) == base_name(name)).count();
+    match asked.iter().find(|name| count(&used, name) < count(&asked, name)) {
+        Some(name) => Err(FhirError::new(FhirErrorKind::SearchIgnored, &what, format_args!("the server ignored `{name}`"))),
         None => Ok(()),
     }
 }
@@ -165,9 +126,7 @@ fn chooses(name: &str) -> bool {
 /// `subject` of `subject:Patient`: some servers write a typed reference without the modifier.
 fn base_name(name: &str) -> &str {
     let end = name.split_once(':').filter(|(base, modifier)| {
-        *base != "_has"
-            && modifier.starts_with(|c: char| c.is_ascii_uppercase())
-            && !modifier.contains('.')
+        *base != "_has" && modifier.starts_with(|c: char| c.is_ascii_uppercase()) && !modifier.contains('.')
     });
     end.map_or(name, |(base, _)| base)
 }
@@ -211,14 +170,8 @@ mod tests {
     fn compares_the_self_link() {
         let answer = |url: &str| json!({"link": [{"relation": "self", "url": url}]});
         let ok = |query: &str, url: &str| compare(&task(), query, &answer(url)).is_ok();
-        assert!(ok(
-            "status=ready&subject:Patient=1&_count=5",
-            "http://h/Task?subject=Patient%2F1&status=ready"
-        ));
-        assert!(ok(
-            "date=ge2020&date=lt2021",
-            "http://h/Task?date=ge2020&date=lt2021&_format=json"
-        ));
+        assert!(ok("status=ready&subject:Patient=1&_count=5", "http://h/Task?subject=Patient%2F1&status=ready"));
+        assert!(ok("date=ge2020&date=lt2021", "http://h/Task?date=ge2020&date=lt2021&_format=json"));
         assert!(ok("_count=5", "http://h/Task"));
         assert!(ok("status=ready", "Task?status=ready"));
         assert!(!ok("date=ge2020&date=lt2021", "http://h/Task?date=ge2020"));

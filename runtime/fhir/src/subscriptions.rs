@@ -2,6 +2,8 @@
 //!
 //! The endpoint's path names source and subscription, so it is Hob's own key: what has this endpoint is ours to change, and nothing else is.
 
+use std::time::Duration;
+
 use hob_model::{Reference, ResourceType, Timestamp, VersionId};
 use serde_json::{Value, json};
 
@@ -52,10 +54,8 @@ pub struct Ensured {
     pub changes: Vec<String>,
 }
 
-const HAPI_DELETES: &str =
-    "http://hapifhir.io/fhir/StructureDefinition/subscription-send-delete-messages";
-const MEDPLUM_INTERACTION: &str =
-    "https://medplum.com/fhir/StructureDefinition/subscription-supported-interaction";
+const HAPI_DELETES: &str = "http://hapifhir.io/fhir/StructureDefinition/subscription-send-delete-messages";
+const MEDPLUM_INTERACTION: &str = "https://medplum.com/fhir/StructureDefinition/subscription-supported-interaction";
 const MEDPLUM_SECRET: &str = "https://www.medplum.com/fhir/StructureDefinition/subscription-secret";
 const WHAT: &str = "subscription";
 
@@ -63,10 +63,7 @@ impl Dialect {
     /// The dialect of the server whose CapabilityStatement this is.
     #[must_use]
     pub fn of(statement: &Value) -> Self {
-        let name = statement["software"]["name"]
-            .as_str()
-            .unwrap_or_default()
-            .to_ascii_lowercase();
+        let name = statement["software"]["name"].as_str().unwrap_or_default().to_ascii_lowercase();
         match name {
             name if name.contains("hapi") => Self::Hapi,
             name if name.contains("medplum") => Self::Medplum,
@@ -81,19 +78,29 @@ impl Dialect {
 /// [`FhirErrorKind::Invalid`] where the dialect cannot say what is wanted; any other. Then [`manual_steps`] says what to do instead.
 pub async fn ensure(client: &Client, wanted: &Wanted) -> Result<Vec<Ensured>, FhirError> {
     if wanted.deletes && wanted.dialect == Dialect::Plain {
-        return Err(FhirError::new(
-            FhirErrorKind::Invalid,
-            WHAT,
-            "R4 has no way to ask this server for deletes",
-        ));
+        return Err(FhirError::new(FhirErrorKind::Invalid, WHAT, "R4 has no way to ask this server for deletes"));
     }
     if wanted.signing_secret.is_some() && wanted.dialect != Dialect::Medplum {
-        return Err(FhirError::new(
-            FhirErrorKind::Invalid,
-            WHAT,
-            "this server does not sign what it sends",
-        ));
+        return Err(FhirError::new(FhirErrorKind::Invalid, WHAT, "this server does not sign what it sends"));
     }
+    let mut patience = COLLISIONS;
+    loop {
+        match once(client, wanted).await {
+            Err(e) if e.kind == FhirErrorKind::Conflict && patience > 0 => wait(&mut patience).await,
+            other => return other,
+        }
+    }
+}
+
+/// A server that makes a Subscription active writes it too (HAPI a moment after it was sent), so a write may meet another version.
+const COLLISIONS: u32 = 5;
+
+async fn wait(patience: &mut u32) {
+    *patience -= 1;
+    tokio::time::sleep(Duration::from_millis(200)).await;
+}
+
+async fn once(client: &Client, wanted: &Wanted) -> Result<Vec<Ensured>, FhirError> {
     let known = ours(client, &wanted.endpoint).await?;
     let mut ensured = Vec::new();
     for target in resources(wanted) {
@@ -122,24 +129,28 @@ pub async fn ensure(client: &Client, wanted: &Wanted) -> Result<Vec<Ensured>, Fh
 /// Any.
 pub async fn off(client: &Client, endpoint: &str) -> Result<Vec<String>, FhirError> {
     let mut changes = Vec::new();
-    for found in ours(client, endpoint).await? {
-        changes.extend(switch_off(client, &found).await?);
+    let mut patience = COLLISIONS;
+    'again: loop {
+        for found in ours(client, endpoint).await? {
+            match switch_off(client, &found).await {
+                Ok(change) => changes.extend(change),
+                Err(e) if e.kind == FhirErrorKind::Conflict && patience > 0 => {
+                    wait(&mut patience).await;
+                    continue 'again;
+                }
+                Err(e) => return Err(e),
+            }
+        }
+        return Ok(changes);
     }
-    Ok(changes)
 }
 
 /// What to do by hand where the server cannot be told, a step a line; without secrets.
 #[must_use]
 pub fn manual_steps(wanted: &Wanted) -> Vec<String> {
     let mut steps = vec![
-        format!(
-            "Create a Subscription (or webhook) of type rest-hook with the criteria `{}`.",
-            wanted.criteria
-        ),
-        format!(
-            "Let it post to {} with the payload application/fhir+json.",
-            wanted.endpoint
-        ),
+        format!("Create a Subscription (or webhook) of type rest-hook with the criteria `{}`.", wanted.criteria),
+        format!("Let it post to {} with the payload application/fhir+json.", wanted.endpoint),
     ];
     for (name, _) in &wanted.headers {
         steps.push(format!("Let it send the header `{name}` with the value that the source's `inbound` setting names."));
@@ -154,11 +165,7 @@ pub fn manual_steps(wanted: &Wanted) -> Vec<String> {
 }
 
 fn resources(wanted: &Wanted) -> Vec<Value> {
-    let headers: Vec<String> = wanted
-        .headers
-        .iter()
-        .map(|(name, value)| format!("{name}: {}", value.reveal()))
-        .collect();
+    let headers: Vec<String> = wanted.headers.iter().map(|(name, value)| format!("{name}: {}", value.reveal())).collect();
     let mut channel = json!({"type": "rest-hook", "endpoint": wanted.endpoint, "payload": "application/fhir+json"});
     if !headers.is_empty() {
         channel["header"] = json!(headers);
@@ -171,11 +178,7 @@ fn resources(wanted: &Wanted) -> Vec<Value> {
         extensions.push(json!({"url": MEDPLUM_SECRET, "valueString": secret.reveal()}));
     }
     // R4 lets a client ask for `requested`; HAPI makes it active. Medplum takes it as it is written.
-    let status = if wanted.dialect == Dialect::Medplum {
-        "active"
-    } else {
-        "requested"
-    };
+    let status = if wanted.dialect == Dialect::Medplum { "active" } else { "requested" };
     let of = |extensions: Vec<Value>| {
         let mut resource = json!({
             "resourceType": "Subscription", "status": status, "reason": wanted.reason, "criteria": wanted.criteria, "channel": channel,
@@ -195,17 +198,12 @@ fn resources(wanted: &Wanted) -> Vec<Value> {
 
 fn only_deletes(resource: &Value) -> bool {
     let mut extensions = resource["extension"].as_array().into_iter().flatten();
-    extensions.any(|extension| {
-        extension["url"] == MEDPLUM_INTERACTION && extension["valueCode"] == "delete"
-    })
+    extensions.any(|extension| extension["url"] == MEDPLUM_INTERACTION && extension["valueCode"] == "delete")
 }
 
 async fn ours(client: &Client, endpoint: &str) -> Result<Vec<Versioned>, FhirError> {
-    let resource_type = ResourceType::new("Subscription")
-        .map_err(|e| FhirError::new(FhirErrorKind::Invalid, WHAT, e))?;
-    let query = url::form_urlencoded::Serializer::new(String::new())
-        .append_pair("url", endpoint)
-        .finish();
+    let resource_type = ResourceType::new("Subscription").map_err(|e| FhirError::new(FhirErrorKind::Invalid, WHAT, e))?;
+    let query = url::form_urlencoded::Serializer::new(String::new()).append_pair("url", endpoint).finish();
     let mut page = client.search(&resource_type, &query).await?;
     let mut found = page.matches()?;
     while let Some(next) = page.next {
@@ -221,11 +219,7 @@ async fn create(client: &Client, target: &Value) -> Result<Ensured, FhirError> {
     let stored = client.create(target, None).await?;
     let found = client.read(&stored.reference).await?;
     let criteria = target["criteria"].as_str().unwrap_or_default();
-    ensured(
-        &found,
-        stored.last_updated,
-        vec![format!("created {} for `{criteria}`", stored.reference)],
-    )
+    ensured(&found, stored.last_updated, vec![format!("created {} for `{criteria}`", stored.reference)])
 }
 
 async fn adjust(client: &Client, found: &Versioned, target: &Value) -> Result<Ensured, FhirError> {
@@ -238,28 +232,14 @@ async fn adjust(client: &Client, found: &Versioned, target: &Value) -> Result<En
     resource["id"] = json!(reference.id.as_str());
     let stored = client.update(&resource, Some(&found.version)).await?;
     let now = client.read(&reference).await?;
-    ensured(
-        &now,
-        stored.last_updated,
-        changes
-            .into_iter()
-            .map(|change| format!("{reference}: {change}"))
-            .collect(),
-    )
+    ensured(&now, stored.last_updated, changes.into_iter().map(|change| format!("{reference}: {change}")).collect())
 }
 
-fn ensured(
-    found: &Versioned,
-    mark: Option<Timestamp>,
-    changes: Vec<String>,
-) -> Result<Ensured, FhirError> {
+fn ensured(found: &Versioned, mark: Option<Timestamp>, changes: Vec<String>) -> Result<Ensured, FhirError> {
     Ok(Ensured {
         reference: found.reference()?,
         version: found.version.clone(),
-        status: found.resource["status"]
-            .as_str()
-            .unwrap_or_default()
-            .to_owned(),
+        status: found.resource["status"].as_str().unwrap_or_default().to_owned(),
         mark: mark.or(found.last_updated).or(found.date),
         changes,
     })
@@ -268,40 +248,25 @@ fn ensured(
 /// What differs, without values that may be secret. The server may add elements of its own, such as HAPI's tags.
 fn differences(found: &Value, target: &Value) -> Vec<String> {
     let mut changes = Vec::new();
-    let said = |value: &Value| {
-        value
-            .as_str()
-            .map_or_else(|| "nothing".to_owned(), |text| format!("`{text}`"))
-    };
-    for (name, pointer) in [
-        ("criteria", "/criteria"),
-        ("payload", "/channel/payload"),
-        ("type", "/channel/type"),
-        ("reason", "/reason"),
-    ] {
-        let (old, new) = (
-            found.pointer(pointer).unwrap_or(&Value::Null),
-            target.pointer(pointer).unwrap_or(&Value::Null),
-        );
+    let said = |value: &Value| value.as_str().map_or_else(|| "nothing".to_owned(), |text| format!("`{text}`"));
+    for (name, pointer) in
+        [("criteria", "/criteria"), ("payload", "/channel/payload"), ("type", "/channel/type"), ("reason", "/reason")]
+    {
+        let (old, new) = (found.pointer(pointer).unwrap_or(&Value::Null), target.pointer(pointer).unwrap_or(&Value::Null));
         if old != new {
             changes.push(format!("{name} from {} to {}", said(old), said(new)));
         }
     }
-    for (name, pointer) in [
-        ("headers", "/channel/header"),
-        ("extensions", "/extension"),
-        ("channel's extensions", "/channel/extension"),
-    ] {
+    for (name, pointer) in
+        [("headers", "/channel/header"), ("extensions", "/extension"), ("channel's extensions", "/channel/extension")]
+    {
         if found.pointer(pointer) != target.pointer(pointer) {
             changes.push(format!("the {name}"));
         }
     }
     // `error` too: the server gave up on it, and asking again is the way back.
     if let Some(status @ ("off" | "error")) = found["status"].as_str() {
-        changes.push(format!(
-            "status from `{status}` to {}",
-            said(&target["status"])
-        ));
+        changes.push(format!("status from `{status}` to {}", said(&target["status"])));
     }
     changes
 }
@@ -338,15 +303,9 @@ mod tests {
         assert_eq!(hapi.len(), 1);
         assert_eq!(hapi[0]["channel"]["extension"][0]["url"], HAPI_DELETES);
         let medplum = resources(&wanted(Dialect::Medplum, true));
-        assert_eq!(
-            medplum.iter().map(only_deletes).collect::<Vec<_>>(),
-            [false, true]
-        );
+        assert_eq!(medplum.iter().map(only_deletes).collect::<Vec<_>>(), [false, true]);
         assert_eq!(medplum[1]["extension"][0]["valueString"], "CANARY");
-        assert_eq!(
-            resources(&wanted(Dialect::Plain, false))[0]["channel"].get("extension"),
-            None
-        );
+        assert_eq!(resources(&wanted(Dialect::Plain, false))[0]["channel"].get("extension"), None);
     }
 
     #[test]
@@ -362,16 +321,9 @@ mod tests {
         let changes = differences(&found, &target);
         assert_eq!(
             changes,
-            [
-                "criteria from `Task?` to `Task?status=ready`",
-                "the headers",
-                "status from `error` to `requested`"
-            ]
+            ["criteria from `Task?` to `Task?status=ready`", "the headers", "status from `error` to `requested`"]
         );
         let steps = manual_steps(&wanted(Dialect::Medplum, true));
-        assert!(
-            steps.len() == 5 && !steps.concat().contains("CANARY"),
-            "{steps:?}"
-        );
+        assert!(steps.len() == 5 && !steps.concat().contains("CANARY"), "{steps:?}");
     }
 }

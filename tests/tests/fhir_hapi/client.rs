@@ -12,7 +12,7 @@ pub async fn reads_versions_and_histories(options: Options) {
     let world = World::new(options);
     let (patient, _) = world.existing().await;
     world.somebody_edits(&patient).await;
-    world.client.delete(&patient, None).await.unwrap();
+    world.somebody_deletes(&patient).await;
     assert_eq!(world.client.read(&patient).await.unwrap_err().kind, FhirErrorKind::Gone);
     let never = "Patient/0never0".parse().unwrap();
     assert_eq!(world.client.read(&never).await.unwrap_err().kind, FhirErrorKind::NotFound);

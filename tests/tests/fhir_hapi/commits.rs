@@ -90,7 +90,7 @@ pub async fn a_lost_answer_is_found_out_and_others_work_stands(options: Options)
     // Before the repeat somebody deletes one, edits the other and what was updated. What refers goes first where integrity is kept.
     let Finding::Happened(found) = commit::find_out(&world.client, &plan).await.unwrap() else { panic!("it happened") };
     let ids = references(&found);
-    world.client.delete(&ids[1], None).await.unwrap();
+    world.somebody_deletes(&ids[1]).await;
     world.somebody_edits(&ids[0]).await;
     world.somebody_edits(&ids[2]).await;
     proxy.set(Mode::Pass);
@@ -158,7 +158,7 @@ pub async fn what_moved_on_is_a_conflict_and_leaves_nothing(options: Options) {
     slot = committed(commit::commit(&world.client, &world.plan(&fresh, &slot)).await).slot.unwrap();
 
     // Deleted in between: an update must not bring it back.
-    world.client.delete(target, None).await.unwrap();
+    world.somebody_deletes(target).await;
     let late = effects(vec![world.create(world.observation("x")), world.update(target, resource, "3")]);
     let outcome = commit::commit(&world.client, &world.plan(&late, &slot)).await;
     let CommitOutcome::Conflict { slot: Some(moved), .. } = outcome else { panic!("{outcome:?}") };
@@ -179,7 +179,7 @@ pub async fn a_slot_that_somebody_deletes_lets_nothing_through(options: Options)
     let world = World::new(options);
     let slot = world.slot().await;
     let plan = world.plan(&three(&world).await, &slot);
-    world.client.delete(&slot.reference, None).await.unwrap();
+    world.somebody_deletes(&slot.reference).await;
     let outcome = commit::commit(&world.client, &plan).await;
     assert!(matches!(outcome, CommitOutcome::Conflict { slot: None, .. }), "{outcome:?}");
     assert_eq!(world.observations().await, 0);
@@ -188,7 +188,7 @@ pub async fn a_slot_that_somebody_deletes_lets_nothing_through(options: Options)
     let slot = world.slot().await;
     let plan = world.plan(&three(&world).await, &slot);
     let first = committed(commit::commit(&world.client, &plan).await);
-    world.client.delete(&slot.reference, None).await.unwrap();
+    world.somebody_deletes(&slot.reference).await;
     let again = committed(commit::commit(&world.client, &plan).await);
     assert_eq!((references(&again), again.slot.is_none()), (references(&first), true));
     assert_eq!(world.observations().await, 2);
@@ -218,7 +218,7 @@ pub async fn guards_hold_and_make_no_version(options: Options) {
     assert_eq!(plan.entries(), 2);
     let done = committed(commit::commit(&world.client, &plan).await);
     // Deleted: a guard that names a version before it does not hold.
-    world.client.delete(&patient, None).await.unwrap();
+    world.somebody_deletes(&patient).await;
     let outcome = commit::commit(&world.client, &world.plan(&guarded("3"), &done.slot.unwrap())).await;
     assert!(matches!(outcome, CommitOutcome::Conflict { .. }), "{outcome:?}");
 }
@@ -248,7 +248,7 @@ pub async fn deletes_and_conditional_creates_are_looked_at_before(options: Optio
     let stale = effects(vec![Write::Delete { target: other.clone(), read: version("1") }]);
     world.somebody_edits(&other).await;
     assert_eq!(commit::precheck(&world.client, &stale).await.unwrap(), Some(Stale::Changed { effect: 0 }));
-    world.client.delete(&other, None).await.unwrap();
+    world.somebody_deletes(&other).await;
     assert_eq!(commit::precheck(&world.client, &stale).await.unwrap(), Some(Stale::Changed { effect: 0 }));
     let exists = effects(vec![wanted.writes[1].clone()]);
     assert_eq!(commit::precheck(&world.client, &exists).await.unwrap(), Some(Stale::Exists { effect: 0 }));

@@ -25,10 +25,7 @@ impl Check<'_> {
             if_none_exist: None,
             resource: self.marker(step),
         };
-        Ok(Effects {
-            writes: (1..=number).map(create).collect(),
-            ..Effects::default()
-        })
+        Ok(Effects { writes: (1..=number).map(create).collect(), ..Effects::default() })
     }
 
     /// A marker at its second version, so that its first is stale.
@@ -50,32 +47,21 @@ impl Check<'_> {
         let slot = self.slot(STEP).await?;
         let fence = self.fence_use(&slot);
         let mut effects = self.creates(STEP, 2)?;
-        effects.writes.push(Write::Update {
-            target: first.reference,
-            read,
-            resource,
-        });
+        effects.writes.push(Write::Update { target: first.reference, read, resource });
         let plan = planned(&effects, &fence)?;
         let failed = match self.client.transaction(plan.bytes.clone()).await {
             Ok(_) => {
-                self.tell(
-                    STEP,
-                    false,
-                    "a transaction with an entry that must fail was answered as a success",
-                );
+                self.tell(STEP, false, "a transaction with an entry that must fail was answered as a success");
                 return Ok(());
             }
             Err(e) => e,
         };
-        self.capabilities.conflict_status = failed
-            .status
-            .filter(|_| failed.kind == FhirErrorKind::Conflict);
+        self.capabilities.conflict_status = failed.status.filter(|_| failed.kind == FhirErrorKind::Conflict);
         let left = self.count(STEP).await?;
         // That the search finds nothing proves something only if it finds what is there.
         let control = self.count("atomic-target").await?;
         let unmoved = commit::find_out(self.client, &plan).await? == Finding::NotYet;
-        self.capabilities.atomic =
-            left == 0 && control == 1 && unmoved && self.capabilities.conflict_status.is_some();
+        self.capabilities.atomic = left == 0 && control == 1 && unmoved && self.capabilities.conflict_status.is_some();
         let status = failed.status.unwrap_or_default();
         let detail = if self.capabilities.atomic {
             format!("a stale If-Match is answered {status} and leaves nothing of its transaction")
@@ -98,14 +84,7 @@ impl Check<'_> {
         let first = match commit::commit(self.client, &plan).await {
             CommitOutcome::Committed(committed) => committed,
             other => {
-                self.tell(
-                    STEP,
-                    false,
-                    format!(
-                        "a plain commit did not go through: {}",
-                        outcome_word(&other)
-                    ),
-                );
+                self.tell(STEP, false, format!("a plain commit did not go through: {}", outcome_word(&other)));
                 return Ok(());
             }
         };
@@ -115,35 +94,18 @@ impl Check<'_> {
         let slot = first.slot.clone().unwrap_or(slot);
         let fence = self.fence_use(&slot);
         let race = planned(&self.creates("race", 2)?, &fence)?;
-        let sends =
-            join_all((0..RACERS).map(|_| self.client.transaction(race.bytes.clone()))).await;
+        let sends = join_all((0..RACERS).map(|_| self.client.transaction(race.bytes.clone()))).await;
         let won = sends.iter().filter(|sent| sent.is_ok()).count();
         let made = self.count("race").await?;
         self.capabilities.fence = once && won == 1 && made == 2;
         let detail = format!(
             "sent twice it {}; of {RACERS} at once {won} succeeded and {made} of 2 resources were made",
-            if once {
-                "happened once"
-            } else {
-                "happened twice"
-            }
+            if once { "happened once" } else { "happened twice" }
         );
         self.tell(STEP, self.capabilities.fence, detail);
 
-        let ids = |committed: &commit::Committed| {
-            committed
-                .written
-                .iter()
-                .map(|w| w.reference.clone())
-                .collect::<Vec<_>>()
-        };
-        let versions = |committed: &commit::Committed| {
-            committed
-                .written
-                .iter()
-                .map(|w| w.version.clone())
-                .collect::<Vec<_>>()
-        };
+        let ids = |committed: &commit::Committed| committed.written.iter().map(|w| w.reference.clone()).collect::<Vec<_>>();
+        let versions = |committed: &commit::Committed| committed.written.iter().map(|w| w.version.clone()).collect::<Vec<_>>();
         match commit::find_out(self.client, &plan).await? {
             Finding::Happened(found) if ids(&found) == ids(&first) => {
                 let told = if versions(&found) == versions(&first) { "with their versions" } else { "without their versions" };
@@ -166,56 +128,25 @@ impl Check<'_> {
         const STEP: &str = "guard";
         let (first, second) = self.twice_written(STEP).await?;
         let slot = self.slot(STEP).await?;
-        let guarded = |version| Effects {
-            guards: vec![Guard {
-                target: first.reference.clone(),
-                version,
-            }],
-            ..Effects::default()
-        };
+        let guarded =
+            |version| Effects { guards: vec![Guard { target: first.reference.clone(), version }], ..Effects::default() };
         let fence = self.fence_use(&slot);
-        let stale = commit::commit(
-            self.client,
-            &planned(&guarded(version_of(&first)?), &fence)?,
-        )
-        .await;
+        let stale = commit::commit(self.client, &planned(&guarded(version_of(&first)?), &fence)?).await;
         let CommitOutcome::Conflict { slot: next, .. } = &stale else {
-            self.tell(
-                STEP,
-                false,
-                format!(
-                    "a guard on a stale version did not end as a conflict: {}",
-                    outcome_word(&stale)
-                ),
-            );
+            self.tell(STEP, false, format!("a guard on a stale version did not end as a conflict: {}", outcome_word(&stale)));
             return Ok(());
         };
         let fence = self.fence_use(next.as_ref().unwrap_or(&slot));
-        let current = commit::commit(
-            self.client,
-            &planned(&guarded(version_of(&second)?), &fence)?,
-        )
-        .await;
+        let current = commit::commit(self.client, &planned(&guarded(version_of(&second)?), &fence)?).await;
         let kept = Some(self.client.read(&first.reference).await?.version) == second.version;
         match current {
-            CommitOutcome::Committed(_) if kept => {
-                self.tell(STEP, true, "an empty patch under If-Match holds a version")
-            }
+            CommitOutcome::Committed(_) if kept => self.tell(STEP, true, "an empty patch under If-Match holds a version"),
             CommitOutcome::Committed(_) => {
-                self.tell(
-                    STEP,
-                    false,
-                    "guards hold, but each makes a new version of what it guards",
-                );
+                self.tell(STEP, false, "guards hold, but each makes a new version of what it guards");
             }
-            other => self.tell(
-                STEP,
-                false,
-                format!(
-                    "a guard on the current version does not go through: {}",
-                    outcome_word(&other)
-                ),
-            ),
+            other => {
+                self.tell(STEP, false, format!("a guard on the current version does not go through: {}", outcome_word(&other)))
+            }
         }
         Ok(())
     }
@@ -224,14 +155,8 @@ impl Check<'_> {
         const STEP: &str = "delete-if-match";
         let (first, _) = self.twice_written(STEP).await?;
         let slot = self.slot(STEP).await?;
-        let write = Write::Delete {
-            target: first.reference.clone(),
-            read: version_of(&first)?,
-        };
-        let effects = Effects {
-            writes: vec![write],
-            ..Effects::default()
-        };
+        let write = Write::Delete { target: first.reference.clone(), read: version_of(&first)? };
+        let effects = Effects { writes: vec![write], ..Effects::default() };
         let fence = self.fence_use(&slot);
         match commit::commit(self.client, &planned(&effects, &fence)?).await {
             CommitOutcome::Conflict { .. } => self.tell(STEP, true, "a delete of a version that is not current is refused"),
@@ -263,24 +188,13 @@ impl Check<'_> {
                     self.tell(
                         STEP,
                         went > 2,
-                        format!(
-                            "{went} entries go through, {} do not: {}",
-                            size + 1,
-                            outcome_word(&other)
-                        ),
+                        format!("{went} entries go through, {} do not: {}", size + 1, outcome_word(&other)),
                     );
                     return Ok(());
                 }
             }
         }
-        self.tell(
-            STEP,
-            true,
-            format!(
-                "{} entries go through; more was not tried",
-                self.capabilities.transaction_entries
-            ),
-        );
+        self.tell(STEP, true, format!("{} entries go through; more was not tried", self.capabilities.transaction_entries));
         Ok(())
     }
 }
@@ -290,23 +204,14 @@ fn planned(effects: &Effects, fence: &FenceUse) -> Result<CommitPlan, FhirError>
 }
 
 fn version_of(stored: &Stored) -> Result<hob_model::VersionId, FhirError> {
-    stored.version.clone().ok_or_else(|| {
-        FhirError::protocol(
-            "source check",
-            "the server does not say which version it made",
-        )
-    })
+    stored.version.clone().ok_or_else(|| FhirError::protocol("source check", "the server does not say which version it made"))
 }
 
 fn outcome_word(outcome: &CommitOutcome) -> String {
     match outcome {
         CommitOutcome::Committed(_) => "it was committed".to_owned(),
         CommitOutcome::NotAtomic { applied, failed } => {
-            format!(
-                "the server ran it as a batch: {} writes were kept though {} entries failed",
-                applied.len(),
-                failed.len()
-            )
+            format!("the server ran it as a batch: {} writes were kept though {} entries failed", applied.len(), failed.len())
         }
         CommitOutcome::Conflict { error, .. }
         | CommitOutcome::Refused { error, .. }
