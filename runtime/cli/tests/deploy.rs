@@ -1,5 +1,7 @@
 //! `hob deploy`: what is read, what is sent, what is said.
 
+#![allow(clippy::unwrap_used, reason = "a test may; clippy does not see that its helpers are of a test")]
+
 mod support;
 
 use std::path::Path;

@@ -1,8 +1,12 @@
 //! The documents that scripts rely on say what the code does.
 
-mod support;
+#![allow(clippy::unwrap_used, reason = "a test may; clippy does not see that its helpers are of a test")]
+
+use std::collections::BTreeSet;
+use std::path::Path;
 
 const EXIT_CODES: &str = include_str!("../../../docs/exit-codes.md");
+const ERRORS: &str = include_str!("../../../docs/errors.md");
 
 #[test]
 fn the_page_of_exit_codes_is_the_table_in_the_code() {
@@ -11,4 +15,58 @@ fn the_page_of_exit_codes_is_the_table_in_the_code() {
         hob_cli::exit_code::ALL.iter().map(|(code, name, meaning)| format!("| {code} | {name} | {meaning} |")).collect();
     assert_eq!(documented, known);
     assert!(hob_cli::exit_code::ALL.is_sorted_by_key(|(code, ..)| *code));
+}
+
+/// Rooms whose every error code is in the page, and what stands before a code in their source.
+const ROOMS: [(&str, &[&str]); 2] = [("src", &["CliError::new(", "refused(", "refuse("]), ("../ingress/src", &["Self::"])];
+
+#[test]
+fn the_page_of_errors_has_every_code_of_command_and_ingress() {
+    let mut missing = BTreeSet::new();
+    let mut seen = 0;
+    for (folder, markers) in ROOMS {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
+        for source in sources(&folder) {
+            for code in codes(&source, markers) {
+                seen += 1;
+                if !ERRORS.contains(&format!("`{code}`")) {
+                    missing.insert(code);
+                }
+            }
+        }
+    }
+    assert!(seen > 30, "the codes are no longer found in the source: {seen}");
+    assert!(missing.is_empty(), "docs/errors.md does not list {missing:?}");
+}
+
+fn sources(folder: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    entries
+        .flat_map(|path| match path.extension() {
+            _ if path.is_dir() => sources(&path),
+            Some(rust) if rust == "rs" => {
+                let text = std::fs::read_to_string(&path).unwrap();
+                vec![text.split("#[cfg(test)]").next().unwrap_or_default().to_owned()]
+            }
+            _ => Vec::new(),
+        })
+        .collect()
+}
+
+/// The first literal after a marker, within its statement or match arm, where it has the form of a code with a dash: single words
+/// cannot be told from other text.
+fn codes(source: &str, markers: &[&str]) -> Vec<String> {
+    let after = |marker: &&str| source.split(*marker).skip(1).map(str::to_owned).collect::<Vec<_>>();
+    let literal = |rest: String| {
+        let (before, rest) = rest.split_once('"')?;
+        let near = before.len() < 60 && !before.contains(';');
+        let code = rest.split('"').next()?;
+        let formed = code.contains('-') && code.bytes().all(|b| b.is_ascii_lowercase() || b == b'-');
+        let arm = markers != ["Self::"] || before.trim_end().ends_with("=>");
+        // Of the words of formats and kinds, which have the same form, none begins so.
+        let is_code =
+            markers != ["Self::"] || ["notification-", "auth-", "explain-"].iter().any(|family| code.starts_with(family));
+        (near && formed && arm && is_code).then(|| code.to_owned())
+    };
+    markers.iter().flat_map(after).filter_map(literal).collect()
 }

@@ -1,5 +1,7 @@
 //! Commands that ask a host: what is sent, what is shown, and the exit code.
 
+#![allow(clippy::unwrap_used, reason = "a test may; clippy does not see that its helpers are of a test")]
+
 mod support;
 
 use support::{Canned, TOKEN};

@@ -1,5 +1,7 @@
 //! Commands that need no host.
 
+#![allow(clippy::unwrap_used, reason = "a test may; clippy does not see that its helpers are of a test")]
+
 mod support;
 
 use support::hob;

@@ -1,6 +1,7 @@
 //! Runs the real `hob` against a real HTTP server with canned answers; a snapshot holds exit code, both streams and what was asked.
 
 #![allow(dead_code, reason = "each test file uses some of it")]
+#![allow(clippy::unwrap_used, reason = "only tests use it; clippy does not see that of a file beside them")]
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;

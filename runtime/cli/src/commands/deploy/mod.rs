@@ -100,9 +100,9 @@ fn show(deployed: &Deployed, out: &Output) -> Result<(), CliError> {
         lines.iter().try_for_each(|line| out.line(&format!("  {}", inline(line))))
     };
     if deployed.changes.is_empty() {
-        out.line("\nnothing had to be changed on the FHIR server")?;
+        out.line("\nnothing changed")?;
     } else {
-        list("changed on the FHIR server", &deployed.changes)?;
+        list("changes", &deployed.changes)?;
     }
     if !deployed.manual_steps.is_empty() {
         list("left to do by hand", &deployed.manual_steps)?;
