@@ -40,11 +40,7 @@ impl Coding {
     /// A coding with a display text.
     #[must_use]
     pub fn new(system: &str, code: &str, display: &str) -> Self {
-        Self {
-            system: system.to_owned(),
-            code: code.to_owned(),
-            display: Some(display.to_owned()),
-        }
+        Self { system: system.to_owned(), code: code.to_owned(), display: Some(display.to_owned()) }
     }
 
     /// Whether a CodeableConcept holds this code; a version after `|` in the system is ignored, the display too.
@@ -67,23 +63,15 @@ pub(crate) fn text<'a>(value: &'a Value, key: &str) -> Option<&'a str> {
 
 /// The elements of a list, or none if it is absent or no list.
 pub(crate) fn list<'a>(value: &'a Value, key: &str) -> &'a [Value] {
-    value
-        .get(key)
-        .and_then(Value::as_array)
-        .map_or(&[], Vec::as_slice)
+    value.get(key).and_then(Value::as_array).map_or(&[], Vec::as_slice)
 }
 
 /// The id of a resource of the expected type.
-pub(crate) fn id_of<'a>(
-    resource: &'a Value,
-    expected: &'static str,
-) -> Result<&'a str, InputError> {
+pub(crate) fn id_of<'a>(resource: &'a Value, expected: &'static str) -> Result<&'a str, InputError> {
     if text(resource, "resourceType") != Some(expected) {
         return Err(InputError::WrongType { expected });
     }
-    text(resource, "id")
-        .filter(|id| !id.is_empty())
-        .ok_or(InputError::NoId { resource: expected })
+    text(resource, "id").filter(|id| !id.is_empty()).ok_or(InputError::NoId { resource: expected })
 }
 
 /// A code system's URI without its version, which R4 writes after `|`, and its own examples of v2 tables as a last path segment.
@@ -97,9 +85,7 @@ fn unversioned(uri: &str) -> &str {
 
 /// System (without version) and code of every coding of a CodeableConcept.
 pub(crate) fn codings(concept: &Value) -> impl Iterator<Item = (&str, &str)> {
-    list(concept, "coding")
-        .iter()
-        .filter_map(|c| Some((unversioned(text(c, "system")?), text(c, "code")?)))
+    list(concept, "coding").iter().filter_map(|c| Some((unversioned(text(c, "system")?), text(c, "code")?)))
 }
 
 pub(crate) fn has_coding(concept: &Value, system: &str, code: &str) -> bool {
@@ -108,24 +94,17 @@ pub(crate) fn has_coding(concept: &Value, system: &str, code: &str) -> bool {
 
 /// The extension with this URL.
 pub(crate) fn extension<'a>(element: &'a Value, url: &str) -> Option<&'a Value> {
-    list(element, "extension")
-        .iter()
-        .find(|e| text(e, "url") == Some(url))
+    list(element, "extension").iter().find(|e| text(e, "url") == Some(url))
 }
 
 /// Type and id of a relative literal reference, with or without a version. None for anything else: an absolute one may be another
 /// server's, where the same id is somebody else, and contained ones and `urn:` have no id here.
 pub(crate) fn target(reference: &str) -> Option<(&str, &str)> {
     let mut parts = reference.split('/');
-    let kind = parts.next().filter(|p| {
-        p.starts_with(char::is_uppercase) && p.bytes().all(|b| b.is_ascii_alphabetic())
-    })?;
+    let kind = parts.next().filter(|p| p.starts_with(char::is_uppercase) && p.bytes().all(|b| b.is_ascii_alphabetic()))?;
     let id = parts.next().filter(|p| !p.is_empty())?;
-    matches!(
-        (parts.next(), parts.next(), parts.next()),
-        (None, None, None) | (Some("_history"), Some(_), None)
-    )
-    .then_some((kind, id))
+    matches!((parts.next(), parts.next(), parts.next()), (None, None, None) | (Some("_history"), Some(_), None))
+        .then_some((kind, id))
 }
 
 /// Type and id that a Reference element points to.
@@ -141,8 +120,7 @@ pub(crate) fn copied_reference(resource: &Value, key: &str, types: &[&str]) -> O
     if let Some(reference) = text(element, "reference") {
         let literal = reference.split("/_history/").next()?;
         let kind = literal.rsplit('/').nth(1)?;
-        return (!literal.starts_with('#') && allowed(kind))
-            .then(|| json!({ "reference": literal }));
+        return (!literal.starts_with('#') && allowed(kind)).then(|| json!({ "reference": literal }));
     }
     let identifier = element.get("identifier").filter(|i| i.is_object())?;
     match text(element, "type") {
@@ -163,22 +141,9 @@ pub(crate) fn put(resource: &mut Value, key: &str, value: Option<Value>) {
 
 /// Replaces the notes that this author wrote, and leaves everybody else's.
 pub(crate) fn put_notes(resource: &mut Value, author: &str, texts: &[String]) {
-    let kept = list(resource, "note")
-        .iter()
-        .filter(|n| text(n, "authorString") != Some(author))
-        .cloned();
-    let notes: Vec<Value> = kept
-        .chain(
-            texts
-                .iter()
-                .map(|t| json!({ "authorString": author, "text": t })),
-        )
-        .collect();
-    put(
-        resource,
-        "note",
-        (!notes.is_empty()).then(|| Value::Array(notes)),
-    );
+    let kept = list(resource, "note").iter().filter(|n| text(n, "authorString") != Some(author)).cloned();
+    let notes: Vec<Value> = kept.chain(texts.iter().map(|t| json!({ "authorString": author, "text": t }))).collect();
+    put(resource, "note", (!notes.is_empty()).then(|| Value::Array(notes)));
 }
 
 pub(crate) fn object() -> Value {
@@ -206,9 +171,7 @@ mod tests {
 
     #[test]
     fn copied_references_point_to_the_same_thing() {
-        let copy = |reference: Value| {
-            copied_reference(&json!({ "subject": reference }), "subject", &["Patient"])
-        };
+        let copy = |reference: Value| copied_reference(&json!({ "subject": reference }), "subject", &["Patient"]);
         let absolute = json!({ "reference": "https://x.org/fhir/Patient/1" });
         assert_eq!(copy(absolute.clone()), Some(absolute));
         assert_eq!(
@@ -224,7 +187,8 @@ mod tests {
     #[test]
     fn versions_of_a_code_system_are_ignored() {
         for system in ["v2-0360", "v2-0360|2.7", "v2-0360/2.7"] {
-            let concept = json!({ "coding": [{ "system": format!("http://terminology.hl7.org/CodeSystem/{system}"), "code": "MD" }] });
+            let concept =
+                json!({ "coding": [{ "system": format!("http://terminology.hl7.org/CodeSystem/{system}"), "code": "MD" }] });
             assert!(has_coding(&concept, crate::ids::V2_0360, "MD"));
         }
     }

@@ -27,8 +27,7 @@ pub const CONSENT_CODES: &str = "https://hob.dev/fhir/CodeSystem/consent";
 pub const MEDIUM_CODES: &str = "https://hob.dev/fhir/CodeSystem/medium";
 /// Extension of a Task or an Encounter: the state in which the patient is, confirmed for this work. `valueCode` or
 /// `valueCodeableConcept` of [`USPS`].
-pub const CONFIRMED_STATE: &str =
-    "https://hob.dev/fhir/StructureDefinition/confirmed-patient-state";
+pub const CONFIRMED_STATE: &str = "https://hob.dev/fhir/StructureDefinition/confirmed-patient-state";
 
 /// LOINC.
 pub const LOINC: &str = "http://loinc.org";

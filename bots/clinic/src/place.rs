@@ -85,16 +85,7 @@ pub static STATES: &[State] = &[
         ],
     ),
     state("KS", "Kansas", CHICAGO_DENVER),
-    state(
-        "KY",
-        "Kentucky",
-        &[
-            America::New_York,
-            America::Kentucky::Louisville,
-            America::Kentucky::Monticello,
-            America::Chicago,
-        ],
-    ),
+    state("KY", "Kentucky", &[America::New_York, America::Kentucky::Louisville, America::Kentucky::Monticello, America::Chicago]),
     state("LA", "Louisiana", CHICAGO),
     state("MA", "Massachusetts", NEW_YORK),
     state("MD", "Maryland", NEW_YORK),
@@ -148,9 +139,7 @@ pub static STATES: &[State] = &[
 #[must_use]
 pub fn state_named(text: &str) -> Option<&'static State> {
     let text = text.trim();
-    STATES
-        .iter()
-        .find(|s| s.code.eq_ignore_ascii_case(text) || s.name.eq_ignore_ascii_case(text))
+    STATES.iter().find(|s| s.code.eq_ignore_ascii_case(text) || s.name.eq_ignore_ascii_case(text))
 }
 
 /// Where a patient is during some days, as far as the data says.
@@ -172,33 +161,21 @@ pub enum Whereabouts {
 /// Otherwise Patient.address: those of use `home`, `temp` or none that are not of type `postal` and whose period may touch the days. A
 /// temporary address counts as much as the home: the patient may be at either, so two states are [`Whereabouts::OneOf`].
 #[must_use]
-pub fn whereabouts(
-    patient: &Value,
-    confirmed: &[&Value],
-    first: NaiveDate,
-    last: NaiveDate,
-) -> Whereabouts {
+pub fn whereabouts(patient: &Value, confirmed: &[&Value], first: NaiveDate, last: NaiveDate) -> Whereabouts {
     for resource in confirmed {
         if let Some(given) = extension(resource, ids::CONFIRMED_STATE) {
-            let named = text(given, "valueCode")
-                .or_else(|| text(given, "valueString"))
-                .or_else(|| {
-                    let coding = given
-                        .get("valueCoding")
-                        .or_else(|| given.get("valueCodeableConcept")?.get("coding")?.get(0))?;
-                    text(coding, "code")
-                });
+            let named = text(given, "valueCode").or_else(|| text(given, "valueString")).or_else(|| {
+                let coding = given.get("valueCoding").or_else(|| given.get("valueCodeableConcept")?.get("coding")?.get(0))?;
+                text(coding, "code")
+            });
             // Confirmed but unreadable is not the same as not confirmed: the address must not overrule it.
-            return named
-                .and_then(state_named)
-                .map_or(Whereabouts::Unknown, |s| Whereabouts::In(s.code));
+            return named.and_then(state_named).map_or(Whereabouts::Unknown, |s| Whereabouts::In(s.code));
         }
     }
     let mut states = BTreeSet::new();
     let mut unreadable = false;
     for address in list(patient, "address") {
-        let lived_in = matches!(text(address, "use"), None | Some("home" | "temp"))
-            && text(address, "type") != Some("postal");
+        let lived_in = matches!(text(address, "use"), None | Some("home" | "temp")) && text(address, "type") != Some("postal");
         if !lived_in || !period_touches(address.get("period"), first, last) {
             continue;
         }
@@ -221,14 +198,9 @@ pub fn whereabouts(
 }
 
 /// The addresses at which the patient may be between two days: home, temporary or of no stated use, not postal only.
-pub(crate) fn current_addresses(
-    patient: &Value,
-    first: NaiveDate,
-    last: NaiveDate,
-) -> impl Iterator<Item = &Value> {
+pub(crate) fn current_addresses(patient: &Value, first: NaiveDate, last: NaiveDate) -> impl Iterator<Item = &Value> {
     list(patient, "address").iter().filter(move |address| {
-        let lived_in = matches!(text(address, "use"), None | Some("home" | "temp"))
-            && text(address, "type") != Some("postal");
+        let lived_in = matches!(text(address, "use"), None | Some("home" | "temp")) && text(address, "type") != Some("postal");
         lived_in && period_touches(address.get("period"), first, last)
     })
 }
@@ -236,20 +208,9 @@ pub(crate) fn current_addresses(
 /// ISO 3166 and the usual spellings; a territory is often given as its own country.
 pub(crate) fn is_us(country: &str) -> bool {
     let country = country.trim();
-    let own = [
-        "US",
-        "USA",
-        "U.S.",
-        "U.S.A.",
-        "United States",
-        "United States of America",
-    ];
-    let territories = [
-        "PR", "PRI", "VI", "VIR", "GU", "GUM", "MP", "MNP", "AS", "ASM",
-    ];
-    own.iter()
-        .chain(&territories)
-        .any(|name| name.eq_ignore_ascii_case(country))
+    let own = ["US", "USA", "U.S.", "U.S.A.", "United States", "United States of America"];
+    let territories = ["PR", "PRI", "VI", "VIR", "GU", "GUM", "MP", "MNP", "AS", "ASM"];
+    own.iter().chain(&territories).any(|name| name.eq_ignore_ascii_case(country))
 }
 
 #[cfg(test)]
@@ -272,11 +233,7 @@ mod tests {
     fn every_zone_of_zone_tab_is_used_and_no_other() {
         let rows = include_str!("../../../tests/fixtures/clinic/zone-us.tab");
         let listed: BTreeSet<&str> = rows.lines().filter_map(|l| l.split('\t').nth(2)).collect();
-        let used: BTreeSet<&str> = STATES
-            .iter()
-            .flat_map(|s| s.zones)
-            .map(|z| z.name())
-            .collect();
+        let used: BTreeSet<&str> = STATES.iter().flat_map(|s| s.zones).map(|z| z.name()).collect();
         assert_eq!(listed, used);
         // A comment that names states ("Mountain - ID (south), OR (east)") names them here too.
         for row in rows.lines() {
@@ -284,10 +241,7 @@ mod tests {
             let (zone, comment) = (columns.next().unwrap(), columns.next().unwrap_or(""));
             for word in comment.split([' ', '(', ')', ',']).filter(|w| w.len() == 2) {
                 if let Some(state) = state_named(word).filter(|s| s.code == word) {
-                    assert!(
-                        state.zones.iter().any(|z| z.name() == zone),
-                        "{zone} is not listed for {word}"
-                    );
+                    assert!(state.zones.iter().any(|z| z.name() == zone), "{zone} is not listed for {word}");
                 }
             }
         }
@@ -304,31 +258,10 @@ mod tests {
     #[test]
     fn what_cannot_be_read_is_unknown() {
         assert_eq!(at(&json!({}), &[]), Whereabouts::Unknown);
-        assert_eq!(
-            at(
-                &json!({ "address": [{ "state": "NY" }, { "city": "Albany" }] }),
-                &[]
-            ),
-            Whereabouts::Unknown
-        );
-        assert_eq!(
-            at(&json!({ "address": [{ "state": "AE" }] }), &[]),
-            Whereabouts::Unknown
-        );
-        assert_eq!(
-            at(
-                &json!({ "address": [{ "use": "old", "state": "NY" }] }),
-                &[]
-            ),
-            Whereabouts::Unknown
-        );
-        assert_eq!(
-            at(
-                &json!({ "address": [{ "state": "ON", "country": "CA" }] }),
-                &[]
-            ),
-            Whereabouts::Abroad
-        );
+        assert_eq!(at(&json!({ "address": [{ "state": "NY" }, { "city": "Albany" }] }), &[]), Whereabouts::Unknown);
+        assert_eq!(at(&json!({ "address": [{ "state": "AE" }] }), &[]), Whereabouts::Unknown);
+        assert_eq!(at(&json!({ "address": [{ "use": "old", "state": "NY" }] }), &[]), Whereabouts::Unknown);
+        assert_eq!(at(&json!({ "address": [{ "state": "ON", "country": "CA" }] }), &[]), Whereabouts::Abroad);
     }
 
     #[test]
@@ -336,8 +269,7 @@ mod tests {
         let patient = json!({ "address": [{ "state": "NY" }] });
         let task = json!({ "extension": [{ "url": ids::CONFIRMED_STATE, "valueCode": "nj" }] });
         assert_eq!(at(&patient, &[&task]), Whereabouts::In("NJ"));
-        let unreadable =
-            json!({ "extension": [{ "url": ids::CONFIRMED_STATE, "valueCode": "?" }] });
+        let unreadable = json!({ "extension": [{ "url": ids::CONFIRMED_STATE, "valueCode": "?" }] });
         assert_eq!(at(&patient, &[&unreadable]), Whereabouts::Unknown);
     }
 }

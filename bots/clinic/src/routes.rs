@@ -57,10 +57,7 @@ pub struct StaffRoute {
 
 impl Default for StaffRoute {
     fn default() -> Self {
-        Self {
-            performer_type: Coding::new(ids::ROUTE_CODES, "operations", "Clinic operations"),
-            owner: None,
-        }
+        Self { performer_type: Coding::new(ids::ROUTE_CODES, "operations", "Clinic operations"), owner: None }
     }
 }
 
@@ -68,12 +65,9 @@ impl Default for StaffRoute {
 /// The assessment that follows a flag is not one.
 #[must_use]
 pub fn is_red_flag(task: &Value) -> bool {
-    let by_code = task
-        .get("code")
-        .is_some_and(|code| has_coding(code, ids::TASK_CODES, "red-flag"));
+    let by_code = task.get("code").is_some_and(|code| has_coding(code, ids::TASK_CODES, "red-flag"));
     by_code
         || list(task, "identifier").iter().any(|i| {
-            text(i, "system") == Some(ids::RED_FLAG_IDENTIFIER)
-                && text(i, "value").is_some_and(|v| !v.ends_with(":assessment"))
+            text(i, "system") == Some(ids::RED_FLAG_IDENTIFIER) && text(i, "value").is_some_and(|v| !v.ends_with(":assessment"))
         })
 }

@@ -13,25 +13,19 @@ pub(crate) fn hash(parts: &[&str]) -> u64 {
         hasher.update(part.as_bytes());
     }
     let digest = hasher.finalize();
-    digest
-        .iter()
-        .take(8)
-        .fold(0u64, |n, b| (n << 8) | u64::from(*b))
+    digest.iter().take(8).fold(0u64, |n, b| (n << 8) | u64::from(*b))
 }
 
 /// SHA-256 of a text as lower-case hexadecimal.
 pub(crate) fn sha256_hex(text: &str) -> String {
     let mut hasher = Sha256::new();
     hasher.update(text.as_bytes());
-    hasher
-        .finalize()
-        .iter()
-        .fold(String::with_capacity(64), |mut out, byte| {
-            for nibble in [byte >> 4, byte & 15] {
-                out.push(char::from_digit(u32::from(nibble), 16).unwrap_or('0'));
-            }
-            out
-        })
+    hasher.finalize().iter().fold(String::with_capacity(64), |mut out, byte| {
+        for nibble in [byte >> 4, byte & 15] {
+            out.push(char::from_digit(u32::from(nibble), 16).unwrap_or('0'));
+        }
+        out
+    })
 }
 
 #[cfg(test)]
@@ -46,9 +40,6 @@ mod tests {
 
     #[test]
     fn sha256_is_the_published_one() {
-        assert_eq!(
-            sha256_hex("abc"),
-            "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
-        );
+        assert_eq!(sha256_hex("abc"), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
     }
 }

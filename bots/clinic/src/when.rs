@@ -18,15 +18,11 @@ impl When {
     /// Reads a FHIR date or dateTime; none if it is neither (a dateTime without an offset is not one).
     pub(crate) fn parse(value: &str) -> Option<Self> {
         if value.contains('T') {
-            return DateTime::parse_from_rfc3339(value)
-                .ok()
-                .map(|at| Self::Instant(at.with_timezone(&Utc)));
+            return DateTime::parse_from_rfc3339(value).ok().map(|at| Self::Instant(at.with_timezone(&Utc)));
         }
         let number = |part: Option<&str>, width: usize| -> Option<u32> {
             let part = part?;
-            (part.len() == width && part.bytes().all(|b| b.is_ascii_digit()))
-                .then(|| part.parse().ok())
-                .flatten()
+            (part.len() == width && part.bytes().all(|b| b.is_ascii_digit())).then(|| part.parse().ok()).flatten()
         };
         let mut parts = value.split('-');
         let year = i32::try_from(number(parts.next(), 4)?).ok()?;
@@ -35,18 +31,10 @@ impl When {
             return None;
         }
         match (month, day) {
-            (None, None) => Some(Self::Days(
-                NaiveDate::from_ymd_opt(year, 1, 1)?,
-                NaiveDate::from_ymd_opt(year, 12, 31)?,
-            )),
+            (None, None) => Some(Self::Days(NaiveDate::from_ymd_opt(year, 1, 1)?, NaiveDate::from_ymd_opt(year, 12, 31)?)),
             (month, None) => {
                 let first = NaiveDate::from_ymd_opt(year, number(month, 2)?, 1)?;
-                Some(Self::Days(
-                    first,
-                    first
-                        .checked_add_months(Months::new(1))?
-                        .checked_sub_days(Days::new(1))?,
-                ))
+                Some(Self::Days(first, first.checked_add_months(Months::new(1))?.checked_sub_days(Days::new(1))?))
             }
             (month, day) => {
                 let date = NaiveDate::from_ymd_opt(year, number(month, 2)?, number(day, 2)?)?;
@@ -81,17 +69,11 @@ pub(crate) fn period_covers(period: Option<&Value>, first: NaiveDate, last: Naiv
     let starts = match period.get("start") {
         None => true,
         // The last day that the start may mean must not be after the first day of the work.
-        Some(start) => start
-            .as_str()
-            .and_then(When::parse)
-            .is_some_and(|w| certain_start(w) <= first),
+        Some(start) => start.as_str().and_then(When::parse).is_some_and(|w| certain_start(w) <= first),
     };
     let ends = match period.get("end") {
         None => true,
-        Some(end) => end
-            .as_str()
-            .and_then(When::parse)
-            .is_some_and(|w| certain_end(w) >= last),
+        Some(end) => end.as_str().and_then(When::parse).is_some_and(|w| certain_end(w) >= last),
     };
     starts && ends
 }
@@ -115,14 +97,8 @@ fn certain_end(when: When) -> NaiveDate {
 
 /// Whether a Period may hold on some day between `first` and `last`; what cannot be read may.
 pub(crate) fn period_touches(period: Option<&Value>, first: NaiveDate, last: NaiveDate) -> bool {
-    let bound = |key| {
-        period
-            .and_then(|p| p.get(key))
-            .and_then(Value::as_str)
-            .and_then(When::parse)
-    };
-    bound("start").is_none_or(|w| w.first_day() <= last)
-        && bound("end").is_none_or(|w| w.last_day() >= first)
+    let bound = |key| period.and_then(|p| p.get(key)).and_then(Value::as_str).and_then(When::parse);
+    bound("start").is_none_or(|w| w.first_day() <= last) && bound("end").is_none_or(|w| w.last_day() >= first)
 }
 
 /// Whole years between a birth date and a day.
@@ -142,14 +118,8 @@ mod tests {
 
     #[test]
     fn partial_dates_span_their_days() {
-        assert_eq!(
-            When::parse("2024-02"),
-            Some(When::Days(day("2024-02-01"), day("2024-02-29")))
-        );
-        assert_eq!(
-            When::parse("2024"),
-            Some(When::Days(day("2024-01-01"), day("2024-12-31")))
-        );
+        assert_eq!(When::parse("2024-02"), Some(When::Days(day("2024-02-01"), day("2024-02-29"))));
+        assert_eq!(When::parse("2024"), Some(When::Days(day("2024-01-01"), day("2024-12-31"))));
         assert_eq!(When::parse("2024-2-1"), None);
         assert_eq!(When::parse("2024-02-01T10:00:00"), None);
         assert_eq!(When::parse("soon"), None);
@@ -158,32 +128,12 @@ mod tests {
     #[test]
     fn a_period_is_taken_at_its_narrowest() {
         let period = json!({ "start": "2026-01-01", "end": "2026-11-22" });
-        assert!(period_covers(
-            Some(&period),
-            day("2026-01-01"),
-            day("2026-11-22")
-        ));
-        assert!(!period_covers(
-            Some(&period),
-            day("2026-01-01"),
-            day("2026-11-23")
-        ));
+        assert!(period_covers(Some(&period), day("2026-01-01"), day("2026-11-22")));
+        assert!(!period_covers(Some(&period), day("2026-01-01"), day("2026-11-23")));
         let instant = json!({ "end": "2026-11-22T00:00:00Z" });
-        assert!(!period_covers(
-            Some(&instant),
-            day("2026-11-01"),
-            day("2026-11-22")
-        ));
-        assert!(period_covers(
-            Some(&instant),
-            day("2026-11-01"),
-            day("2026-11-20")
-        ));
-        assert!(!period_covers(
-            Some(&json!({ "end": "unknown" })),
-            day("2026-01-01"),
-            day("2026-01-01")
-        ));
+        assert!(!period_covers(Some(&instant), day("2026-11-01"), day("2026-11-22")));
+        assert!(period_covers(Some(&instant), day("2026-11-01"), day("2026-11-20")));
+        assert!(!period_covers(Some(&json!({ "end": "unknown" })), day("2026-01-01"), day("2026-01-01")));
     }
 
     #[test]

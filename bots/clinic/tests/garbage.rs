@@ -66,11 +66,8 @@ fn anything() -> impl Strategy<Value = Value> {
     leaf.prop_recursive(5, 48, 5, move |inner| {
         prop_oneof![
             prop::collection::vec(inner.clone(), 0..4).prop_map(Value::Array),
-            prop::collection::vec((prop::sample::select(keys.clone()), inner), 0..5).prop_map(
-                |fields| Value::Object(
-                    fields.into_iter().map(|(k, v)| (k.to_owned(), v)).collect()
-                )
-            ),
+            prop::collection::vec((prop::sample::select(keys.clone()), inner), 0..5)
+                .prop_map(|fields| Value::Object(fields.into_iter().map(|(k, v)| (k.to_owned(), v)).collect())),
         ]
     })
 }

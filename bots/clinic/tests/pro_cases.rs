@@ -2,17 +2,12 @@
 // The helpers are test code too, which the lint does not see.
 #![allow(clippy::unwrap_used)]
 
-use clinic::pro::{
-    Assessment, FlagReason, Instrument, InstrumentId, LISTED, Milli, Rules, Score, TableClaim,
-    evaluate, lint,
-};
+use clinic::pro::{Assessment, FlagReason, Instrument, InstrumentId, LISTED, Milli, Rules, Score, TableClaim, evaluate, lint};
 use serde_json::{Value, json};
 use std::path::PathBuf;
 
 fn fixture(name: &str) -> String {
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
-        .join("../../tests/fixtures/clinic")
-        .join(name);
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../tests/fixtures/clinic").join(name);
     std::fs::read_to_string(path).unwrap()
 }
 
@@ -36,9 +31,7 @@ fn value(assessment: &Assessment) -> Option<Milli> {
 /// A form whose linkIds are the keys of the case.
 fn case_rules() -> Rules {
     let items = |prefix: &str, n: u8, width: usize| -> serde_json::Map<String, Value> {
-        (1..=n)
-            .map(|i| (format!("{prefix}{i:0width$}"), json!(i)))
-            .collect()
+        (1..=n).map(|i| (format!("{prefix}{i:0width$}"), json!(i))).collect()
     };
     serde_json::from_value(json!({ "forms": {
         "PHQ-9": { "instrument": "PHQ-9", "items": items("PHQ9_Q", 9, 2) },
@@ -66,39 +59,21 @@ fn every_case_of_the_other_suites() {
                 answers.insert(format!("koosjr-{item}"), json!(part));
             }
         }
-        let items: Vec<Value> = answers
-            .iter()
-            .map(|(link_id, n)| json!({ "linkId": link_id, "answer": [{ "valueInteger": n }] }))
-            .collect();
+        let items: Vec<Value> =
+            answers.iter().map(|(link_id, n)| json!({ "linkId": link_id, "answer": [{ "valueInteger": n }] })).collect();
         let response = json!({ "resourceType": "QuestionnaireResponse", "id": "r", "status": "completed", "questionnaire": name, "item": items });
         let assessment = only(&response, None, &rules);
         let expected = &case["expected"];
         if expected.get("error").is_some() {
             assert_eq!(value(&assessment), None, "{line}");
         } else {
-            let score = expected
-                .as_object()
-                .unwrap()
-                .values()
-                .find(|v| v.is_number())
-                .unwrap();
+            let score = expected.as_object().unwrap().values().find(|v| v.is_number()).unwrap();
             assert_eq!(value(&assessment), Milli::from_json(score), "{line}");
-            if let Some(band) = expected
-                .as_object()
-                .unwrap()
-                .values()
-                .find_map(Value::as_str)
-            {
-                let Score::Scored(scored) = &assessment.score else {
-                    unreachable!()
-                };
+            if let Some(band) = expected.as_object().unwrap().values().find_map(Value::as_str) {
+                let Score::Scored(scored) = &assessment.score else { unreachable!() };
                 // awell calls the lowest GAD-7 band "No anxiety"; the names otherwise begin alike.
                 let ours = scored.band.unwrap().name;
-                assert!(
-                    band.to_lowercase().contains(ours)
-                        || (band == "No anxiety" && ours == "minimal"),
-                    "{line}: {ours}"
-                );
+                assert!(band.to_lowercase().contains(ours) || (band == "No anxiety" && ours == "minimal"), "{line}: {ours}");
             }
         }
         seen += 1;
@@ -110,30 +85,14 @@ fn every_case_of_the_other_suites() {
 fn the_personal_health_record_examples() {
     for (form, code) in [("phq9", "44261-6"), ("gad7", "70274-6")] {
         let response = resource(&format!("phr/QuestionnaireResponse-{form}.json"));
-        let published = resource(&format!(
-            "phr/Observation-ScoredAssessment{}Example.json",
-            form.to_uppercase()
-        ));
-        let component = published["component"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .find(|c| c["code"]["coding"][0]["code"] == code)
-            .unwrap();
-        for questionnaire in [
-            None,
-            Some(resource(&format!("phr/Questionnaire-{form}.json"))),
-        ] {
+        let published = resource(&format!("phr/Observation-ScoredAssessment{}Example.json", form.to_uppercase()));
+        let component =
+            published["component"].as_array().unwrap().iter().find(|c| c["code"]["coding"][0]["code"] == code).unwrap();
+        for questionnaire in [None, Some(resource(&format!("phr/Questionnaire-{form}.json")))] {
             let assessment = only(&response, questionnaire.as_ref(), &Rules::default());
-            assert_eq!(
-                value(&assessment),
-                Milli::from_json(&component["valueInteger"])
-            );
+            assert_eq!(value(&assessment), Milli::from_json(&component["valueInteger"]));
             assert!(assessment.flags.is_empty());
-            let clinic::pro::ScoreWrite::Create(ours) = assessment.observation(&response, None)
-            else {
-                panic!("not created")
-            };
+            let clinic::pro::ScoreWrite::Create(ours) = assessment.observation(&response, None) else { panic!("not created") };
             assert_eq!(ours["code"]["coding"][0]["code"], code);
             assert_eq!(ours["derivedFrom"], published["derivedFrom"]);
             assert_eq!(ours["subject"], published["subject"]);
@@ -156,27 +115,15 @@ fn the_us_core_example_states_the_same_total() {
     let mut wrong = response.clone();
     wrong["item"][9]["answer"][0]["valueDecimal"] = json!(13);
     let assessment = only(&wrong, None, &Rules::default());
-    assert_eq!(
-        (value(&assessment), assessment.stated_otherwise),
-        (Some(Milli(12_000)), Some(Milli(13_000)))
-    );
+    assert_eq!((value(&assessment), assessment.stated_otherwise), (Some(Milli(12_000)), Some(Milli(13_000))));
 }
 
 #[test]
 fn the_cms_worked_example_of_koos_jr() {
     // Bundle-MSKReportDataBundleExample: answers with itemWeight, items known by the Questionnaire's codes.
-    let codes = [
-        "82325-2", "82326-0", "82327-8", "82328-6", "82329-4", "82330-2", "82331-0",
-    ];
-    let weights = [
-        (2, "LA6751-7"),
-        (2, "LA6751-7"),
-        (1, "LA6752-5"),
-        (3, "LA6750-9"),
-        (2, "LA6751-7"),
-        (2, "LA6751-7"),
-        (3, "LA6750-9"),
-    ];
+    let codes = ["82325-2", "82326-0", "82327-8", "82328-6", "82329-4", "82330-2", "82331-0"];
+    let weights =
+        [(2, "LA6751-7"), (2, "LA6751-7"), (1, "LA6752-5"), (3, "LA6750-9"), (2, "LA6751-7"), (2, "LA6751-7"), (3, "LA6750-9")];
     let questions: Vec<Value> = (1..)
         .zip(codes)
         .map(|(i, code)| json!({ "linkId": format!("koosjr-{i}"), "code": [{ "system": "http://loinc.org", "code": code }] }))
@@ -188,30 +135,19 @@ fn the_cms_worked_example_of_koos_jr() {
             .map(|(i, (weight, code))| {
                 let mut coding = json!({ "system": "http://loinc.org", "code": code });
                 if with_weight {
-                    coding["extension"] = json!([{ "url": "http://hl7.org/fhir/StructureDefinition/itemWeight", "valueDecimal": weight }]);
+                    coding["extension"] =
+                        json!([{ "url": "http://hl7.org/fhir/StructureDefinition/itemWeight", "valueDecimal": weight }]);
                 }
                 json!({ "linkId": format!("koosjr-{i}"), "answer": [{ "valueCoding": coding }] })
             })
             .collect();
         let response = json!({ "resourceType": "QuestionnaireResponse", "id": "k", "status": "completed", "item": items });
-        assert!(
-            evaluate(&response, None, &Rules::default())
-                .unwrap()
-                .is_empty()
-        );
+        assert!(evaluate(&response, None, &Rules::default()).unwrap().is_empty());
         let assessment = only(&response, Some(&questionnaire), &Rules::default());
         assert_eq!(value(&assessment), Some(Milli(50_012)));
-        let clinic::pro::ScoreWrite::Create(observation) = assessment.observation(&response, None)
-        else {
-            panic!("not created")
-        };
+        let clinic::pro::ScoreWrite::Create(observation) = assessment.observation(&response, None) else { panic!("not created") };
         assert_eq!(observation["valueQuantity"]["value"].to_string(), "50.012");
-        assert!(
-            observation["note"][0]["text"]
-                .as_str()
-                .unwrap()
-                .contains("higher is better")
-        );
+        assert!(observation["note"][0]["text"].as_str().unwrap().contains("higher is better"));
         assert!(observation.get("interpretation").is_none());
     }
 }
@@ -229,37 +165,16 @@ fn the_shipped_tables_pass_and_equal_their_source() {
 fn the_known_wrong_tables_are_refused() {
     let bad = resource("known_bad_tables.json");
     let mut refused = 0;
-    for entry in bad
-        .as_array()
-        .unwrap()
-        .iter()
-        .filter(|entry| entry.get("table").is_some())
-    {
-        let listed = LISTED
-            .iter()
-            .map(|l| l.claim())
-            .find(|c| c.instrument == entry["instrument"])
-            .unwrap();
+    for entry in bad.as_array().unwrap().iter().filter(|entry| entry.get("table").is_some()) {
+        let listed = LISTED.iter().map(|l| l.claim()).find(|c| c.instrument == entry["instrument"]).unwrap();
         let rows = TableClaim::rows_from_json(&entry["table"]).unwrap();
-        let claim = TableClaim {
-            rows,
-            sha256: None,
-            ..listed
-        };
+        let claim = TableClaim { rows, sha256: None, ..listed };
         let defects = lint(&claim);
+        assert!(defects.contains(&clinic::pro::Defect::NotMonotone(28)), "{defects:?}");
         assert!(
-            defects.contains(&clinic::pro::Defect::NotMonotone(28)),
-            "{defects:?}"
-        );
-        assert!(
-            defects.iter().any(|d| matches!(
-                d,
-                clinic::pro::Defect::Disagrees {
-                    raw: 15,
-                    table: Milli(37_159),
-                    example: Milli(50_012)
-                }
-            )),
+            defects
+                .iter()
+                .any(|d| matches!(d, clinic::pro::Defect::Disagrees { raw: 15, table: Milli(37_159), example: Milli(50_012) })),
             "{defects:?}"
         );
         refused += 1;
@@ -284,45 +199,27 @@ fn the_typing_error_in_koos_ps_is_refused_and_the_right_table_is_not() {
     let mut rows = TableClaim::rows_from_json(&source["table"]).unwrap();
     assert_eq!(lint(&claim(rows.clone())), vec![]);
     rows.insert(11, Milli(67_700));
-    assert_eq!(
-        lint(&claim(rows)),
-        vec![clinic::pro::Defect::NotMonotone(11)]
-    );
+    assert_eq!(lint(&claim(rows)), vec![clinic::pro::Defect::NotMonotone(11)]);
 }
 
 #[test]
 fn a_linear_table_a_gap_and_a_touched_row_are_refused() {
     let good = LISTED[0].claim();
-    let linear = (0..=28u16)
-        .map(|raw| (raw, Milli(100_000 - i64::from(raw) * 100_000 / 28)))
-        .collect();
-    assert!(
-        !lint(&TableClaim {
-            rows: linear,
-            sha256: None,
-            ..good.clone()
-        })
-        .is_empty()
-    );
+    let linear = (0..=28u16).map(|raw| (raw, Milli(100_000 - i64::from(raw) * 100_000 / 28))).collect();
+    assert!(!lint(&TableClaim { rows: linear, sha256: None, ..good.clone() }).is_empty());
     let mut gap = good.clone();
     gap.rows.remove(&9);
     assert!(lint(&gap).contains(&clinic::pro::Defect::Gap(9)));
     let mut touched = good;
     touched.rows.insert(5, Milli(73_343));
-    assert!(matches!(
-        lint(&touched).as_slice(),
-        [clinic::pro::Defect::Hash(_)]
-    ));
+    assert!(matches!(lint(&touched).as_slice(), [clinic::pro::Defect::Hash(_)]));
 }
 
 #[test]
 fn an_item_9_that_cannot_be_placed_is_a_flag_only_when_nobody_says_where_it_is() {
     let response = json!({ "resourceType": "QuestionnaireResponse", "id": "r", "status": "in-progress", "questionnaire": "http://loinc.org/q/44249-1",
         "item": [{ "linkId": "q9", "answer": [{ "valueInteger": 2 }] }] });
-    assert_eq!(
-        only(&response, None, &Rules::default()).flags[0].reason,
-        FlagReason::NotFound
-    );
+    assert_eq!(only(&response, None, &Rules::default()).flags[0].reason, FlagReason::NotFound);
     let other = json!({ "resourceType": "QuestionnaireResponse", "id": "r", "status": "in-progress", "questionnaire": "http://loinc.org/q/44249-1",
         "item": [{ "linkId": "/69722-7", "answer": [{ "valueInteger": 2 }] }] });
     assert!(only(&other, None, &Rules::default()).flags.is_empty());
@@ -330,30 +227,12 @@ fn an_item_9_that_cannot_be_placed_is_a_flag_only_when_nobody_says_where_it_is()
 
 #[test]
 fn bands_are_contiguous_and_within_range() {
-    for id in [
-        InstrumentId::Phq9,
-        InstrumentId::Gad7,
-        InstrumentId::KoosJr,
-        InstrumentId::Nprs,
-    ] {
+    for id in [InstrumentId::Phq9, InstrumentId::Gad7, InstrumentId::KoosJr, InstrumentId::Nprs] {
         let instrument = Instrument::of(id);
-        assert!(
-            instrument
-                .bands
-                .windows(2)
-                .all(|w| w[0].to + 1 == w[1].from)
-        );
+        assert!(instrument.bands.windows(2).all(|w| w[0].to + 1 == w[1].from));
         assert!(instrument.bands.is_empty() || !instrument.provenance.bands.is_empty());
-        assert!(
-            !instrument.provenance.source.is_empty() && !instrument.provenance.licence.is_empty()
-        );
-        assert!(
-            instrument
-                .bands
-                .iter()
-                .all(|b| b.from * 1000 >= instrument.range.0.0
-                    && b.to * 1000 <= instrument.range.1.0)
-        );
+        assert!(!instrument.provenance.source.is_empty() && !instrument.provenance.licence.is_empty());
+        assert!(instrument.bands.iter().all(|b| b.from * 1000 >= instrument.range.0.0 && b.to * 1000 <= instrument.range.1.0));
     }
 }
 
@@ -363,31 +242,16 @@ fn the_instruments_equal_the_collection() {
     let collection = resource("instruments.json");
     for entry in collection["instruments"].as_array().unwrap() {
         let instrument = Instrument::of(serde_json::from_value(entry["id"].clone()).unwrap());
-        assert_eq!(
-            instrument.items.len() as u64,
-            entry["items"].as_u64().unwrap()
-        );
+        assert_eq!(instrument.items.len() as u64, entry["items"].as_u64().unwrap());
         assert_eq!(entry["scale"], format!("0-{}", instrument.item_max));
         let better = match instrument.direction {
             Direction::LowerIsBetter => "lower=better",
             Direction::HigherIsBetter => "higher=better",
         };
         assert_eq!(entry["direction"], better);
-        let bands: Vec<Value> = instrument
-            .bands
-            .iter()
-            .map(|b| json!([b.from, b.to, b.name]))
-            .collect();
-        assert_eq!(
-            entry["bands"].as_array().cloned().unwrap_or_default(),
-            bands,
-            "{}",
-            instrument.name
-        );
-        assert_eq!(
-            entry["range"],
-            json!([instrument.range.0.to_json(), instrument.range.1.to_json()])
-        );
+        let bands: Vec<Value> = instrument.bands.iter().map(|b| json!([b.from, b.to, b.name])).collect();
+        assert_eq!(entry["bands"].as_array().cloned().unwrap_or_default(), bands, "{}", instrument.name);
+        assert_eq!(entry["range"], json!([instrument.range.0.to_json(), instrument.range.1.to_json()]));
         if let Some(loinc) = entry["loinc"].as_object() {
             assert_eq!(loinc["score"], instrument.score.code);
             assert_eq!(loinc["panel"].as_str(), instrument.panel);
@@ -401,47 +265,26 @@ fn the_instruments_equal_the_collection() {
 #[test]
 fn the_items_equal_the_published_forms() {
     for (form, id) in [
-        (
-            "us-core/Questionnaire-phq-9-example.json",
-            InstrumentId::Phq9,
-        ),
+        ("us-core/Questionnaire-phq-9-example.json", InstrumentId::Phq9),
         ("phr/Questionnaire-phq9.json", InstrumentId::Phq9),
         ("phr/Questionnaire-gad7.json", InstrumentId::Gad7),
     ] {
         let form = resource(form);
         let instrument = Instrument::of(id);
-        let codes: Vec<&str> = form["item"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .map(|i| i["code"][0]["code"].as_str().unwrap())
-            .collect();
+        let codes: Vec<&str> = form["item"].as_array().unwrap().iter().map(|i| i["code"][0]["code"].as_str().unwrap()).collect();
         let ours: Vec<&str> = instrument.items.iter().map(|i| i.link_ids[0]).collect();
         assert_eq!(codes[..ours.len()], ours);
         assert_eq!(form["code"][0]["code"].as_str(), instrument.panel);
         // Where the form states ordinals, they are the values here.
-        for option in form["item"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .take(ours.len())
-            .flat_map(|i| i["answerOption"].as_array().unwrap())
+        for option in form["item"].as_array().unwrap().iter().take(ours.len()).flat_map(|i| i["answerOption"].as_array().unwrap())
         {
             if option["valueCoding"]["code"] == "asked-declined" {
                 continue;
             }
             let code = option["valueCoding"]["code"].as_str().unwrap();
-            let value = instrument
-                .answers
-                .iter()
-                .find(|(known, _)| *known == code)
-                .unwrap()
-                .1;
+            let value = instrument.answers.iter().find(|(known, _)| *known == code).unwrap().1;
             if let Some(extensions) = option["extension"].as_array() {
-                let ordinal = extensions
-                    .iter()
-                    .find(|e| e["url"] == clinic::ids::ORDINAL_VALUE)
-                    .unwrap();
+                let ordinal = extensions.iter().find(|e| e["url"] == clinic::ids::ORDINAL_VALUE).unwrap();
                 assert_eq!(ordinal["valueDecimal"].as_u64(), Some(u64::from(value)));
             }
         }
@@ -457,9 +300,6 @@ fn item_9_declined_is_a_flag_and_no_score() {
     for questionnaire in [None, Some(&form)] {
         let assessment = only(&response, questionnaire, &Rules::default());
         assert_eq!(assessment.flags[0].reason, FlagReason::Declined);
-        assert_eq!(
-            assessment.score,
-            Score::Unscorable(clinic::pro::Unscorable::Missing(vec![9]))
-        );
+        assert_eq!(assessment.score, Score::Unscorable(clinic::pro::Unscorable::Missing(vec![9])));
     }
 }

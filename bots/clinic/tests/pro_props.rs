@@ -3,19 +3,11 @@
 #![allow(clippy::unwrap_used)]
 
 use chrono::{DateTime, Utc};
-use clinic::pro::{
-    INSTRUMENTS, Instrument, InstrumentId, Milli, Rules, Score, ScoreWrite, Unscorable, evaluate,
-};
+use clinic::pro::{INSTRUMENTS, Instrument, InstrumentId, Milli, Rules, Score, ScoreWrite, Unscorable, evaluate};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-const STATUSES: [&str; 5] = [
-    "in-progress",
-    "completed",
-    "amended",
-    "stopped",
-    "entered-in-error",
-];
+const STATUSES: [&str; 5] = ["in-progress", "completed", "amended", "stopped", "entered-in-error"];
 
 fn now() -> DateTime<Utc> {
     "2026-11-22T05:00:00Z".parse().unwrap()
@@ -23,11 +15,7 @@ fn now() -> DateTime<Utc> {
 
 /// A readable answer of this value, in one of the ways that forms write it.
 fn answer(instrument: &Instrument, value: u8, style: u8) -> Value {
-    let coded = instrument
-        .answers
-        .iter()
-        .find(|(_, v)| *v == value)
-        .map(|(code, _)| *code);
+    let coded = instrument.answers.iter().find(|(_, v)| *v == value).map(|(code, _)| *code);
     match (style % 4, coded) {
         (0, _) => json!({ "valueInteger": value }),
         (1, _) => json!({ "valueDecimal": f64::from(value) }),
@@ -52,23 +40,15 @@ fn unreadable() -> impl Strategy<Value = Value> {
         Just(json!({ "valueCoding": { "system": "http://loinc.org", "code": "LA9999-9" } })),
         Just(json!({ "valueCoding": { "system": "http://example.org", "code": "LA6568-5" } })),
         Just(json!({ "valueCoding": { "display": "Not at all" } })),
-        Just(
-            json!({ "valueCoding": { "system": "http://loinc.org", "code": "LA6568-5", "extension": [
-            { "url": "http://hl7.org/fhir/StructureDefinition/itemWeight", "valueDecimal": 3 }] } })
-        ),
+        Just(json!({ "valueCoding": { "system": "http://loinc.org", "code": "LA6568-5", "extension": [
+            { "url": "http://hl7.org/fhir/StructureDefinition/itemWeight", "valueDecimal": 3 }] } })),
     ]
 }
 
 fn response(status: &str, items: &[(&str, Value)], nested: bool) -> Value {
-    let items: Vec<Value> = items
-        .iter()
-        .map(|(link_id, answers)| json!({ "linkId": link_id, "answer": answers }))
-        .collect();
-    let items = if nested {
-        json!([{ "linkId": "group", "item": [{ "linkId": "inner", "item": items }] }])
-    } else {
-        json!(items)
-    };
+    let items: Vec<Value> = items.iter().map(|(link_id, answers)| json!({ "linkId": link_id, "answer": answers })).collect();
+    let items =
+        if nested { json!([{ "linkId": "group", "item": [{ "linkId": "inner", "item": items }] }]) } else { json!(items) };
     json!({ "resourceType": "QuestionnaireResponse", "id": "r1", "status": status, "subject": { "reference": "Patient/p1" }, "item": items })
 }
 
@@ -88,21 +68,13 @@ fn arbitrary_json() -> impl Strategy<Value = Value> {
         any::<bool>().prop_map(|b| json!(b)),
         any::<i64>().prop_map(|n| json!(n)),
         any::<f64>().prop_map(|n| json!(n)),
-        prop_oneof![
-            Just("44260-8"),
-            Just("/44260-8"),
-            Just("44250-9"),
-            Just("completed"),
-            Just("é")
-        ]
-        .prop_map(|s| json!(s)),
+        prop_oneof![Just("44260-8"), Just("/44260-8"), Just("44250-9"), Just("completed"), Just("é")].prop_map(|s| json!(s)),
     ];
     leaf.prop_recursive(6, 64, 6, move |inner| {
         prop_oneof![
             prop::collection::vec(inner.clone(), 0..5).prop_map(Value::Array),
-            prop::collection::vec((key.clone(), inner), 0..5).prop_map(|fields| {
-                Value::Object(fields.into_iter().map(|(k, v)| (k.to_owned(), v)).collect())
-            }),
+            prop::collection::vec((key.clone(), inner), 0..5)
+                .prop_map(|fields| { Value::Object(fields.into_iter().map(|(k, v)| (k.to_owned(), v)).collect()) }),
         ]
     })
 }
@@ -195,12 +167,8 @@ proptest! {
 
 fn phq9(values: [u8; 9], status: &str) -> Value {
     let instrument = Instrument::of(InstrumentId::Phq9);
-    let items: Vec<(&str, Value)> = instrument
-        .items
-        .iter()
-        .zip(values)
-        .map(|(i, v)| (i.link_ids[0], json!([{ "valueInteger": v }])))
-        .collect();
+    let items: Vec<(&str, Value)> =
+        instrument.items.iter().zip(values).map(|(i, v)| (i.link_ids[0], json!([{ "valueInteger": v }]))).collect();
     response(status, &items, false)
 }
 
@@ -211,15 +179,10 @@ fn write(response: &Value, existing: Option<&Value>) -> ScoreWrite {
 #[test]
 fn an_amendment_updates_in_place_and_a_rerun_writes_nothing() {
     let first = phq9([1; 9], "completed");
-    let ScoreWrite::Create(mut observation) = write(&first, None) else {
-        panic!("not created")
-    };
+    let ScoreWrite::Create(mut observation) = write(&first, None) else { panic!("not created") };
     assert_eq!(observation["status"], "final");
     observation["id"] = json!("o1");
-    observation["note"]
-        .as_array_mut()
-        .unwrap()
-        .insert(0, json!({ "authorString": "Dr A", "text": "seen" }));
+    observation["note"].as_array_mut().unwrap().insert(0, json!({ "authorString": "Dr A", "text": "seen" }));
     // Notes of others go first: order settles after one write at most, then nothing is written.
     let settled = match write(&first, Some(&observation)) {
         ScoreWrite::Update(settled) => settled,
@@ -227,45 +190,23 @@ fn an_amendment_updates_in_place_and_a_rerun_writes_nothing() {
     };
     assert_eq!(write(&first, Some(&settled)), ScoreWrite::Nothing);
 
-    let ScoreWrite::Update(amended) = write(&phq9([2; 9], "amended"), Some(&settled)) else {
-        panic!("not updated")
-    };
+    let ScoreWrite::Update(amended) = write(&phq9([2; 9], "amended"), Some(&settled)) else { panic!("not updated") };
     assert_eq!(
-        (
-            &amended["status"],
-            &amended["id"],
-            &amended["valueQuantity"]["value"]
-        ),
+        (&amended["status"], &amended["id"], &amended["valueQuantity"]["value"]),
         (&json!("amended"), &json!("o1"), &json!(18))
     );
     assert_eq!(amended["identifier"], settled["identifier"]);
-    assert!(
-        amended["note"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .any(|n| n["text"] == "seen")
-    );
+    assert!(amended["note"].as_array().unwrap().iter().any(|n| n["text"] == "seen"));
 
-    let ScoreWrite::Update(corrected) = write(&phq9([0; 9], "completed"), Some(&settled)) else {
-        panic!("not updated")
-    };
+    let ScoreWrite::Update(corrected) = write(&phq9([0; 9], "completed"), Some(&settled)) else { panic!("not updated") };
     assert_eq!(corrected["status"], "corrected");
 
-    for gone in [
-        phq9([1; 9], "entered-in-error"),
-        phq9([1; 9], "in-progress"),
-        phq9([1, 1, 1, 1, 1, 1, 1, 1, 9], "completed"),
-    ] {
-        let ScoreWrite::Update(withdrawn) = write(&gone, Some(&settled)) else {
-            panic!("not updated")
-        };
+    for gone in [phq9([1; 9], "entered-in-error"), phq9([1; 9], "in-progress"), phq9([1, 1, 1, 1, 1, 1, 1, 1, 9], "completed")] {
+        let ScoreWrite::Update(withdrawn) = write(&gone, Some(&settled)) else { panic!("not updated") };
         assert_eq!(withdrawn["status"], "entered-in-error");
         assert_eq!(write(&gone, Some(&withdrawn)), ScoreWrite::Nothing);
         assert_eq!(write(&gone, None), ScoreWrite::Nothing);
-        let ScoreWrite::Update(again) = write(&first, Some(&withdrawn)) else {
-            panic!("not updated")
-        };
+        let ScoreWrite::Update(again) = write(&first, Some(&withdrawn)) else { panic!("not updated") };
         assert_eq!(again["status"], "corrected");
     }
 }
@@ -277,14 +218,10 @@ fn the_assessment_follows_the_flag_and_is_routed() {
         "assessment": { "performer_types": [{ "system": "http://snomed.info/sct", "code": "158965000" }], "within_minutes": 60 } } }))
     .unwrap();
     let response = phq9([0, 0, 0, 0, 0, 0, 0, 0, 1], "stopped");
-    let tasks =
-        evaluate(&response, None, &rules).unwrap()[0].red_flag_tasks(&response, &rules, now());
+    let tasks = evaluate(&response, None, &rules).unwrap()[0].red_flag_tasks(&response, &rules, now());
     assert_eq!(tasks.len(), 2);
     assert_eq!(tasks[0]["owner"]["reference"], "CareTeam/on-call");
-    assert_eq!(
-        tasks[0]["restriction"]["period"]["end"],
-        "2026-11-22T05:15:00Z"
-    );
+    assert_eq!(tasks[0]["restriction"]["period"]["end"], "2026-11-22T05:15:00Z");
     assert!(clinic::is_red_flag(&tasks[0]) && !clinic::is_red_flag(&tasks[1]));
     assert_ne!(tasks[0]["identifier"], tasks[1]["identifier"]);
     assert!(tasks[1].get("owner").is_none());

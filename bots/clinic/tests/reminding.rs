@@ -5,8 +5,8 @@
 use chrono::{DateTime, Days, NaiveDate, TimeDelta, TimeZone, Timelike, Utc};
 use chrono_tz::Tz;
 use clinic::reminding::{
-    CallReason, Channel, Input, Nothing, Plan, Reminder, Settings, Zones, call_task, is_allowed,
-    next_allowed, plan, request, zones,
+    CallReason, Channel, Input, Nothing, Plan, Reminder, Settings, Zones, call_task, is_allowed, next_allowed, plan, request,
+    zones,
 };
 use clinic::{STATES, ids};
 use proptest::prelude::*;
@@ -45,32 +45,14 @@ impl Case {
             patient: adult(state),
             consents: vec![],
             sent: BTreeSet::new(),
-            settings: Settings {
-                leads_minutes: vec![0],
-                ..Settings::default()
-            },
+            settings: Settings { leads_minutes: vec![0], ..Settings::default() },
             now: at(now),
         }
     }
 
     fn plan(&self) -> Plan {
-        let Self {
-            task,
-            patient,
-            consents,
-            sent,
-            settings,
-            now,
-        } = self;
-        plan(&Input {
-            task,
-            patient,
-            consents,
-            sent,
-            now: *now,
-            settings,
-        })
-        .unwrap()
+        let Self { task, patient, consents, sent, settings, now } = self;
+        plan(&Input { task, patient, consents, sent, now: *now, settings }).unwrap()
     }
 
     fn reminder(&self) -> Reminder {
@@ -105,9 +87,7 @@ fn at_night_it_waits_for_the_patients_morning_and_not_all_at_once() {
         let mut case = Case::new("2026-11-24T08:00:00Z", "NY", "2026-11-22T15:00:00Z");
         case.task["id"] = json!(format!("t{n}"));
         let reminder = case.reminder();
-        assert!(
-            reminder.at >= at("2026-11-24T14:00:00Z") && reminder.at < at("2026-11-24T15:00:00Z")
-        );
+        assert!(reminder.at >= at("2026-11-24T14:00:00Z") && reminder.at < at("2026-11-24T15:00:00Z"));
         minutes.insert(reminder.at.minute());
         // When the timer fires, it is due, whatever the spread.
         case.now = reminder.at;
@@ -147,75 +127,40 @@ fn without_a_zone_a_person_calls_when_it_is_time() {
     ] {
         let mut case = Case::new("2026-11-24T15:00:00Z", "NY", "2026-11-22T15:00:00Z");
         case.patient["address"] = address;
-        let Plan::Call(call) = case.plan() else {
-            panic!()
-        };
-        assert_eq!(
-            (call.reason, call.at, call.is_due(case.now)),
-            (CallReason::ZoneUnknown, at("2026-11-24T15:00:00Z"), false)
-        );
+        let Plan::Call(call) = case.plan() else { panic!() };
+        assert_eq!((call.reason, call.at, call.is_due(case.now)), (CallReason::ZoneUnknown, at("2026-11-24T15:00:00Z"), false));
         let task = call_task(call.reason, &case.task, &case.settings, case.now).unwrap();
         assert_eq!(task["identifier"][0]["value"], "t1:call");
         assert_eq!(task["for"]["reference"], "Patient/p1");
     }
     let mut abroad = Case::new("2026-11-24T15:00:00Z", "NY", "2026-11-22T15:00:00Z");
-    abroad.patient["address"] = json!([{ "country": "DE", "extension": [{ "url": ids::TIMEZONE, "valueCode": "Europe/Berlin" }] }]);
+    abroad.patient["address"] =
+        json!([{ "country": "DE", "extension": [{ "url": ids::TIMEZONE, "valueCode": "Europe/Berlin" }] }]);
     assert_eq!(abroad.reminder().at, at("2026-11-24T15:00:00Z"));
 }
 
 #[test]
 fn what_stands_against_a_reminder() {
     type Edit = Box<dyn Fn(&mut Case)>;
-    let task = |key: &'static str, value: Value| -> Edit {
-        Box::new(move |c| c.task[key] = value.clone())
-    };
-    let patient = |key: &'static str, value: Value| -> Edit {
-        Box::new(move |c| c.patient[key] = value.clone())
-    };
+    let task = |key: &'static str, value: Value| -> Edit { Box::new(move |c| c.task[key] = value.clone()) };
+    let patient = |key: &'static str, value: Value| -> Edit { Box::new(move |c| c.patient[key] = value.clone()) };
     let cases: Vec<(Edit, Nothing)> = vec![
-        (
-            task("code", json!({ "text": "survey" })),
-            Nothing::NotASurvey,
-        ),
+        (task("code", json!({ "text": "survey" })), Nothing::NotASurvey),
         (task("status", json!("completed")), Nothing::Done),
         (task("status", json!("cancelled")), Nothing::Cancelled),
-        (
-            task("status", json!("entered-in-error")),
-            Nothing::Cancelled,
-        ),
+        (task("status", json!("entered-in-error")), Nothing::Cancelled),
         (task("status", json!("on-hold")), Nothing::Held),
         (task("status", json!("draft")), Nothing::Held),
         (task("status", Value::Null), Nothing::Held),
-        (
-            task("for", json!({ "reference": "Patient/p2" })),
-            Nothing::OtherPatient,
-        ),
-        (
-            task("owner", json!({ "reference": "Practitioner/a" })),
-            Nothing::OwnedByStaff,
-        ),
-        (
-            task("owner", json!({ "reference": "Patient/p2" })),
-            Nothing::OtherPatient,
-        ),
+        (task("for", json!({ "reference": "Patient/p2" })), Nothing::OtherPatient),
+        (task("owner", json!({ "reference": "Practitioner/a" })), Nothing::OwnedByStaff),
+        (task("owner", json!({ "reference": "Patient/p2" })), Nothing::OtherPatient),
         (task("restriction", Value::Null), Nothing::NoDue),
-        (
-            task("restriction", json!({ "period": { "end": "soon" } })),
-            Nothing::NoDue,
-        ),
+        (task("restriction", json!({ "period": { "end": "soon" } })), Nothing::NoDue),
         (patient("deceasedBoolean", json!(true)), Nothing::Deceased),
-        (
-            patient("deceasedDateTime", json!("2026")),
-            Nothing::Deceased,
-        ),
+        (patient("deceasedDateTime", json!("2026")), Nothing::Deceased),
         (patient("active", json!(false)), Nothing::RecordNotInUse),
-        (
-            patient(
-                "link",
-                json!([{ "type": "replaced-by", "other": { "reference": "Patient/p9" } }]),
-            ),
-            Nothing::RecordNotInUse,
-        ),
+        (patient("link", json!([{ "type": "replaced-by", "other": { "reference": "Patient/p9" } }])), Nothing::RecordNotInUse),
         (patient("birthDate", json!("2012-01-01")), Nothing::Minor),
         (patient("birthDate", json!("2008-11-23")), Nothing::Minor),
     ];
@@ -259,39 +204,17 @@ fn opting_out_holds_and_text_messages_need_a_consent() {
         case
     };
     let channel = |consents| with(consents).reminder().channel;
-    assert_eq!(
-        with(vec![consent("deny", "automated-contact", "active", "p1")]).plan(),
-        Plan::Nothing(Nothing::OptedOut)
-    );
+    assert_eq!(with(vec![consent("deny", "automated-contact", "active", "p1")]).plan(), Plan::Nothing(Nothing::OptedOut));
     let mut nested = consent("permit", "sms", "active", "p1");
-    nested["provision"]["provision"] =
-        json!([consent("deny", "automated-contact", "active", "p1")["provision"]]);
+    nested["provision"]["provision"] = json!([consent("deny", "automated-contact", "active", "p1")["provision"]]);
     assert_eq!(with(vec![nested]).plan(), Plan::Nothing(Nothing::OptedOut));
 
     assert_eq!(channel(vec![]), Channel::Email);
-    assert_eq!(
-        channel(vec![consent("permit", "sms", "active", "p1")]),
-        Channel::Sms
-    );
-    assert_eq!(
-        channel(vec![consent("permit", "sms", "inactive", "p1")]),
-        Channel::Email
-    );
-    assert_eq!(
-        channel(vec![consent("permit", "sms", "active", "p2")]),
-        Channel::Email
-    );
-    assert_eq!(
-        channel(vec![
-            consent("permit", "sms", "active", "p1"),
-            consent("deny", "sms", "active", "p1")
-        ]),
-        Channel::Email
-    );
-    assert_eq!(
-        channel(vec![consent("deny", "research", "active", "p1")]),
-        Channel::Email
-    );
+    assert_eq!(channel(vec![consent("permit", "sms", "active", "p1")]), Channel::Sms);
+    assert_eq!(channel(vec![consent("permit", "sms", "inactive", "p1")]), Channel::Email);
+    assert_eq!(channel(vec![consent("permit", "sms", "active", "p2")]), Channel::Email);
+    assert_eq!(channel(vec![consent("permit", "sms", "active", "p1"), consent("deny", "sms", "active", "p1")]), Channel::Email);
+    assert_eq!(channel(vec![consent("deny", "research", "active", "p1")]), Channel::Email);
 
     let mut case = with(vec![]);
     case.patient["telecom"] = json!([{ "system": "phone", "value": "555-0100" }]);
@@ -305,17 +228,11 @@ fn of_several_leads_each_goes_once_and_the_missed_ones_collapse() {
     let mut case = Case::new("2026-11-24T18:00:00Z", "NY", "2026-11-20T15:00:00Z");
     case.settings.leads_minutes = vec![0, 1440, 120];
     let first = case.reminder();
-    assert_eq!(
-        (first.lead_minutes, first.at),
-        (1440, at("2026-11-23T18:00:00Z"))
-    );
+    assert_eq!((first.lead_minutes, first.at), (1440, at("2026-11-23T18:00:00Z")));
     case.now = first.at;
     case.sent.insert(first.identifier);
     let second = case.reminder();
-    assert_eq!(
-        (second.lead_minutes, second.at),
-        (120, at("2026-11-24T16:00:00Z"))
-    );
+    assert_eq!((second.lead_minutes, second.at), (120, at("2026-11-24T16:00:00Z")));
     // The host was down until after the due time: only the last goes, at once.
     case.now = at("2026-11-24T19:00:00Z");
     let last = case.reminder();
@@ -343,14 +260,7 @@ fn the_request_says_nothing_clinical() {
     case.settings.contact = "555-0199".to_owned();
     case.consents = vec![consent("permit", "sms", "active", "p1")];
     let reminder = case.reminder();
-    let request = request(
-        &reminder,
-        &case.task,
-        &case.patient,
-        &case.settings,
-        case.now,
-    )
-    .unwrap();
+    let request = request(&reminder, &case.task, &case.patient, &case.settings, case.now).unwrap();
     let message = request["payload"][0]["contentString"].as_str().unwrap();
     assert_eq!(
         message,
@@ -367,25 +277,9 @@ fn the_request_says_nothing_clinical() {
 #[test]
 fn settings_cannot_leave_the_law() {
     for (first_hour, end_hour) in [(7, 20), (9, 22), (20, 9), (9, 9)] {
-        assert!(
-            Settings {
-                first_hour,
-                end_hour,
-                ..Settings::default()
-            }
-            .check()
-            .is_err()
-        );
+        assert!(Settings { first_hour, end_hour, ..Settings::default() }.check().is_err());
     }
-    assert!(
-        Settings {
-            first_hour: 8,
-            end_hour: 21,
-            ..Settings::default()
-        }
-        .check()
-        .is_ok()
-    );
+    assert!(Settings { first_hour: 8, end_hour: 21, ..Settings::default() }.check().is_ok());
     assert!(serde_json::from_value::<Settings>(json!({ "quiet": 9 })).is_err());
 }
 
@@ -401,24 +295,10 @@ fn zones_that_share_no_hour_are_a_call() {
 
 /// Days on which some zone changes its clock, and the days around them.
 fn day() -> impl Strategy<Value = NaiveDate> {
-    let change = (
-        2020i32..2037,
-        prop::sample::select(vec![
-            (3, 8),
-            (3, 14),
-            (11, 1),
-            (11, 7),
-            (4, 3),
-            (10, 2),
-            (9, 27),
-        ]),
-        0u64..8,
-    );
+    let change =
+        (2020i32..2037, prop::sample::select(vec![(3, 8), (3, 14), (11, 1), (11, 7), (4, 3), (10, 2), (9, 27)]), 0u64..8);
     prop_oneof![
-        change.prop_map(
-            |(year, (month, day), after)| NaiveDate::from_ymd_opt(year, month, day).unwrap()
-                + Days::new(after)
-        ),
+        change.prop_map(|(year, (month, day), after)| NaiveDate::from_ymd_opt(year, month, day).unwrap() + Days::new(after)),
         (0u64..7000).prop_map(|n| NaiveDate::from_ymd_opt(2018, 1, 1).unwrap() + Days::new(n)),
     ]
 }

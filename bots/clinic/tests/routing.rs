@@ -3,9 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 use chrono::{DateTime, Utc};
-use clinic::routing::{
-    Candidates, Decision, Ineligible, Input, NobodyWhy, NotRouted, Rules, decide, writes,
-};
+use clinic::routing::{Candidates, Decision, Ineligible, Input, NobodyWhy, NotRouted, Rules, decide, writes};
 use clinic::{STATES, Whereabouts, ids};
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -20,10 +18,8 @@ fn at(text: &str) -> DateTime<Utc> {
 }
 
 fn task(performers: &[&str]) -> Value {
-    let performers: Vec<Value> = performers
-        .iter()
-        .map(|code| json!({ "coding": [{ "system": ids::SNOMED, "code": code }] }))
-        .collect();
+    let performers: Vec<Value> =
+        performers.iter().map(|code| json!({ "coding": [{ "system": ids::SNOMED, "code": code }] })).collect();
     json!({ "resourceType": "Task", "id": "t1", "status": "ready", "intent": "order", "for": { "reference": "Patient/p1" },
         "performerType": performers, "code": { "text": "review" } })
 }
@@ -33,9 +29,8 @@ fn patient(state: &str) -> Value {
 }
 
 fn licence(kind: &str, state: &str, status: Option<&str>, period: Value) -> Value {
-    let mut parts = vec![
-        json!({ "url": "whereValid", "valueCodeableConcept": { "coding": [{ "system": ids::USPS, "code": state }] } }),
-    ];
+    let mut parts =
+        vec![json!({ "url": "whereValid", "valueCodeableConcept": { "coding": [{ "system": ids::USPS, "code": state }] } })];
     parts.extend(status.map(|status| json!({ "url": "status", "valueCode": status })));
     let mut qualification = json!({ "code": { "coding": [{ "system": ids::V2_0360, "code": kind }] }, "issuer": { "display": "Board" },
         "extension": [{ "url": ids::PLAN_NET_QUALIFICATION, "extension": parts }] });
@@ -82,11 +77,7 @@ impl Case {
             task: &self.task,
             patient: Some(&self.patient),
             encounter: None,
-            candidates: Candidates {
-                roles: &self.roles,
-                practitioners: &self.people,
-                load: &self.load,
-            },
+            candidates: Candidates { roles: &self.roles, practitioners: &self.people, load: &self.load },
             now: self.now,
             rules: &self.rules,
         })
@@ -109,12 +100,7 @@ impl Case {
 }
 
 fn one(state: &str, qualification: Value) -> Case {
-    Case::new(
-        task(&[DOCTOR]),
-        state,
-        vec![role("a", DOCTOR)],
-        vec![person("a", &[qualification])],
-    )
+    Case::new(task(&[DOCTOR]), state, vec![role("a", DOCTOR)], vec![person("a", &[qualification])])
 }
 
 #[test]
@@ -126,57 +112,24 @@ fn a_licence_needs_evidence_for_the_state_and_every_day() {
     assert!(owner(licence("MD", "NY", None, ending("2027-01-31"))).is_some());
 
     let failed = |q: Value| one("NY", q).failed();
-    assert_eq!(
-        failed(licence("MD", "NY", None, Value::Null)),
-        Some(Ineligible::LicenceNotActive)
-    );
-    assert_eq!(
-        failed(licence("MD", "NY", None, json!({ "start": "2020-01-01" }))),
-        Some(Ineligible::LicenceNotActive)
-    );
-    for status in [
-        "inactive",
-        "pending",
-        "issued-in-error",
-        "unknown",
-        "Active",
-        "",
-    ] {
+    assert_eq!(failed(licence("MD", "NY", None, Value::Null)), Some(Ineligible::LicenceNotActive));
+    assert_eq!(failed(licence("MD", "NY", None, json!({ "start": "2020-01-01" }))), Some(Ineligible::LicenceNotActive));
+    for status in ["inactive", "pending", "issued-in-error", "unknown", "Active", ""] {
         assert_eq!(
             failed(licence("MD", "NY", Some(status), ending("2027-01-31"))),
             Some(Ineligible::LicenceNotActive),
             "{status}"
         );
     }
+    assert_eq!(failed(licence("MD", "NJ", Some("active"), ending("2027-01-31"))), Some(Ineligible::NotInState));
+    assert_eq!(failed(licence("RN", "NY", Some("active"), ending("2027-01-31"))), Some(Ineligible::NoLicence));
+    assert_eq!(failed(licence("MD", "NY", Some("active"), ending("2026-11-21"))), Some(Ineligible::LicenceNotOverWindow));
     assert_eq!(
-        failed(licence("MD", "NJ", Some("active"), ending("2027-01-31"))),
-        Some(Ineligible::NotInState)
-    );
-    assert_eq!(
-        failed(licence("RN", "NY", Some("active"), ending("2027-01-31"))),
-        Some(Ineligible::NoLicence)
-    );
-    assert_eq!(
-        failed(licence("MD", "NY", Some("active"), ending("2026-11-21"))),
+        failed(licence("MD", "NY", Some("active"), json!({ "start": "2026-11-23" }))),
         Some(Ineligible::LicenceNotOverWindow)
     );
-    assert_eq!(
-        failed(licence(
-            "MD",
-            "NY",
-            Some("active"),
-            json!({ "start": "2026-11-23" })
-        )),
-        Some(Ineligible::LicenceNotOverWindow)
-    );
-    assert_eq!(
-        failed(licence("MD", "NY", Some("active"), ending("someday"))),
-        Some(Ineligible::LicenceNotOverWindow)
-    );
-    assert_eq!(
-        failed(licence("MD", "NY", Some("revoked"), ending("2027-01-31"))),
-        Some(Ineligible::Restricted)
-    );
+    assert_eq!(failed(licence("MD", "NY", Some("active"), ending("someday"))), Some(Ineligible::LicenceNotOverWindow));
+    assert_eq!(failed(licence("MD", "NY", Some("revoked"), ending("2027-01-31"))), Some(Ineligible::Restricted));
 }
 
 #[test]
@@ -184,30 +137,13 @@ fn a_revoked_licence_in_the_state_outweighs_an_active_one() {
     let good = licence("MD", "NY", Some("active"), Value::Null);
     for against in ["revoked", "suspended", "restricted"] {
         let bad = licence("MD", "NY", Some(against), json!({ "end": "2025-01-01" }));
-        for order in [
-            vec![good.clone(), bad.clone()],
-            vec![bad.clone(), good.clone()],
-        ] {
-            let case = Case::new(
-                task(&[DOCTOR]),
-                "NY",
-                vec![role("a", DOCTOR)],
-                vec![person("a", &order)],
-            );
+        for order in [vec![good.clone(), bad.clone()], vec![bad.clone(), good.clone()]] {
+            let case = Case::new(task(&[DOCTOR]), "NY", vec![role("a", DOCTOR)], vec![person("a", &order)]);
             assert_eq!(case.failed(), Some(Ineligible::Restricted));
         }
     }
     let elsewhere = licence("MD", "NJ", Some("revoked"), Value::Null);
-    assert!(
-        Case::new(
-            task(&[DOCTOR]),
-            "NY",
-            vec![role("a", DOCTOR)],
-            vec![person("a", &[elsewhere, good])]
-        )
-        .owner()
-        .is_some()
-    );
+    assert!(Case::new(task(&[DOCTOR]), "NY", vec![role("a", DOCTOR)], vec![person("a", &[elsewhere, good])]).owner().is_some());
 }
 
 #[test]
@@ -217,10 +153,7 @@ fn the_window_is_the_whole_time_of_the_work_where_the_patient_is() {
     case.task["restriction"] = json!({ "period": { "end": "2026-12-10" } });
     assert!(case.owner().is_some());
     case.task["restriction"] = json!({ "period": { "end": "2026-12-11T04:30:00Z" } });
-    assert!(
-        case.owner().is_some(),
-        "half past eleven of the tenth in New York"
-    );
+    assert!(case.owner().is_some(), "half past eleven of the tenth in New York");
     case.task["restriction"] = json!({ "period": { "end": "2026-12-11T05:30:00Z" } });
     assert_eq!(case.failed(), Some(Ineligible::LicenceNotOverWindow));
     case.task["restriction"] = json!({ "period": { "start": "2026-12-20" } });
@@ -241,12 +174,7 @@ fn the_window_is_the_whole_time_of_the_work_where_the_patient_is() {
 fn no_compact_stretches_a_licence() {
     // A registered nurse of Texas, an NLC state, for a patient in Florida, another.
     let rn = licence("RN", "TX", Some("active"), Value::Null);
-    let case = Case::new(
-        task(&[NURSE]),
-        "FL",
-        vec![role("a", NURSE)],
-        vec![person("a", &[rn])],
-    );
+    let case = Case::new(task(&[NURSE]), "FL", vec![role("a", NURSE)], vec![person("a", &[rn])]);
     assert_eq!(case.failed(), Some(Ineligible::NotInState));
 }
 
@@ -263,7 +191,8 @@ fn people_who_are_not_there() {
     case.roles[0]["period"] = json!({ "end": "2026-11-01" });
     assert_eq!(case.failed(), Some(Ineligible::Inactive));
     let mut case = one("NY", md());
-    case.roles[0]["notAvailable"] = json!([{ "description": "vacation", "during": { "start": "2026-11-20", "end": "2026-11-30" } }]);
+    case.roles[0]["notAvailable"] =
+        json!([{ "description": "vacation", "during": { "start": "2026-11-20", "end": "2026-11-30" } }]);
     assert_eq!(case.failed(), Some(Ineligible::Away));
     let mut case = one("NY", md());
     case.rules.barred = vec!["Practitioner/a".to_owned()];
@@ -299,12 +228,8 @@ fn without_a_rule_nobody_is_eligible() {
 #[test]
 fn the_patients_state_must_be_one() {
     let mut case = one("NY", licence("MD", "NY", Some("active"), Value::Null));
-    case.patient["address"] =
-        json!([{ "use": "home", "state": "NY" }, { "use": "temp", "state": "FL" }]);
-    assert_eq!(
-        case.decide(),
-        Decision::Nobody(NobodyWhy::Place(Whereabouts::OneOf(vec!["FL", "NY"])))
-    );
+    case.patient["address"] = json!([{ "use": "home", "state": "NY" }, { "use": "temp", "state": "FL" }]);
+    assert_eq!(case.decide(), Decision::Nobody(NobodyWhy::Place(Whereabouts::OneOf(vec!["FL", "NY"]))));
     case.task["extension"] = json!([{ "url": ids::CONFIRMED_STATE, "valueCode": "NY" }]);
     assert_eq!(case.owner().as_deref(), Some("a"));
     case.patient["id"] = json!("p2");
@@ -314,12 +239,7 @@ fn the_patients_state_must_be_one() {
     case.task["for"] = json!({ "reference": "https://other.example/fhir/Patient/p1" });
     assert_eq!(case.decide(), Decision::Nobody(NobodyWhy::NoPatient));
     // What needs no licence does not need a state.
-    let mut free = Case::new(
-        task(&["768820003"]),
-        "??",
-        vec![role("c", "768820003")],
-        vec![person("c", &[])],
-    );
+    let mut free = Case::new(task(&["768820003"]), "??", vec![role("c", "768820003")], vec![person("c", &[])]);
     assert_eq!(free.owner().as_deref(), Some("c"));
     free.task = task(&["768820003", DOCTOR]);
     assert_eq!(free.owner().as_deref(), Some("c"));
@@ -330,21 +250,12 @@ fn lowest_sufficient_role_then_load_then_a_stable_order() {
     let rn = |id: &str| person(id, &[licence("RN", "NY", Some("active"), Value::Null)]);
     let md = person("d", &[licence("MD", "NY", Some("active"), Value::Null)]);
     let roles = vec![role("d", DOCTOR), role("n1", NURSE), role("n2", NURSE)];
-    let mut case = Case::new(
-        task(&[DOCTOR, NURSE]),
-        "NY",
-        roles,
-        vec![md, rn("n1"), rn("n2")],
-    );
+    let mut case = Case::new(task(&[DOCTOR, NURSE]), "NY", roles, vec![md, rn("n1"), rn("n2")]);
     let first = case.owner().unwrap();
     assert_ne!(first, "d");
     case.roles.reverse();
     case.people.reverse();
-    assert_eq!(
-        case.owner(),
-        Some(first.clone()),
-        "order of the candidates does not matter"
-    );
+    assert_eq!(case.owner(), Some(first.clone()), "order of the candidates does not matter");
     case.load.insert(first.clone(), 1);
     let second = case.owner().unwrap();
     assert!(second != first && second != "d");
@@ -355,10 +266,7 @@ fn lowest_sufficient_role_then_load_then_a_stable_order() {
         case.task["id"] = json!(format!("t{n}"));
         *shares.entry(case.owner().unwrap()).or_default() += 1;
     }
-    assert!(
-        shares.len() == 2 && shares.values().all(|n| *n > 60),
-        "{shares:?}"
-    );
+    assert!(shares.len() == 2 && shares.values().all(|n| *n > 60), "{shares:?}");
 }
 
 #[test]
@@ -370,25 +278,11 @@ fn tasks_that_are_left_alone() {
         case.decide()
     };
     assert!(matches!(base.decide(), Decision::Assign(_)));
-    assert_eq!(
-        with(&|t| t["owner"] = json!({ "display": "Dr A" })),
-        Decision::NotRouted(NotRouted::Owned)
-    );
-    for status in [
-        "draft",
-        "requested",
-        "in-progress",
-        "completed",
-        "on-hold",
-        "cancelled",
-    ] {
-        assert_eq!(
-            with(&|t| t["status"] = json!(status)),
-            Decision::NotRouted(NotRouted::NotReady)
-        );
+    assert_eq!(with(&|t| t["owner"] = json!({ "display": "Dr A" })), Decision::NotRouted(NotRouted::Owned));
+    for status in ["draft", "requested", "in-progress", "completed", "on-hold", "cancelled"] {
+        assert_eq!(with(&|t| t["status"] = json!(status)), Decision::NotRouted(NotRouted::NotReady));
     }
-    let survey =
-        json!({ "coding": [{ "system": ids::SDC_TASK_CODES, "code": "complete-questionnaire" }] });
+    let survey = json!({ "coding": [{ "system": ids::SDC_TASK_CODES, "code": "complete-questionnaire" }] });
     let open = |t: &mut Value| {
         t["code"] = survey.clone();
         t["performerType"] = json!([]);
@@ -401,61 +295,32 @@ fn nobody_leaves_it_ready_and_escalates_once() {
     let case = one("NJ", licence("MD", "NY", Some("active"), Value::Null));
     let written = writes(&case.decide(), &case.task, &case.rules, case.now).unwrap();
     let task = written.task.unwrap();
-    assert_eq!(
-        (&task["status"], task.get("owner")),
-        (&json!("ready"), None)
-    );
-    assert_eq!(
-        task["businessStatus"]["coding"][0]["code"],
-        "nobody-eligible"
-    );
-    assert_eq!(
-        task["statusReason"]["text"],
-        "Nobody eligible of 1: 1 not licensed in the patient's state."
-    );
+    assert_eq!((&task["status"], task.get("owner")), (&json!("ready"), None));
+    assert_eq!(task["businessStatus"]["coding"][0]["code"], "nobody-eligible");
+    assert_eq!(task["statusReason"]["text"], "Nobody eligible of 1: 1 not licensed in the patient's state.");
     let escalation = written.escalation.unwrap();
-    assert_eq!(
-        escalation["identifier"][0],
-        json!({ "system": ids::ESCALATION_IDENTIFIER, "value": "t1" })
-    );
+    assert_eq!(escalation["identifier"][0], json!({ "system": ids::ESCALATION_IDENTIFIER, "value": "t1" }));
     assert_eq!(escalation["focus"]["reference"], "Task/t1");
     // Deciding again on what was written changes nothing; escalations are not routed.
     let mut again = one("NJ", licence("MD", "NY", Some("active"), Value::Null));
     again.task = task;
-    assert_eq!(
-        writes(&again.decide(), &again.task, &again.rules, again.now)
-            .unwrap()
-            .task,
-        None
-    );
+    assert_eq!(writes(&again.decide(), &again.task, &again.rules, again.now).unwrap().task, None);
     let mut own = escalation;
     own["id"] = json!("e1");
     again.task = own;
-    assert_eq!(
-        again.decide(),
-        Decision::NotRouted(NotRouted::ForOperations)
-    );
+    assert_eq!(again.decide(), Decision::NotRouted(NotRouted::ForOperations));
 }
 
 #[test]
 fn assigning_says_why_and_clears_the_old_reason() {
     let mut case = one("NY", licence("MD", "NY", Some("active"), Value::Null));
     case.task["statusReason"] = json!({ "text": "Nobody eligible: there are no candidates." });
-    case.task["note"] =
-        json!([{ "text": "please hurry" }, { "authorString": "hob task-router", "text": "old" }]);
-    let task = writes(&case.decide(), &case.task, &case.rules, case.now)
-        .unwrap()
-        .task
-        .unwrap();
+    case.task["note"] = json!([{ "text": "please hurry" }, { "authorString": "hob task-router", "text": "old" }]);
+    let task = writes(&case.decide(), &case.task, &case.rules, case.now).unwrap().task.unwrap();
     assert_eq!(task["owner"]["reference"], "Practitioner/a");
     assert_eq!(task["status"], "ready");
     assert!(task.get("statusReason").is_none());
-    let notes: Vec<&str> = task["note"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|n| n["text"].as_str().unwrap())
-        .collect();
+    let notes: Vec<&str> = task["note"].as_array().unwrap().iter().map(|n| n["text"].as_str().unwrap()).collect();
     assert_eq!(
         notes,
         [
@@ -468,8 +333,7 @@ fn assigning_says_why_and_clears_the_old_reason() {
 #[test]
 fn a_red_flag_goes_up_the_crisis_route_whatever_the_licences() {
     let mut case = Case::new(task(&[DOCTOR]), "NY", vec![], vec![]);
-    case.rules =
-        serde_json::from_value(json!({ "crisis": { "owner": "CareTeam/on-call" } })).unwrap();
+    case.rules = serde_json::from_value(json!({ "crisis": { "owner": "CareTeam/on-call" } })).unwrap();
     case.task["code"] = json!({ "coding": [{ "system": ids::TASK_CODES, "code": "red-flag" }] });
     case.patient = json!({});
     assert_eq!(case.decide(), Decision::Crisis);
@@ -477,27 +341,12 @@ fn a_red_flag_goes_up_the_crisis_route_whatever_the_licences() {
     let task = written.task.unwrap();
     assert_eq!(written.escalation, None);
     assert_eq!(
-        (
-            &task["priority"],
-            &task["owner"]["reference"],
-            &task["status"]
-        ),
+        (&task["priority"], &task["owner"]["reference"], &task["status"]),
         (&json!("stat"), &json!("CareTeam/on-call"), &json!("ready"))
     );
-    assert!(
-        task["performerType"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .any(|p| p["coding"][0]["code"] == "crisis")
-    );
+    assert!(task["performerType"].as_array().unwrap().iter().any(|p| p["coding"][0]["code"] == "crisis"));
     case.task = task;
-    assert_eq!(
-        writes(&case.decide(), &case.task, &case.rules, case.now)
-            .unwrap()
-            .task,
-        None
-    );
+    assert_eq!(writes(&case.decide(), &case.task, &case.rules, case.now).unwrap().task, None);
     // A person has taken it, or closed it: hands off.
     for status in ["accepted", "in-progress", "completed"] {
         case.task["status"] = json!(status);
@@ -508,26 +357,14 @@ fn a_red_flag_goes_up_the_crisis_route_whatever_the_licences() {
 #[test]
 fn the_plan_net_examples() {
     let read = |name: &str| -> Value {
-        let path = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
-            .join("../../tests/fixtures/clinic/plan-net")
-            .join(name);
+        let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../tests/fixtures/clinic/plan-net").join(name);
         serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
     };
-    let people = vec![
-        read("Practitioner-HansSolo.json"),
-        read("Practitioner-JoeSmith.json"),
-        read("Practitioner-Counselor.json"),
-    ];
-    let roles: Vec<Value> = [
-        "HansSoloRole1",
-        "JoeSmithRole1",
-        "JoeSmithRole2",
-        "JoeSmithRole3",
-        "CounselorRole1",
-        "AnonRole",
-    ]
-    .map(|n| read(&format!("PractitionerRole-{n}.json")))
-    .into();
+    let people =
+        vec![read("Practitioner-HansSolo.json"), read("Practitioner-JoeSmith.json"), read("Practitioner-Counselor.json")];
+    let roles: Vec<Value> = ["HansSoloRole1", "JoeSmithRole1", "JoeSmithRole2", "JoeSmithRole3", "CounselorRole1", "AnonRole"]
+        .map(|n| read(&format!("PractitionerRole-{n}.json")))
+        .into();
     let rules: Rules = serde_json::from_value(json!({ "roles": [{ "role": { "system": "http://hl7.org/fhir/us/davinci-pdex-plan-net/CodeSystem/ProviderRoleCS", "code": "ph" },
         "licences": [{ "system": ids::V2_0360, "code": "MD" }], "rank": 1, "source": "test" }] }))
     .unwrap();
@@ -537,12 +374,7 @@ fn the_plan_net_examples() {
         let mut case = Case::new(work, state, roles.clone(), people.clone());
         case.rules = rules.clone();
         // The roles work in Connecticut; the licences are of Illinois: only the licence decides.
-        assert_eq!(
-            case.owner().is_some(),
-            expected,
-            "{state}: {:?}",
-            case.decide()
-        );
+        assert_eq!(case.owner().is_some(), expected, "{state}: {:?}", case.decide());
     }
 }
 

@@ -7,9 +7,7 @@
 
 use chrono::{DateTime, Utc};
 use clinic::pro::{INSTRUMENTS, Rules as ProRules, ScoreWrite, evaluate};
-use clinic::reminding::{
-    CallReason, Channel, Input as PlanInput, Plan, Settings, call_task, plan, request,
-};
+use clinic::reminding::{CallReason, Channel, Input as PlanInput, Plan, Settings, call_task, plan, request};
 use clinic::routing::{Candidates, Input, Rules, decide, writes};
 use clinic::{STATES, ids};
 use serde_json::{Value, json};
@@ -17,16 +15,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 fn hold(name: &str, resource: &Value) {
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
-        .join("../../tests/fixtures/clinic/written")
-        .join(format!("{name}.json"));
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../tests/fixtures/clinic/written").join(format!("{name}.json"));
     if std::env::var_os("CLINIC_WRITE").is_some() {
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        std::fs::write(
-            &path,
-            format!("{}\n", serde_json::to_string_pretty(resource).unwrap()),
-        )
-        .unwrap();
+        std::fs::write(&path, format!("{}\n", serde_json::to_string_pretty(resource).unwrap())).unwrap();
     }
     let held: Value = serde_json::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap();
     assert_eq!(*resource, held, "{name}");
@@ -51,25 +43,16 @@ fn scores_and_red_flags() {
         let response = json!({ "resourceType": "QuestionnaireResponse", "id": "r1", "status": "completed", "subject": { "reference": "Patient/p1" },
             "source": { "reference": "Patient/p1" }, "encounter": { "reference": "Encounter/e1" }, "authored": "2026-11-22T09:55:00-05:00", "item": items });
         let assessment = evaluate(&response, None, &rules).unwrap().remove(0);
-        let ScoreWrite::Create(observation) = assessment.observation(&response, None) else {
-            panic!("not created")
-        };
-        hold(
-            &format!("score-{}", instrument.name.to_lowercase()),
-            &observation,
-        );
-        for (n, task) in assessment
-            .red_flag_tasks(&response, &rules, now())
-            .iter()
-            .enumerate()
-        {
+        let ScoreWrite::Create(observation) = assessment.observation(&response, None) else { panic!("not created") };
+        hold(&format!("score-{}", instrument.name.to_lowercase()), &observation);
+        for (n, task) in assessment.red_flag_tasks(&response, &rules, now()).iter().enumerate() {
             hold(["red-flag", "red-flag-assessment"][n], task);
         }
         if instrument.name == "PHQ-9" {
             let mut withdrawn = response.clone();
             withdrawn["status"] = json!("entered-in-error");
-            let ScoreWrite::Update(observation) = evaluate(&withdrawn, None, &rules).unwrap()[0]
-                .observation(&withdrawn, Some(&observation))
+            let ScoreWrite::Update(observation) =
+                evaluate(&withdrawn, None, &rules).unwrap()[0].observation(&withdrawn, Some(&observation))
             else {
                 panic!("not withdrawn")
             };
@@ -88,11 +71,7 @@ fn routed_tasks() {
             { "url": "whereValid", "valueCodeableConcept": { "coding": [{ "system": ids::USPS, "code": "NY" }] } }] }] }] });
     let role = json!({ "resourceType": "PractitionerRole", "id": "ra", "practitioner": { "reference": "Practitioner/a" },
         "code": [{ "coding": [{ "system": ids::SNOMED, "code": "158965000" }] }] });
-    for (name, code, state) in [
-        ("assigned", "review", "NY"),
-        ("nobody", "review", "NJ"),
-        ("crisis", "red-flag", "NY"),
-    ] {
+    for (name, code, state) in [("assigned", "review", "NY"), ("nobody", "review", "NJ"), ("crisis", "red-flag", "NY")] {
         let task = json!({ "resourceType": "Task", "id": "t1", "status": "ready", "intent": "order", "authoredOn": "2026-11-22T14:00:00Z",
             "code": { "coding": [{ "system": ids::TASK_CODES, "code": code }] }, "for": { "reference": "Patient/p1" },
             "performerType": [{ "coding": [{ "system": ids::SNOMED, "code": "158965000", "display": "Doctor" }] }] });
@@ -144,17 +123,9 @@ fn reminders() {
             settings: &settings,
         })
         .unwrap();
-        let Plan::SendAt(reminder) = plan else {
-            panic!("{plan:?}")
-        };
+        let Plan::SendAt(reminder) = plan else { panic!("{plan:?}") };
         let name = serde_json::to_value(channel).unwrap();
-        hold(
-            &format!("reminder-{}", name.as_str().unwrap()),
-            &request(&reminder, &task, &patient, &settings, now()).unwrap(),
-        );
+        hold(&format!("reminder-{}", name.as_str().unwrap()), &request(&reminder, &task, &patient, &settings, now()).unwrap());
     }
-    hold(
-        "call",
-        &call_task(CallReason::ZoneUnknown, &task, &Settings::default(), now()).unwrap(),
-    );
+    hold("call", &call_task(CallReason::ZoneUnknown, &task, &Settings::default(), now()).unwrap());
 }

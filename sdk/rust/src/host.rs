@@ -1,6 +1,8 @@
 //! What a bot can ask of the host. [`Host`] is the plain contract that the sandbox and the tests implement; bots use the typed views
 //! that its methods `fhir`, `timers`, `outbox` and `settings` give.
 
+use std::time::SystemTime;
+
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -55,6 +57,9 @@ pub struct Message {
 /// The contract, as plain calls. Each error is what the host said.
 #[allow(clippy::missing_errors_doc, reason = "each is the contract's error; see sdk/wit/bot.wit")]
 pub trait Host {
+    /// Where the run's clock stands. A run sees time hardly pass, and a replay sees the same: take this, not `SystemTime::now`, so
+    /// that a test can say when it is.
+    fn now(&self) -> SystemTime;
     /// The resource as staged, else as the server has it.
     fn read(&self, reference: &str) -> Result<Value, FhirError>;
     /// One version.

@@ -5,6 +5,7 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::time::{Duration, SystemTime};
 
 use serde_json::{Value, json};
 
@@ -41,9 +42,13 @@ pub struct Timer {
     pub payload: Value,
 }
 
+/// 2026-01-01T12:00:00Z, from the epoch: when a test takes place that does not say when.
+const NOON: Duration = Duration::from_secs(1_767_268_800);
+
 /// The world of one test.
 #[derive(Default)]
 pub struct World {
+    now: Option<SystemTime>,
     inner: RefCell<Inner>,
     search: Option<Search>,
     fhirpath: Option<FhirPath>,
@@ -67,6 +72,13 @@ impl World {
     #[must_use]
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// Sets the clock.
+    #[must_use]
+    pub fn at(mut self, now: SystemTime) -> Self {
+        self.now = Some(now);
+        self
     }
 
     /// Puts a resource with `resourceType` and `id` on the server, as its next version.

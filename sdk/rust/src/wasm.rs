@@ -1,6 +1,6 @@
 //! The contract's implementation in the sandbox. Hidden: only [`bot!`](crate::bot) names it.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use serde_json::Value;
 
@@ -99,6 +99,11 @@ fn refused(what: &'static str) -> impl Fn(String) -> Refused {
 }
 
 impl Host for Sandbox {
+    #[expect(clippy::disallowed_methods, reason = "in the sandbox this is the run's own clock, which the host sets and the journal keeps")]
+    fn now(&self) -> SystemTime {
+        SystemTime::now()
+    }
+
     fn read(&self, reference: &str) -> Result<Value, FhirError> {
         value(&fhir::read(reference).map_err(said)?)
     }

@@ -95,30 +95,15 @@ pub(crate) struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    pub(crate) fn new(
-        response: &'a Value,
-        questionnaire: Option<&'a Value>,
-        rules: &'a Rules,
-    ) -> Self {
-        let canonical = text(response, "questionnaire")
-            .unwrap_or("")
-            .split('|')
-            .next()
-            .unwrap_or("");
+    pub(crate) fn new(response: &'a Value, questionnaire: Option<&'a Value>, rules: &'a Rules) -> Self {
+        let canonical = text(response, "questionnaire").unwrap_or("").split('|').next().unwrap_or("");
         let mut codes_of: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
         let mut options = Vec::new();
         if let Some(questionnaire) = questionnaire {
             walk(questionnaire, &mut |item| {
                 if let Some(link_id) = text(item, "linkId") {
-                    codes_of
-                        .entry(link_id)
-                        .or_default()
-                        .extend(loinc_codes(item));
-                    options.extend(
-                        list(item, "answerOption")
-                            .iter()
-                            .map(|option| (link_id, option)),
-                    );
+                    codes_of.entry(link_id).or_default().extend(loinc_codes(item));
+                    options.extend(list(item, "answerOption").iter().map(|option| (link_id, option)));
                 }
             });
         }
@@ -135,9 +120,7 @@ impl<'a> Reader<'a> {
         });
         Self {
             canonical,
-            panels: questionnaire
-                .map(|q| loinc_codes(q).collect())
-                .unwrap_or_default(),
+            panels: questionnaire.map(|q| loinc_codes(q).collect()).unwrap_or_default(),
             form: rules.forms.get(canonical),
             found,
             known: codes_of.into_values().flatten().collect(),
@@ -149,20 +132,16 @@ impl<'a> Reader<'a> {
     pub(crate) fn sheet(&self, instrument: &'static Instrument) -> Option<Sheet> {
         let form = self.form.filter(|form| form.instrument == instrument.id);
         let named = form.is_some()
-            || instrument.panel.is_some_and(|panel| {
-                self.panels.contains(&panel) || last_segment(self.canonical) == panel
-            });
+            || instrument.panel.is_some_and(|panel| self.panels.contains(&panel) || last_segment(self.canonical) == panel);
         let place = |found: &Found<'_>| -> Option<usize> {
             if let Some(number) = form.and_then(|form| form.items.get(found.link_id)) {
-                return usize::from(*number)
-                    .checked_sub(1)
-                    .filter(|index| *index < instrument.items.len());
+                return usize::from(*number).checked_sub(1).filter(|index| *index < instrument.items.len());
             }
             let link_id = last_segment(found.link_id);
-            instrument.items.iter().position(|item| {
-                item.link_ids.contains(&link_id)
-                    || found.codes.iter().any(|c| item.link_ids.contains(c))
-            })
+            instrument
+                .items
+                .iter()
+                .position(|item| item.link_ids.contains(&link_id) || found.codes.iter().any(|c| item.link_ids.contains(c)))
         };
         let mut answers = vec![Vec::new(); instrument.items.len()];
         let (mut placed, mut unplaced, mut stated) = (false, false, None);
@@ -170,19 +149,12 @@ impl<'a> Reader<'a> {
             if let Some(index) = place(found) {
                 placed = true;
                 if let Some(at) = answers.get_mut(index) {
-                    at.extend(
-                        found
-                            .answers
-                            .iter()
-                            .map(|answer| self.value(answer, found.link_id, instrument, form)),
-                    );
+                    at.extend(found.answers.iter().map(|answer| self.value(answer, found.link_id, instrument, form)));
                     if found.malformed {
                         at.push(Err(Unreadable::Malformed));
                     }
                 }
-            } else if last_segment(found.link_id) == instrument.score.code
-                || found.codes.contains(&instrument.score.code)
-            {
+            } else if last_segment(found.link_id) == instrument.score.code || found.codes.contains(&instrument.score.code) {
                 stated = found
                     .answers
                     .first()
@@ -193,21 +165,12 @@ impl<'a> Reader<'a> {
                 unplaced |= found.malformed || !found.answers.is_empty();
             }
         }
-        let answers = answers.into_iter().map(|given| {
-            if given.is_empty() {
-                Answer::Unanswered
-            } else {
-                Answer::Given(given)
-            }
-        });
+        let answers = answers.into_iter().map(|given| if given.is_empty() { Answer::Unanswered } else { Answer::Given(given) });
         // Where form or Questionnaire say which item the red flag is, its absence means that it was not answered.
-        let findable = (1u8..)
-            .zip(instrument.items)
-            .filter(|(_, item)| item.red_flag.is_some())
-            .all(|(number, item)| {
-                form.is_some_and(|form| form.items.values().any(|n| *n == number))
-                    || item.link_ids.iter().any(|code| self.known.contains(code))
-            });
+        let findable = (1u8..).zip(instrument.items).filter(|(_, item)| item.red_flag.is_some()).all(|(number, item)| {
+            form.is_some_and(|form| form.items.values().any(|n| *n == number))
+                || item.link_ids.iter().any(|code| self.known.contains(code))
+        });
         (named || placed).then(|| Sheet {
             instrument,
             answers: answers.collect(),
@@ -216,26 +179,15 @@ impl<'a> Reader<'a> {
         })
     }
 
-    fn value(
-        &self,
-        answer: &Value,
-        link_id: &str,
-        instrument: &Instrument,
-        form: Option<&Form>,
-    ) -> Result<u8, Unreadable> {
+    fn value(&self, answer: &Value, link_id: &str, instrument: &Instrument, form: Option<&Form>) -> Result<u8, Unreadable> {
         let object = answer.as_object().ok_or(Unreadable::Malformed)?;
         let mut values = object.iter().filter(|(key, _)| key.starts_with("value"));
         let (Some((key, value)), None) = (values.next(), values.next()) else {
             return Err(Unreadable::Malformed);
         };
         let on_scale = |number: &Value| {
-            let whole = Milli::from_json(number)
-                .filter(|m| m.0 % 1000 == 0)
-                .map(|m| m.0 / 1000);
-            whole
-                .and_then(|w| u8::try_from(w).ok())
-                .filter(|w| *w <= instrument.item_max)
-                .ok_or(Unreadable::OutOfRange)
+            let whole = Milli::from_json(number).filter(|m| m.0 % 1000 == 0).map(|m| m.0 / 1000);
+            whole.and_then(|w| u8::try_from(w).ok()).filter(|w| *w <= instrument.item_max).ok_or(Unreadable::OutOfRange)
         };
         match key.as_str() {
             "valueInteger" | "valueDecimal" => on_scale(value),
@@ -243,11 +195,8 @@ impl<'a> Reader<'a> {
                 let mut stated = Vec::new();
                 for url in [ids::ORDINAL_VALUE, ids::ITEM_WEIGHT] {
                     for element in [value, answer] {
-                        stated.extend(
-                            extension(element, url).map(|e| {
-                                weight(e).ok_or(Unreadable::Malformed).and_then(&on_scale)
-                            }),
-                        );
+                        stated
+                            .extend(extension(element, url).map(|e| weight(e).ok_or(Unreadable::Malformed).and_then(&on_scale)));
                     }
                 }
                 let (system, code) = (text(value, "system"), text(value, "code"));
@@ -256,33 +205,19 @@ impl<'a> Reader<'a> {
                 }
                 if let Some(code) = code {
                     if matches!(system, Some(ids::LOINC) | None) {
-                        stated.extend(
-                            instrument
-                                .answers
-                                .iter()
-                                .filter(|(known, _)| *known == code)
-                                .map(|(_, v)| Ok(*v)),
-                        );
+                        stated.extend(instrument.answers.iter().filter(|(known, _)| *known == code).map(|(_, v)| Ok(*v)));
                     }
-                    stated.extend(
-                        form.and_then(|f| f.answers.get(code))
-                            .map(|v| on_scale(&Value::from(*v))),
-                    );
+                    stated.extend(form.and_then(|f| f.answers.get(code)).map(|v| on_scale(&Value::from(*v))));
                     for (of, option) in &self.options {
                         let coding = option.get("valueCoding").unwrap_or(&Value::Null);
-                        if *of == link_id
-                            && text(coding, "code") == Some(code)
-                            && text(coding, "system") == system
-                        {
+                        if *of == link_id && text(coding, "code") == Some(code) && text(coding, "system") == system {
                             for (url, element) in [
                                 (ids::ORDINAL_VALUE, *option),
                                 (ids::ITEM_WEIGHT, *option),
                                 (ids::ORDINAL_VALUE, coding),
                                 (ids::ITEM_WEIGHT, coding),
                             ] {
-                                stated.extend(
-                                    extension(element, url).and_then(weight).map(&on_scale),
-                                );
+                                stated.extend(extension(element, url).and_then(weight).map(&on_scale));
                             }
                         }
                     }
@@ -302,9 +237,7 @@ impl<'a> Reader<'a> {
 const DATA_ABSENT: &str = "http://terminology.hl7.org/CodeSystem/data-absent-reason";
 
 fn weight(extension: &Value) -> Option<&Value> {
-    extension
-        .get("valueDecimal")
-        .or_else(|| extension.get("valueInteger"))
+    extension.get("valueDecimal").or_else(|| extension.get("valueInteger"))
 }
 
 /// Shaped like a LOINC code: digits, a hyphen, the check digit.
@@ -322,10 +255,7 @@ fn last_segment(text: &str) -> &str {
 }
 
 fn loinc_codes(element: &Value) -> impl Iterator<Item = &str> {
-    list(element, "code")
-        .iter()
-        .filter(|c| text(c, "system") == Some(ids::LOINC))
-        .filter_map(|c| text(c, "code"))
+    list(element, "code").iter().filter(|c| text(c, "system") == Some(ids::LOINC)).filter_map(|c| text(c, "code"))
 }
 
 /// Visits every item, in groups and below answers too, in document order.

@@ -59,22 +59,13 @@ pub(crate) fn flags(response: &Value, sheet: &Sheet) -> Vec<RedFlag> {
     let flags = items.filter_map(|((number, item), answer)| {
         let rule = item.red_flag?;
         let reason = match answer {
-            Answer::Given(given) if given.iter().any(|a| a.is_ok_and(|value| value >= 1)) => {
-                FlagReason::Positive
-            }
-            Answer::Given(given) if given.contains(&Err(Unreadable::Declined)) => {
-                FlagReason::Declined
-            }
+            Answer::Given(given) if given.iter().any(|a| a.is_ok_and(|value| value >= 1)) => FlagReason::Positive,
+            Answer::Given(given) if given.contains(&Err(Unreadable::Declined)) => FlagReason::Declined,
             Answer::Given(given) if given.iter().any(Result::is_err) => FlagReason::Unreadable,
             Answer::Unanswered if sheet.unplaced => FlagReason::NotFound,
             _ => return None,
         };
-        Some(RedFlag {
-            rule,
-            item: number,
-            code: item.link_ids.first().copied()?,
-            reason,
-        })
+        Some(RedFlag { rule, item: number, code: item.link_ids.first().copied()?, reason })
     });
     flags.collect()
 }
@@ -91,12 +82,7 @@ impl Assessment {
     /// The Tasks to create for the flags: each flag's own and, where the clinic configured it, the assessment that follows. Each has an
     /// identifier of system [`ids::RED_FLAG_IDENTIFIER`] and is created only if none exists.
     #[must_use]
-    pub fn red_flag_tasks(
-        &self,
-        response: &Value,
-        rules: &Rules,
-        now: DateTime<Utc>,
-    ) -> Vec<Value> {
+    pub fn red_flag_tasks(&self, response: &Value, rules: &Rules, now: DateTime<Utc>) -> Vec<Value> {
         let mut tasks = Vec::new();
         for flag in &self.flags {
             tasks.push(self.flag_task(flag, response, rules, now));
@@ -105,103 +91,31 @@ impl Assessment {
         tasks
     }
 
-    fn flag_task(
-        &self,
-        flag: &RedFlag,
-        response: &Value,
-        rules: &Rules,
-        now: DateTime<Utc>,
-    ) -> Value {
+    fn flag_task(&self, flag: &RedFlag, response: &Value, rules: &Rules, now: DateTime<Utc>) -> Value {
         let route = &rules.crisis;
         let name = self.instrument.name;
         let words = format!("{name} item {} {}.", flag.item, flag.reason.words());
-        let mut task = skeleton(
-            &flag.identifier(&self.response_id),
-            "red-flag",
-            "Red flag",
-            "stat",
-            self,
-            response,
-            now,
-        );
-        put(
-            &mut task,
-            "reasonCode",
-            Some(reason(self.instrument, flag, &words)),
-        );
+        let mut task = skeleton(&flag.identifier(&self.response_id), "red-flag", "Red flag", "stat", self, response, now);
+        put(&mut task, "reasonCode", Some(reason(self.instrument, flag, &words)));
         put(
             &mut task,
             "description",
-            Some(json!(format!(
-                "{words} Act by the clinic's crisis procedure now; only a person closes this."
-            ))),
+            Some(json!(format!("{words} Act by the clinic's crisis procedure now; only a person closes this."))),
         );
-        put(
-            &mut task,
-            "performerType",
-            Some(json!([route.performer_type.to_concept()])),
-        );
-        put(
-            &mut task,
-            "owner",
-            route
-                .owner
-                .as_ref()
-                .map(|owner| json!({ "reference": owner })),
-        );
-        put(
-            &mut task,
-            "restriction",
-            due(now, route.acknowledge_within_minutes),
-        );
+        put(&mut task, "performerType", Some(json!([route.performer_type.to_concept()])));
+        put(&mut task, "owner", route.owner.as_ref().map(|owner| json!({ "reference": owner })));
+        put(&mut task, "restriction", due(now, route.acknowledge_within_minutes));
         task
     }
 
-    fn assessment_task(
-        &self,
-        flag: &RedFlag,
-        response: &Value,
-        rules: &Rules,
-        now: DateTime<Utc>,
-    ) -> Option<Value> {
+    fn assessment_task(&self, flag: &RedFlag, response: &Value, rules: &Rules, now: DateTime<Utc>) -> Option<Value> {
         let route = rules.crisis.assessment.as_ref()?;
         let identifier = format!("{}:assessment", flag.identifier(&self.response_id));
-        let words = format!(
-            "{} item {} {}.",
-            self.instrument.name,
-            flag.item,
-            flag.reason.words()
-        );
-        let mut task = skeleton(
-            &identifier,
-            "assess-red-flag",
-            "Assess red flag",
-            "urgent",
-            self,
-            response,
-            now,
-        );
-        put(
-            &mut task,
-            "reasonCode",
-            Some(reason(self.instrument, flag, &words)),
-        );
-        put(
-            &mut task,
-            "description",
-            Some(json!(format!("{words} Assess the patient."))),
-        );
-        put(
-            &mut task,
-            "performerType",
-            Some(
-                route
-                    .performer_types
-                    .iter()
-                    .map(crate::Coding::to_concept)
-                    .collect(),
-            ),
-        );
+        let words = format!("{} item {} {}.", self.instrument.name, flag.item, flag.reason.words());
+        let mut task = skeleton(&identifier, "assess-red-flag", "Assess red flag", "urgent", self, response, now);
+        put(&mut task, "reasonCode", Some(reason(self.instrument, flag, &words)));
+        put(&mut task, "description", Some(json!(format!("{words} Assess the patient."))));
+        put(&mut task, "performerType", Some(route.performer_types.iter().map(crate::Coding::to_concept).collect()));
         put(&mut task, "restriction", due(now, route.within_minutes));
         Some(task)
     }
@@ -218,42 +132,22 @@ fn skeleton(
 ) -> Value {
     let mut task = object();
     put(&mut task, "resourceType", Some(json!("Task")));
-    put(
-        &mut task,
-        "identifier",
-        Some(json!([{ "system": ids::RED_FLAG_IDENTIFIER, "value": identifier }])),
-    );
+    put(&mut task, "identifier", Some(json!([{ "system": ids::RED_FLAG_IDENTIFIER, "value": identifier }])));
     put(&mut task, "status", Some(json!("ready")));
     put(&mut task, "intent", Some(json!("order")));
     put(&mut task, "priority", Some(json!(priority)));
     let coding = json!({ "system": ids::TASK_CODES, "code": code, "display": display });
-    put(
-        &mut task,
-        "code",
-        Some(json!({ "coding": [coding], "text": display })),
-    );
-    put(
-        &mut task,
-        "focus",
-        Some(json!({ "reference": format!("QuestionnaireResponse/{}", of.response_id) })),
-    );
+    put(&mut task, "code", Some(json!({ "coding": [coding], "text": display })));
+    put(&mut task, "focus", Some(json!({ "reference": format!("QuestionnaireResponse/{}", of.response_id) })));
     // Task.for takes any resource: whoever the response is about.
     put(&mut task, "for", copied_reference(response, "subject", &[]));
-    put(
-        &mut task,
-        "encounter",
-        copied_reference(response, "encounter", &["Encounter"]),
-    );
+    put(&mut task, "encounter", copied_reference(response, "encounter", &["Encounter"]));
     put(&mut task, "authoredOn", Some(json!(instant(now))));
     task
 }
 
 fn reason(instrument: &Instrument, flag: &RedFlag, words: &str) -> Value {
-    let system = if instrument.score.system == ids::LOINC {
-        ids::LOINC
-    } else {
-        ids::SCORE_CODES
-    };
+    let system = if instrument.score.system == ids::LOINC { ids::LOINC } else { ids::SCORE_CODES };
     json!({ "coding": [{ "system": system, "code": flag.code }], "text": words })
 }
 

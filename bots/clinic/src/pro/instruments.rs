@@ -172,9 +172,7 @@ impl Instrument {
     /// The band of a score.
     #[must_use]
     pub fn band(&self, score: Milli) -> Option<&'static Band> {
-        self.bands
-            .iter()
-            .find(|band| (band.from * 1000..=band.to * 1000).contains(&score.0))
+        self.bands.iter().find(|band| (band.from * 1000..=band.to * 1000).contains(&score.0))
     }
 }
 
@@ -182,10 +180,7 @@ impl Instrument {
 pub static INSTRUMENTS: [&Instrument; 4] = [&PHQ_9, &GAD_7, &KOOS_JR, &NPRS];
 
 const fn item(link_ids: &'static [&'static str]) -> Item {
-    Item {
-        link_ids,
-        red_flag: None,
-    }
+    Item { link_ids, red_flag: None }
 }
 
 const fn band(from: i64, to: i64, name: &'static str) -> Band {
@@ -195,12 +190,7 @@ const fn band(from: i64, to: i64, name: &'static str) -> Band {
 const AS_OF: &str = "2026-11";
 
 /// The answers of the published PHQ-9 and GAD-7 forms, with the ordinals of US Core's.
-const HOW_OFTEN: &[(&str, u8)] = &[
-    ("LA6568-5", 0),
-    ("LA6569-3", 1),
-    ("LA6570-1", 2),
-    ("LA6571-9", 3),
-];
+const HOW_OFTEN: &[(&str, u8)] = &[("LA6568-5", 0), ("LA6569-3", 1), ("LA6570-1", 2), ("LA6571-9", 3)];
 
 static PHQ_9: Instrument = Instrument {
     id: InstrumentId::Phq9,
@@ -220,10 +210,7 @@ static PHQ_9: Instrument = Instrument {
         item(&["44258-2"]),
         item(&["44252-5"]),
         item(&["44253-3"]),
-        Item {
-            link_ids: &["44260-8"],
-            red_flag: Some("phq-9-item-9"),
-        },
+        Item { link_ids: &["44260-8"], red_flag: Some("phq-9-item-9") },
     ],
     item_max: 3,
     answers: HOW_OFTEN,
@@ -270,12 +257,7 @@ static GAD_7: Instrument = Instrument {
     missing_rule: "All 7 items are required; with one missing there is no score (no proration).",
     direction: Direction::LowerIsBetter,
     range: (Milli(0), Milli(21_000)),
-    bands: &[
-        band(0, 4, "minimal"),
-        band(5, 9, "mild"),
-        band(10, 14, "moderate"),
-        band(15, 21, "severe"),
-    ],
+    bands: &[band(0, 4, "minimal"), band(5, 9, "mild"), band(10, 14, "moderate"), band(15, 21, "severe")],
     provenance: Provenance {
         source: "HL7 personal-health-record-format-ig Questionnaire gad7; awell-score@c37843e gad_7",
         bands: "awell-score@c37843e gad_7",
@@ -288,11 +270,7 @@ static KOOS_JR: Instrument = Instrument {
     id: InstrumentId::KoosJr,
     name: "KOOS-JR",
     panel: Some("82324-5"),
-    score: ScoreCode {
-        system: crate::ids::LOINC,
-        code: "82332-8",
-        display: "Total interval score [KOOSJR]",
-    },
+    score: ScoreCode { system: crate::ids::LOINC, code: "82332-8", display: "Total interval score [KOOSJR]" },
     items: &[
         item(&["82325-2"]),
         item(&["82326-0"]),
@@ -305,12 +283,7 @@ static KOOS_JR: Instrument = Instrument {
     item_max: 4,
     // "Mild", "Moderate" and "Severe" with their weights from the CMS worked example; "None" is the scale's 0. The code of "Extreme" in the
     // answer list (LL4051-0) was not found in a source: it needs its weight in the form, or the clinic's own mapping.
-    answers: &[
-        ("LA137-2", 0),
-        ("LA6752-5", 1),
-        ("LA6751-7", 2),
-        ("LA6750-9", 3),
-    ],
+    answers: &[("LA137-2", 0), ("LA6752-5", 1), ("LA6751-7", 2), ("LA6750-9", 3)],
     formula: Formula::Table(&listed::KOOS_JR),
     missing_rule: "All 7 items are required; with one missing there is no score.",
     direction: Direction::HigherIsBetter,
@@ -329,11 +302,7 @@ static NPRS: Instrument = Instrument {
     name: "NPRS",
     panel: None,
     // No LOINC code of this scale is in the collected data.
-    score: ScoreCode {
-        system: crate::ids::SCORE_CODES,
-        code: "nprs",
-        display: "Numeric pain rating scale, 0 to 10",
-    },
+    score: ScoreCode { system: crate::ids::SCORE_CODES, code: "nprs", display: "Numeric pain rating scale, 0 to 10" },
     items: &[item(&["nprs"])],
     item_max: 10,
     answers: &[],
@@ -341,11 +310,7 @@ static NPRS: Instrument = Instrument {
     missing_rule: "One item; without its answer there is no score.",
     direction: Direction::LowerIsBetter,
     range: (Milli(0), Milli(10_000)),
-    bands: &[
-        band(1, 3, "mild"),
-        band(4, 6, "moderate"),
-        band(7, 10, "severe"),
-    ],
+    bands: &[band(1, 3, "mild"), band(4, 6, "moderate"), band(7, 10, "severe")],
     provenance: Provenance {
         source: "CMS ACCESS guide, MSKReportDataBundleExample (0 to 10, the value is the score)",
         bands: "instruments.json 2026-11",

@@ -29,11 +29,7 @@ impl Listed {
     /// As the linter takes it.
     #[must_use]
     pub fn claim(&self) -> TableClaim {
-        let rows = self
-            .rows
-            .iter()
-            .enumerate()
-            .filter_map(|(raw, score)| Some((u16::try_from(raw).ok()?, Milli(*score))));
+        let rows = self.rows.iter().enumerate().filter_map(|(raw, score)| Some((u16::try_from(raw).ok()?, Milli(*score))));
         TableClaim {
             instrument: self.instrument.to_owned(),
             rows: rows.collect(),
@@ -41,11 +37,7 @@ impl Listed {
             // Both shipped scales give less for a higher raw sum when higher is better.
             falling: self.direction == Direction::HigherIsBetter,
             range: (Milli(0), Milli(100_000)),
-            examples: self
-                .examples
-                .iter()
-                .map(|(raw, score)| (*raw, Milli(*score)))
-                .collect(),
+            examples: self.examples.iter().map(|(raw, score)| (*raw, Milli(*score))).collect(),
             source: self.source.to_owned(),
             sha256: Some(self.sha256.to_owned()),
         }
@@ -60,18 +52,11 @@ pub(crate) mod listed {
     pub(crate) static KOOS_JR: Listed = Listed {
         instrument: "KOOS-JR",
         rows: &[
-            100_000, 91_975, 84_600, 79_914, 76_332, 73_342, 70_704, 68_284, 65_994, 63_776,
-            61_583, 59_381, 57_140, 54_840, 52_465, 50_012, 47_487, 44_905, 42_281, 39_625, 36_931,
-            34_174, 31_307, 28_251, 24_875, 20_941, 15_939, 8_291, 0,
+            100_000, 91_975, 84_600, 79_914, 76_332, 73_342, 70_704, 68_284, 65_994, 63_776, 61_583, 59_381, 57_140, 54_840,
+            52_465, 50_012, 47_487, 44_905, 42_281, 39_625, 36_931, 34_174, 31_307, 28_251, 24_875, 20_941, 15_939, 8_291, 0,
         ],
         direction: Direction::HigherIsBetter,
-        examples: &[
-            (0, 100_000),
-            (7, 68_284),
-            (14, 52_465),
-            (15, 50_012),
-            (28, 0),
-        ],
+        examples: &[(0, 100_000), (7, 68_284), (14, 52_465), (15, 50_012), (28, 0)],
         source: "HSS interval table of 2017/2022, three concordant copies",
         sha256: "0bab11c6b2ce8e95405fc5632deaed87a4fddd5bc012ce666dd021aff169b75b",
     };
@@ -105,21 +90,13 @@ impl TableClaim {
     /// The rows of a JSON object of raw sum to score. None if a key or a score is not a number, or a score has over three decimals.
     #[must_use]
     pub fn rows_from_json(table: &Value) -> Option<BTreeMap<u16, Milli>> {
-        table
-            .as_object()?
-            .iter()
-            .map(|(raw, score)| Some((raw.parse().ok()?, Milli::from_json(score)?)))
-            .collect()
+        table.as_object()?.iter().map(|(raw, score)| Some((raw.parse().ok()?, Milli::from_json(score)?))).collect()
     }
 
     /// SHA-256 of the rows written as `raw=thousandths` lines, in order.
     #[must_use]
     pub fn sha256(&self) -> String {
-        let text: String = self
-            .rows
-            .iter()
-            .map(|(raw, score)| format!("{raw}={}\n", score.0))
-            .collect();
+        let text: String = self.rows.iter().map(|(raw, score)| format!("{raw}={}\n", score.0)).collect();
         sha256_hex(&text)
     }
 }
@@ -175,27 +152,14 @@ pub fn lint(claim: &TableClaim) -> Vec<Defect> {
             Some(_) => {}
         }
     }
-    defects.extend(
-        claim
-            .rows
-            .range(claim.raw_max.saturating_add(1)..)
-            .map(|(raw, _)| Defect::Beyond(*raw)),
-    );
+    defects.extend(claim.rows.range(claim.raw_max.saturating_add(1)..).map(|(raw, _)| Defect::Beyond(*raw)));
     for ((_, before), (raw, score)) in claim.rows.iter().zip(claim.rows.iter().skip(1)) {
-        let moves = if claim.falling {
-            score < before
-        } else {
-            score > before
-        };
+        let moves = if claim.falling { score < before } else { score > before };
         if !moves {
             defects.push(Defect::NotMonotone(*raw));
         }
     }
-    let (first, last) = if claim.falling {
-        (high, low)
-    } else {
-        (low, high)
-    };
+    let (first, last) = if claim.falling { (high, low) } else { (low, high) };
     for (raw, end) in [(0, first), (claim.raw_max, last)] {
         if claim.rows.get(&raw).is_some_and(|score| *score != end) {
             defects.push(Defect::EndNotReached(raw));
@@ -203,11 +167,7 @@ pub fn lint(claim: &TableClaim) -> Vec<Defect> {
     }
     for (raw, example) in &claim.examples {
         if let Some(table) = claim.rows.get(raw).filter(|score| *score != example) {
-            defects.push(Defect::Disagrees {
-                raw: *raw,
-                table: *table,
-                example: *example,
-            });
+            defects.push(Defect::Disagrees { raw: *raw, table: *table, example: *example });
         }
     }
     if claim.examples.is_empty() {
@@ -217,11 +177,7 @@ pub fn lint(claim: &TableClaim) -> Vec<Defect> {
         defects.push(Defect::NoSource);
     }
     let hash = claim.sha256();
-    if claim
-        .sha256
-        .as_ref()
-        .is_some_and(|recorded| *recorded != hash)
-    {
+    if claim.sha256.as_ref().is_some_and(|recorded| *recorded != hash) {
         defects.push(Defect::Hash(hash));
     }
     defects

@@ -18,10 +18,7 @@ mod score;
 
 pub use answers::{Form, Unreadable};
 pub use flags::{FlagReason, RedFlag};
-pub use instruments::{
-    Band, Direction, Formula, INSTRUMENTS, Instrument, InstrumentId, Item, Milli, Provenance,
-    ScoreCode,
-};
+pub use instruments::{Band, Direction, Formula, INSTRUMENTS, Instrument, InstrumentId, Item, Milli, Provenance, ScoreCode};
 pub use lint::{Defect, LISTED, Listed, TableClaim, lint};
 pub use observation::{ScoreWrite, score_identifier, withdraw};
 pub use score::{Score, Scored, Unscorable};
@@ -63,11 +60,7 @@ pub struct Assessment {
 ///
 /// # Errors
 /// [`InputError`] if it is no QuestionnaireResponse or has no id. Nothing else is an error: a response may be as broken as it likes.
-pub fn evaluate(
-    response: &Value,
-    questionnaire: Option<&Value>,
-    rules: &Rules,
-) -> Result<Vec<Assessment>, InputError> {
+pub fn evaluate(response: &Value, questionnaire: Option<&Value>, rules: &Rules) -> Result<Vec<Assessment>, InputError> {
     let id = id_of(response, "QuestionnaireResponse")?;
     let form = answers::Reader::new(response, questionnaire, rules);
     let found = INSTRUMENTS.iter().filter_map(|instrument| {

@@ -58,11 +58,7 @@ impl Assessment {
             (Score::Unscorable(_), None) => ScoreWrite::Nothing,
             (Score::Unscorable(why), Some(existing)) => withdraw(existing, &why.reason()),
             (Score::Scored(scored), None) => {
-                let status = if text(response, "status") == Some("amended") {
-                    "amended"
-                } else {
-                    "final"
-                };
+                let status = if text(response, "status") == Some("amended") { "amended" } else { "final" };
                 let mut observation = object();
                 put(&mut observation, "resourceType", Some(json!("Observation")));
                 self.fill(&mut observation, scored, response);
@@ -72,8 +68,7 @@ impl Assessment {
             (Score::Scored(scored), Some(existing)) => {
                 let mut observation = existing.clone();
                 self.fill(&mut observation, scored, response);
-                if observation == *existing && text(existing, "status") != Some("entered-in-error")
-                {
+                if observation == *existing && text(existing, "status") != Some("entered-in-error") {
                     return ScoreWrite::Nothing;
                 }
                 let same_value = observation.get("valueQuantity") == existing.get("valueQuantity");
@@ -84,11 +79,7 @@ impl Assessment {
                     _ => "corrected",
                 };
                 put(&mut observation, "status", Some(json!(status)));
-                if observation == *existing {
-                    ScoreWrite::Nothing
-                } else {
-                    ScoreWrite::Update(observation)
-                }
+                if observation == *existing { ScoreWrite::Nothing } else { ScoreWrite::Update(observation) }
             }
         }
     }
@@ -97,10 +88,7 @@ impl Assessment {
     fn fill(&self, observation: &mut Value, scored: &Scored, response: &Value) {
         let instrument = self.instrument;
         let own = json!({ "system": ids::SCORE_IDENTIFIER, "value": self.score_identifier() });
-        let others = list(observation, "identifier")
-            .iter()
-            .filter(|i| text(i, "system") != Some(ids::SCORE_IDENTIFIER))
-            .cloned();
+        let others = list(observation, "identifier").iter().filter(|i| text(i, "system") != Some(ids::SCORE_IDENTIFIER)).cloned();
         let identifiers: Vec<Value> = std::iter::once(own).chain(others).collect();
         put(observation, "identifier", Some(Value::Array(identifiers)));
         // A placeholder keeps the order of elements that FHIR's own examples have; the caller sets the status.
@@ -112,69 +100,25 @@ impl Assessment {
             put(
                 observation,
                 "category",
-                Some(
-                    json!([{ "coding": [{ "system": system, "code": "survey", "display": "Survey" }] }]),
-                ),
+                Some(json!([{ "coding": [{ "system": system, "code": "survey", "display": "Survey" }] }])),
             );
         }
         let code = &instrument.score;
         let coding = json!({ "system": code.system, "code": code.code, "display": code.display });
-        put(
-            observation,
-            "code",
-            Some(json!({ "coding": [coding], "text": format!("{} score", instrument.name) })),
-        );
-        put(
-            observation,
-            "subject",
-            copied_reference(
-                response,
-                "subject",
-                &["Patient", "Group", "Device", "Location"],
-            ),
-        );
-        put(
-            observation,
-            "encounter",
-            copied_reference(response, "encounter", &["Encounter"]),
-        );
-        let authored =
-            text(response, "authored").filter(|authored| When::parse(authored).is_some());
-        put(
-            observation,
-            "effectiveDateTime",
-            authored.map(|authored| json!(authored)),
-        );
+        put(observation, "code", Some(json!({ "coding": [coding], "text": format!("{} score", instrument.name) })));
+        put(observation, "subject", copied_reference(response, "subject", &["Patient", "Group", "Device", "Location"]));
+        put(observation, "encounter", copied_reference(response, "encounter", &["Encounter"]));
+        let authored = text(response, "authored").filter(|authored| When::parse(authored).is_some());
+        put(observation, "effectiveDateTime", authored.map(|authored| json!(authored)));
         if list(observation, "performer").is_empty() {
-            let source = copied_reference(
-                response,
-                "source",
-                &[
-                    "Patient",
-                    "Practitioner",
-                    "PractitionerRole",
-                    "RelatedPerson",
-                ],
-            );
-            put(
-                observation,
-                "performer",
-                source.map(|source| json!([source])),
-            );
+            let source = copied_reference(response, "source", &["Patient", "Practitioner", "PractitionerRole", "RelatedPerson"]);
+            put(observation, "performer", source.map(|source| json!([source])));
         }
         let quantity = json!({ "value": scored.value.to_json(), "unit": "score", "system": ids::UCUM, "code": "{score}" });
         put(observation, "valueQuantity", Some(quantity));
-        put(
-            observation,
-            "interpretation",
-            scored.band.map(|band| json!([{ "text": band.name }])),
-        );
+        put(observation, "interpretation", scored.band.map(|band| json!([{ "text": band.name }])));
         put_notes(observation, AUTHOR, &self.notes(scored));
-        put(
-            observation,
-            "derivedFrom",
-            Some(json!([{ "reference": format!("QuestionnaireResponse/{}", self.response_id) }])),
-        );
+        put(observation, "derivedFrom", Some(json!([{ "reference": format!("QuestionnaireResponse/{}", self.response_id) }])));
     }
 
     fn notes(&self, scored: &Scored) -> Vec<String> {
@@ -184,29 +128,16 @@ impl Assessment {
             Direction::HigherIsBetter => "higher is better",
         };
         let (Milli(low), Milli(high)) = instrument.range;
-        let mut first = format!(
-            "{}: {} to {}, {better}.",
-            instrument.name,
-            low / 1000,
-            high / 1000
-        );
+        let mut first = format!("{}: {} to {}, {better}.", instrument.name, low / 1000, high / 1000);
         if matches!(instrument.formula, super::Formula::Table(_)) {
-            first.push_str(&format!(
-                " Raw sum {}, converted by the published table.",
-                scored.raw
-            ));
+            first.push_str(&format!(" Raw sum {}, converted by the published table.", scored.raw));
         }
-        let mut notes = vec![
-            first,
-            format!("Missing answers: {}", instrument.missing_rule),
-        ];
+        let mut notes = vec![first, format!("Missing answers: {}", instrument.missing_rule)];
         if !instrument.provenance.bands.is_empty() {
             notes.push(format!("Bands: {}.", instrument.provenance.bands));
         }
         if let Some(stated) = self.stated_otherwise {
-            notes.push(format!(
-                "The form itself states {stated}; this score is computed from the answers."
-            ));
+            notes.push(format!("The form itself states {stated}; this score is computed from the answers."));
         }
         notes
     }

@@ -42,19 +42,16 @@ impl Unscorable {
     /// The reason in words, without any answer.
     #[must_use]
     pub fn reason(&self) -> String {
-        let numbers = |items: &mut dyn Iterator<Item = u8>| {
-            items.map(|n| n.to_string()).collect::<Vec<_>>().join(", ")
-        };
+        let numbers = |items: &mut dyn Iterator<Item = u8>| items.map(|n| n.to_string()).collect::<Vec<_>>().join(", ");
         match self {
             Self::Withdrawn => "the response is entered in error".to_owned(),
             Self::NotFinished => "the response is not completed".to_owned(),
             Self::Missing(items) => {
                 format!("no answer to item {}", numbers(&mut items.iter().copied()))
             }
-            Self::Unreadable(items) => format!(
-                "the answer to item {} cannot be read",
-                numbers(&mut items.iter().map(|(n, _)| *n))
-            ),
+            Self::Unreadable(items) => {
+                format!("the answer to item {} cannot be read", numbers(&mut items.iter().map(|(n, _)| *n)))
+            }
         }
     }
 }
@@ -87,11 +84,7 @@ pub(crate) fn score(response: &Value, sheet: &Sheet) -> Score {
         Formula::Table(table) => table.score(raw),
     };
     match value {
-        Some(value) if missing.is_empty() => Score::Scored(Scored {
-            raw,
-            value,
-            band: sheet.instrument.band(value),
-        }),
+        Some(value) if missing.is_empty() => Score::Scored(Scored { raw, value, band: sheet.instrument.band(value) }),
         _ => Score::Unscorable(Unscorable::Missing(missing)),
     }
 }

@@ -20,10 +20,9 @@ pub(crate) struct Wishes {
 
 pub(crate) fn wishes(consents: &[Value], patient_id: &str, today: NaiveDate) -> Wishes {
     let (mut none, mut sms_denied, mut sms_permitted) = (false, false, false);
-    let mine = consents.iter().filter(|c| {
-        text(c, "status") == Some("active")
-            && target_of(c, "patient") == Some(("Patient", patient_id))
-    });
+    let mine = consents
+        .iter()
+        .filter(|c| text(c, "status") == Some("active") && target_of(c, "patient") == Some(("Patient", patient_id)));
     for consent in mine {
         let Some(root) = consent.get("provision") else {
             continue;
@@ -32,12 +31,8 @@ pub(crate) fn wishes(consents: &[Value], patient_id: &str, today: NaiveDate) -> 
         while let Some(provision) = waiting.pop() {
             waiting.extend(list(provision, "provision"));
             let about = |code| {
-                let concepts = list(provision, "code")
-                    .iter()
-                    .chain(list(consent, "category"));
-                concepts
-                    .into_iter()
-                    .any(|concept| has_coding(concept, ids::CONSENT_CODES, code))
+                let concepts = list(provision, "code").iter().chain(list(consent, "category"));
+                concepts.into_iter().any(|concept| has_coding(concept, ids::CONSENT_CODES, code))
             };
             if !period_touches(provision.get("period"), today, today) {
                 continue;
@@ -53,8 +48,5 @@ pub(crate) fn wishes(consents: &[Value], patient_id: &str, today: NaiveDate) -> 
             }
         }
     }
-    Wishes {
-        none,
-        sms: sms_permitted && !sms_denied,
-    }
+    Wishes { none, sms: sms_permitted && !sms_denied }
 }

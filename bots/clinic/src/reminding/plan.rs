@@ -63,12 +63,7 @@ pub fn plan(input: &Input<'_>) -> Result<Plan, PlanError> {
     let Some((lead_minutes, wanted, identifier)) = next(input, task_id, due) else {
         return Ok(Plan::Nothing(Nothing::NoneLeft));
     };
-    let call = |reason| {
-        Ok(Plan::Call(Call {
-            at: wanted.max(input.now),
-            reason,
-        }))
-    };
+    let call = |reason| Ok(Plan::Call(Call { at: wanted.max(input.now), reason }));
     if adult.is_none() && !input.settings.adult_without_birth_date {
         return call(CallReason::AgeUnknown);
     }
@@ -85,24 +80,13 @@ pub fn plan(input: &Input<'_>) -> Result<Plan, PlanError> {
         return call(CallReason::NoCommonHour);
     };
     let why = why(lead_minutes, wanted, at, &zones, input.settings);
-    Ok(Plan::SendAt(Reminder {
-        at,
-        wanted,
-        lead_minutes,
-        identifier,
-        zones,
-        channel,
-        why,
-    }))
+    Ok(Plan::SendAt(Reminder { at, wanted, lead_minutes, identifier, zones, channel, why }))
 }
 
 /// What stands against any reminder, from Task and Patient alone.
 fn standing(input: &Input<'_>, patient_id: &str) -> Option<Nothing> {
     let (task, patient) = (input.task, input.patient);
-    if !task
-        .get("code")
-        .is_some_and(|code| has_coding(code, ids::SDC_TASK_CODES, "complete-questionnaire"))
-    {
+    if !task.get("code").is_some_and(|code| has_coding(code, ids::SDC_TASK_CODES, "complete-questionnaire")) {
         return Some(Nothing::NotASurvey);
     }
     match text(task, "status") {
@@ -122,21 +106,13 @@ fn standing(input: &Input<'_>, patient_id: &str) -> Option<Nothing> {
         Some(("Patient", _)) => return Some(Nothing::OtherPatient),
         Some(_) => return Some(Nothing::OwnedByStaff),
     }
-    let dead = patient.get("deceasedDateTime").is_some()
-        || patient
-            .get("deceasedBoolean")
-            .is_some_and(|d| d != &Value::Bool(false));
+    let dead =
+        patient.get("deceasedDateTime").is_some() || patient.get("deceasedBoolean").is_some_and(|d| d != &Value::Bool(false));
     if dead {
         return Some(Nothing::Deceased);
     }
-    let replaced = list(patient, "link")
-        .iter()
-        .any(|link| text(link, "type") == Some("replaced-by"));
-    if replaced
-        || patient
-            .get("active")
-            .is_some_and(|active| active != &Value::Bool(true))
-    {
+    let replaced = list(patient, "link").iter().any(|link| text(link, "type") == Some("replaced-by"));
+    if replaced || patient.get("active").is_some_and(|active| active != &Value::Bool(true)) {
         return Some(Nothing::RecordNotInUse);
     }
     None
@@ -161,14 +137,9 @@ fn adult(patient: &Value, today: NaiveDate) -> Option<bool> {
 }
 
 fn due(task: &Value) -> Option<When> {
-    let end = task
-        .get("restriction")
-        .and_then(|r| r.get("period"))
-        .and_then(|p| p.get("end"));
+    let end = task.get("restriction").and_then(|r| r.get("period")).and_then(|p| p.get("end"));
     let start = || task.get("executionPeriod").and_then(|p| p.get("start"));
-    end.or_else(start)
-        .and_then(Value::as_str)
-        .and_then(When::parse)
+    end.or_else(start).and_then(Value::as_str).and_then(When::parse)
 }
 
 /// A due day without a time is its first allowed hour, in the zone where that comes first; without zones, the day as UTC has it.
@@ -184,26 +155,17 @@ fn due_instant(due: When, zones: &[Tz], settings: &Settings) -> Option<DateTime<
 }
 
 /// The next reminder: lead, instant wanted, identifier.
-fn next(
-    input: &Input<'_>,
-    task_id: &str,
-    due: DateTime<Utc>,
-) -> Option<(u32, DateTime<Utc>, String)> {
-    let authored = text(input.task, "authoredOn")
-        .and_then(When::parse)
-        .and_then(|when| match when {
-            When::Instant(at) => Some(at),
-            When::Days(..) => None,
-        });
+fn next(input: &Input<'_>, task_id: &str, due: DateTime<Utc>) -> Option<(u32, DateTime<Utc>, String)> {
+    let authored = text(input.task, "authoredOn").and_then(When::parse).and_then(|when| match when {
+        When::Instant(at) => Some(at),
+        When::Days(..) => None,
+    });
     let mut leads = input.settings.leads_minutes.clone();
     leads.sort_unstable_by(|a, b| b.cmp(a));
     leads.dedup();
     let last = leads.last().copied()?;
     let wanted = |lead: u32| due.checked_sub_signed(TimeDelta::minutes(i64::from(lead)));
-    let mut all: Vec<(u32, DateTime<Utc>)> = leads
-        .into_iter()
-        .filter_map(|lead| Some((lead, wanted(lead)?)))
-        .collect();
+    let mut all: Vec<(u32, DateTime<Utc>)> = leads.into_iter().filter_map(|lead| Some((lead, wanted(lead)?))).collect();
     all.retain(|(lead, at)| *lead == last || authored.is_none_or(|authored| *at >= authored));
     let identifier = |lead: u32| format!("{task_id}:{lead}:{}", due.format("%Y%m%d"));
     let open = |(lead, at): &(u32, DateTime<Utc>)| {
@@ -212,10 +174,7 @@ fn next(
     };
     let past = all.iter().rev().find(|(_, at)| *at <= input.now);
     let late = TimeDelta::minutes(i64::from(input.settings.late_minutes));
-    if let Some(found) = past
-        .filter(|(_, at)| input.now - *at <= late)
-        .and_then(open)
-    {
+    if let Some(found) = past.filter(|(_, at)| input.now - *at <= late).and_then(open) {
         return Some(found);
     }
     all.iter().filter(|(_, at)| *at > input.now).find_map(open)
@@ -223,49 +182,28 @@ fn next(
 
 /// When to send what is wanted at an instant: then, if allowed; else some minutes after quiet hours end; and if that is past too (the host
 /// was down), as soon as it is allowed.
-fn sending(
-    input: &Input<'_>,
-    wanted: DateTime<Utc>,
-    zones: &[Tz],
-    identifier: &str,
-) -> Option<DateTime<Utc>> {
+fn sending(input: &Input<'_>, wanted: DateTime<Utc>, zones: &[Tz], identifier: &str) -> Option<DateTime<Utc>> {
     let at = spread(wanted, zones, input.settings, identifier)?;
-    if at > input.now {
-        Some(at)
-    } else {
-        spread(input.now, zones, input.settings, identifier)
-    }
+    if at > input.now { Some(at) } else { spread(input.now, zones, input.settings, identifier) }
 }
 
 /// The next allowed instant; if that is not the one wanted, later by a share of the spread that depends on the reminder only.
-fn spread(
-    wanted: DateTime<Utc>,
-    zones: &[Tz],
-    settings: &Settings,
-    identifier: &str,
-) -> Option<DateTime<Utc>> {
+fn spread(wanted: DateTime<Utc>, zones: &[Tz], settings: &Settings, identifier: &str) -> Option<DateTime<Utc>> {
     let at = next_allowed(wanted, zones, settings)?;
     if at == wanted {
         return Some(at);
     }
     let seconds = u64::from(settings.spread_minutes) * 60;
-    let offset = stable::hash(&[identifier])
-        .checked_rem(seconds)
-        .and_then(|s| i64::try_from(s).ok())
-        .unwrap_or(0);
+    let offset = stable::hash(&[identifier]).checked_rem(seconds).and_then(|s| i64::try_from(s).ok()).unwrap_or(0);
     // Where the common hours are shorter than the spread, a smaller share of it.
     let shares = (0..16).map(|half| at + TimeDelta::seconds(offset >> half));
-    shares
-        .into_iter()
-        .find(|later| super::is_allowed(*later, zones, settings))
-        .or(Some(at))
+    shares.into_iter().find(|later| super::is_allowed(*later, zones, settings)).or(Some(at))
 }
 
 fn channel(input: &Input<'_>, sms: bool, today: NaiveDate) -> Option<Channel> {
     let has = |system: &str| {
         list(input.patient, "telecom").iter().any(|contact| {
-            let in_use = text(contact, "use") != Some("old")
-                && period_touches(contact.get("period"), today, today);
+            let in_use = text(contact, "use") != Some("old") && period_touches(contact.get("period"), today, today);
             let number = text(contact, "value").is_some_and(|value| !value.trim().is_empty());
             text(contact, "system") == Some(system) && in_use && number
         })
@@ -278,13 +216,7 @@ fn channel(input: &Input<'_>, sms: bool, today: NaiveDate) -> Option<Channel> {
     input.settings.channels.iter().copied().find(usable)
 }
 
-fn why(
-    lead: u32,
-    wanted: DateTime<Utc>,
-    at: DateTime<Utc>,
-    zones: &Zones,
-    settings: &Settings,
-) -> String {
+fn why(lead: u32, wanted: DateTime<Utc>, at: DateTime<Utc>, zones: &Zones, settings: &Settings) -> String {
     let basis = match zones {
         Zones::Explicit(zone) => format!("time zone {} of the patient's record", zone.name()),
         _ => {
@@ -292,13 +224,6 @@ fn why(
             format!("every time zone of the address ({})", names.join(", "))
         }
     };
-    let moved = if at == wanted {
-        "as wanted"
-    } else {
-        "moved out of quiet hours or late"
-    };
-    format!(
-        "{lead} minutes before due, {moved}; allowed from {} to {} in {basis}.",
-        settings.first_hour, settings.end_hour
-    )
+    let moved = if at == wanted { "as wanted" } else { "moved out of quiet hours or late" };
+    format!("{lead} minutes before due, {moved}; allowed from {} to {} in {basis}.", settings.first_hour, settings.end_hour)
 }

@@ -24,54 +24,24 @@ pub fn request(
     let task_id = id_of(task, "Task")?;
     let patient = json!({ "reference": format!("Patient/{}", id_of(patient, "Patient")?) });
     let mut request = object();
-    put(
-        &mut request,
-        "resourceType",
-        Some(json!("CommunicationRequest")),
-    );
-    put(
-        &mut request,
-        "identifier",
-        Some(json!([{ "system": ids::REMINDER_IDENTIFIER, "value": reminder.identifier }])),
-    );
+    put(&mut request, "resourceType", Some(json!("CommunicationRequest")));
+    put(&mut request, "identifier", Some(json!([{ "system": ids::REMINDER_IDENTIFIER, "value": reminder.identifier }])));
     put(&mut request, "status", Some(json!("active")));
     let category = "http://terminology.hl7.org/CodeSystem/communication-category";
     put(
         &mut request,
         "category",
-        Some(
-            json!([{ "coding": [{ "system": category, "code": "reminder", "display": "Reminder" }] }]),
-        ),
+        Some(json!([{ "coding": [{ "system": category, "code": "reminder", "display": "Reminder" }] }])),
     );
     put(&mut request, "priority", Some(json!("routine")));
-    put(
-        &mut request,
-        "medium",
-        Some(json!([medium(reminder.channel).to_concept()])),
-    );
+    put(&mut request, "medium", Some(json!([medium(reminder.channel).to_concept()])));
     put(&mut request, "subject", Some(patient.clone()));
-    put(
-        &mut request,
-        "about",
-        Some(json!([{ "reference": format!("Task/{task_id}") }])),
-    );
-    put(
-        &mut request,
-        "payload",
-        Some(json!([{ "contentString": message(reminder.channel, settings) }])),
-    );
-    put(
-        &mut request,
-        "occurrenceDateTime",
-        Some(json!(instant(reminder.at))),
-    );
+    put(&mut request, "about", Some(json!([{ "reference": format!("Task/{task_id}") }])));
+    put(&mut request, "payload", Some(json!([{ "contentString": message(reminder.channel, settings) }])));
+    put(&mut request, "occurrenceDateTime", Some(json!(instant(reminder.at))));
     put(&mut request, "authoredOn", Some(json!(instant(now))));
     put(&mut request, "recipient", Some(json!([patient])));
-    put(
-        &mut request,
-        "note",
-        Some(json!([{ "authorString": "hob reminder", "text": reminder.why }])),
-    );
+    put(&mut request, "note", Some(json!([{ "authorString": "hob reminder", "text": reminder.why }])));
     Ok(request)
 }
 
@@ -109,56 +79,20 @@ pub fn call_identifier(task_id: &str) -> String {
 ///
 /// # Errors
 /// [`InputError`] if the survey Task has no id.
-pub fn call_task(
-    reason: CallReason,
-    task: &Value,
-    settings: &Settings,
-    now: DateTime<Utc>,
-) -> Result<Value, InputError> {
+pub fn call_task(reason: CallReason, task: &Value, settings: &Settings, now: DateTime<Utc>) -> Result<Value, InputError> {
     let task_id = id_of(task, "Task")?;
     let mut call = object();
     put(&mut call, "resourceType", Some(json!("Task")));
-    put(
-        &mut call,
-        "identifier",
-        Some(json!([{ "system": ids::CALL_IDENTIFIER, "value": call_identifier(task_id) }])),
-    );
+    put(&mut call, "identifier", Some(json!([{ "system": ids::CALL_IDENTIFIER, "value": call_identifier(task_id) }])));
     put(&mut call, "status", Some(json!("ready")));
     put(&mut call, "intent", Some(json!("order")));
     put(&mut call, "priority", Some(json!("routine")));
-    put(
-        &mut call,
-        "code",
-        Some(Coding::new(ids::TASK_CODES, "call-patient", "Call the patient").to_concept()),
-    );
-    put(
-        &mut call,
-        "description",
-        Some(json!(format!(
-            "Call about a survey that is due: {}.",
-            reason.words()
-        ))),
-    );
-    put(
-        &mut call,
-        "focus",
-        Some(json!({ "reference": format!("Task/{task_id}") })),
-    );
+    put(&mut call, "code", Some(Coding::new(ids::TASK_CODES, "call-patient", "Call the patient").to_concept()));
+    put(&mut call, "description", Some(json!(format!("Call about a survey that is due: {}.", reason.words()))));
+    put(&mut call, "focus", Some(json!({ "reference": format!("Task/{task_id}") })));
     put(&mut call, "for", copied_reference(task, "for", &[]));
     put(&mut call, "authoredOn", Some(json!(instant(now))));
-    put(
-        &mut call,
-        "performerType",
-        Some(json!([settings.call.performer_type.to_concept()])),
-    );
-    put(
-        &mut call,
-        "owner",
-        settings
-            .call
-            .owner
-            .as_ref()
-            .map(|owner| json!({ "reference": owner })),
-    );
+    put(&mut call, "performerType", Some(json!([settings.call.performer_type.to_concept()])));
+    put(&mut call, "owner", settings.call.owner.as_ref().map(|owner| json!({ "reference": owner })));
     Ok(call)
 }

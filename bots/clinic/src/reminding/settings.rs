@@ -66,9 +66,7 @@ impl Default for Settings {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SettingsError {
     /// Outside what the law allows, or empty.
-    #[error(
-        "first_hour and end_hour must lie within 8 and 21 (47 CFR 64.1200(c)(1)), the first below the second"
-    )]
+    #[error("first_hour and end_hour must lie within 8 and 21 (47 CFR 64.1200(c)(1)), the first below the second")]
     Hours,
     /// Nothing to remind at.
     #[error("leads_minutes is empty: name at least one lead, 0 for the due time itself")]

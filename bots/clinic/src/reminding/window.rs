@@ -38,20 +38,14 @@ impl Zones {
 /// extension or all zones of its state. One address that tells nothing makes it unknown. A name that is not in the database counts as absent.
 #[must_use]
 pub fn zones(patient: &Value, on: NaiveDate) -> Zones {
-    let named = |element: &Value| -> Option<Tz> {
-        text(extension(element, ids::TIMEZONE)?, "valueCode")?
-            .parse()
-            .ok()
-    };
+    let named = |element: &Value| -> Option<Tz> { text(extension(element, ids::TIMEZONE)?, "valueCode")?.parse().ok() };
     if let Some(zone) = named(patient) {
         return Zones::Explicit(zone);
     }
     let mut all: Vec<Tz> = Vec::new();
     for address in current_addresses(patient, on, on) {
         let at_home = text(address, "country").is_none_or(is_us);
-        let state = text(address, "state")
-            .and_then(state_named)
-            .filter(|_| at_home);
+        let state = text(address, "state").and_then(state_named).filter(|_| at_home);
         match (named(address), state) {
             (Some(zone), _) => all.push(zone),
             (None, Some(state)) => all.extend(state.zones),
@@ -60,11 +54,7 @@ pub fn zones(patient: &Value, on: NaiveDate) -> Zones {
     }
     all.sort_by_key(|zone| zone.name());
     all.dedup();
-    if all.is_empty() {
-        Zones::Unknown
-    } else {
-        Zones::OfAddresses(all)
-    }
+    if all.is_empty() { Zones::Unknown } else { Zones::OfAddresses(all) }
 }
 
 /// Whether a message may be sent at this instant: it is no quiet hour in any of the zones. Never, if there are none.
@@ -75,11 +65,7 @@ pub fn is_allowed(at: DateTime<Utc>, zones: &[Tz], settings: &Settings) -> bool 
 
 /// The first allowed instant at or after this one; none if the zones share no allowed hour within a fortnight.
 #[must_use]
-pub fn next_allowed(
-    from: DateTime<Utc>,
-    zones: &[Tz],
-    settings: &Settings,
-) -> Option<DateTime<Utc>> {
+pub fn next_allowed(from: DateTime<Utc>, zones: &[Tz], settings: &Settings) -> Option<DateTime<Utc>> {
     let limit = from.checked_add_days(Days::new(14))?;
     let mut at = from;
     while at <= limit {
@@ -87,11 +73,7 @@ pub fn next_allowed(
             return Some(at);
         }
         // The latest opening of the zones that are closed: no earlier instant is open in all. Always later than `at`, so this ends.
-        at = zones
-            .iter()
-            .filter(|zone| !is_open(at, **zone, settings))
-            .filter_map(|zone| opening(at, *zone, settings))
-            .max()?;
+        at = zones.iter().filter(|zone| !is_open(at, **zone, settings)).filter_map(|zone| opening(at, *zone, settings)).max()?;
     }
     None
 }
@@ -103,14 +85,7 @@ fn is_open(at: DateTime<Utc>, zone: Tz, settings: &Settings) -> bool {
 /// The next time that a zone opens, strictly after an instant at which it is closed.
 fn opening(at: DateTime<Utc>, zone: Tz, settings: &Settings) -> Option<DateTime<Utc>> {
     let today = at.with_timezone(&zone).date_naive();
-    (0..4).find_map(|day| {
-        local(
-            today.checked_add_days(Days::new(day))?,
-            settings.first_hour,
-            zone,
-        )
-        .filter(|opens| *opens > at)
-    })
+    (0..4).find_map(|day| local(today.checked_add_days(Days::new(day))?, settings.first_hour, zone).filter(|opens| *opens > at))
 }
 
 /// The instant at which a zone's clock first shows this hour on this day, or, if it skips it, the first quarter after that it does show.

@@ -49,44 +49,30 @@ pub struct Candidates<'a> {
 pub fn decide(input: &Input<'_>) -> Result<Decision, InputError> {
     let task_id = id_of(input.task, "Task")?;
     let status = text(input.task, "status");
-    if is_red_flag(input.task)
-        && matches!(status, Some("draft" | "requested" | "received" | "ready"))
-    {
+    if is_red_flag(input.task) && matches!(status, Some("draft" | "requested" | "received" | "ready")) {
         // Also with an owner: the writes see to it that it stays on the route.
         return Ok(Decision::Crisis);
     }
-    if input
-        .task
-        .get("owner")
-        .is_some_and(|owner| !owner.is_null())
-    {
+    if input.task.get("owner").is_some_and(|owner| !owner.is_null()) {
         return Ok(Decision::NotRouted(NotRouted::Owned));
     }
     if status != Some("ready") {
         return Ok(Decision::NotRouted(NotRouted::NotReady));
     }
     let code = input.task.get("code").unwrap_or(&Value::Null);
-    if has_coding(code, ids::TASK_CODES, "escalation")
-        || has_coding(code, ids::TASK_CODES, "call-patient")
-    {
+    if has_coding(code, ids::TASK_CODES, "escalation") || has_coding(code, ids::TASK_CODES, "call-patient") {
         return Ok(Decision::NotRouted(NotRouted::ForOperations));
     }
     let performers = list(input.task, "performerType");
     if performers.is_empty() && has_coding(code, ids::SDC_TASK_CODES, "complete-questionnaire") {
         return Ok(Decision::NotRouted(NotRouted::ForPatient));
     }
-    let activity = input
-        .rules
-        .activities
-        .iter()
-        .find(|activity| activity.code.is_in(code));
+    let activity = input.rules.activities.iter().find(|activity| activity.code.is_in(code));
     let may = |rule: &&RoleRule| {
         let asked = performers.is_empty() || performers.iter().any(|p| rule.role.is_in(p));
         // A Task that asks for nobody in particular needs a rule on its code.
         let allowed = activity.map_or(!performers.is_empty(), |a| {
-            a.roles
-                .iter()
-                .any(|role| role.system == rule.role.system && role.code == rule.role.code)
+            a.roles.iter().any(|role| role.system == rule.role.system && role.code == rule.role.code)
         });
         asked && allowed
     };
@@ -98,9 +84,7 @@ pub fn decide(input: &Input<'_>) -> Result<Decision, InputError> {
     let specialties = activity.map_or(&[][..], |a| a.specialties.as_slice());
     let decided = days(input, ALL_STATES).and_then(|anywhere| {
         let state = state_of(input, anywhere.work);
-        let days = state
-            .as_ref()
-            .map_or(Ok(anywhere), |state| days(input, state.zones))?;
+        let days = state.as_ref().map_or(Ok(anywhere), |state| days(input, state.zones))?;
         Ok(choose(input, task_id, &rules, specialties, days, state))
     });
     Ok(decided.unwrap_or_else(Decision::Nobody))
@@ -123,41 +107,23 @@ fn days(input: &Input<'_>, zones: &[Tz]) -> Result<Days, NobodyWhy> {
         When::Days(first, last) => (first, last),
         When::Instant(at) => {
             let dates = || zones.iter().map(|zone| at.with_timezone(zone).date_naive());
-            (
-                dates().min().unwrap_or(when.first_day()),
-                dates().max().unwrap_or(when.last_day()),
-            )
+            (dates().min().unwrap_or(when.first_day()), dates().max().unwrap_or(when.last_day()))
         }
     };
     let today = span(When::Instant(input.now));
     let period = input.task.get("restriction").and_then(|r| r.get("period"));
     let bound = |key| match period.and_then(|p| p.get(key)) {
         None => Ok(None),
-        Some(bound) => bound
-            .as_str()
-            .and_then(When::parse)
-            .map(|when| Some(span(when)))
-            .ok_or(NobodyWhy::Window),
+        Some(bound) => bound.as_str().and_then(When::parse).map(|when| Some(span(when))).ok_or(NobodyWhy::Window),
     };
     let first = bound("start")?.map_or(today.0, |(start, _)| start.max(today.0));
-    let last = bound("end")?
-        .map_or(first, |(_, end)| end)
-        .max(if first > today.0 { first } else { today.1 });
-    Ok(Days {
-        work: (first, last),
-        today,
-    })
+    let last = bound("end")?.map_or(first, |(_, end)| end).max(if first > today.0 { first } else { today.1 });
+    Ok(Days { work: (first, last), today })
 }
 
 /// The patient's state, or what is known instead.
-fn state_of(
-    input: &Input<'_>,
-    (first, last): (NaiveDate, NaiveDate),
-) -> Result<&'static State, NobodyWhy> {
-    let patient = input
-        .patient
-        .filter(|p| text(p, "resourceType") == Some("Patient"))
-        .ok_or(NobodyWhy::NoPatient)?;
+fn state_of(input: &Input<'_>, (first, last): (NaiveDate, NaiveDate)) -> Result<&'static State, NobodyWhy> {
+    let patient = input.patient.filter(|p| text(p, "resourceType") == Some("Patient")).ok_or(NobodyWhy::NoPatient)?;
     // A Patient that is not the one the Task is for tells nothing about where the work is.
     if target_of(input.task, "for") != text(patient, "id").map(|id| ("Patient", id)) {
         return Err(NobodyWhy::NoPatient);
@@ -187,31 +153,16 @@ fn choose(
     days: Days,
     state: Result<&'static State, NobodyWhy>,
 ) -> Decision {
-    let people: BTreeMap<&str, &Value> = input
-        .candidates
-        .practitioners
-        .iter()
-        .filter_map(|p| Some((id_of(p, "Practitioner").ok()?, p)))
-        .collect();
+    let people: BTreeMap<&str, &Value> =
+        input.candidates.practitioners.iter().filter_map(|p| Some((id_of(p, "Practitioner").ok()?, p))).collect();
     let mut eligible: Vec<Eligible<'_>> = Vec::new();
     let mut failed: BTreeMap<Ineligible, u32> = BTreeMap::new();
     let mut needs_place = None;
     for role in input.candidates.roles {
         let mut furthest = Ineligible::Role;
         let mut passed = None;
-        for rule in rules
-            .iter()
-            .filter(|rule| list(role, "code").iter().any(|code| rule.role.is_in(code)))
-        {
-            match judge(
-                input,
-                rule,
-                specialties,
-                role,
-                &people,
-                days,
-                state.as_ref(),
-            ) {
+        for rule in rules.iter().filter(|rule| list(role, "code").iter().any(|code| rule.role.is_in(code))) {
+            match judge(input, rule, specialties, role, &people, days, state.as_ref()) {
                 Ok(found) => {
                     passed = Some(found);
                     break;
@@ -225,25 +176,10 @@ fn choose(
             None => *failed.entry(furthest).or_default() += 1,
         }
     }
-    let load = |e: &Eligible<'_>| {
-        input
-            .candidates
-            .load
-            .get(e.practitioner)
-            .copied()
-            .unwrap_or(0)
-    };
+    let load = |e: &Eligible<'_>| input.candidates.load.get(e.practitioner).copied().unwrap_or(0);
     let best = eligible.iter().min_by(|a, b| {
-        let key = |e: &Eligible<'_>| {
-            (
-                e.rule.rank,
-                load(e),
-                stable::hash(&[task_id, e.practitioner]),
-            )
-        };
-        key(a)
-            .cmp(&key(b))
-            .then_with(|| a.practitioner.cmp(b.practitioner))
+        let key = |e: &Eligible<'_>| (e.rule.rank, load(e), stable::hash(&[task_id, e.practitioner]));
+        key(a).cmp(&key(b)).then_with(|| a.practitioner.cmp(b.practitioner))
     });
     let mut ids: Vec<&str> = eligible.iter().map(|e| e.practitioner).collect();
     ids.sort_unstable();
@@ -251,12 +187,7 @@ fn choose(
     match (best, needs_place) {
         (Some(best), _) => Decision::Assign(Assignment {
             practitioner: best.practitioner.to_owned(),
-            role: best
-                .rule
-                .role
-                .display
-                .clone()
-                .unwrap_or_else(|| best.rule.role.code.clone()),
+            role: best.rule.role.display.clone().unwrap_or_else(|| best.rule.role.code.clone()),
             licence: best.licence.map(str::to_owned),
             state: best.licence.and(state.ok()).map(|s| s.code),
             eligible: ids.len(),
@@ -278,52 +209,28 @@ fn judge<'a>(
     state: Result<&&'static State, &NobodyWhy>,
 ) -> Result<Eligible<'a>, Option<Ineligible>> {
     let (first, last) = days.work;
-    let covered = specialties.is_empty()
-        || list(role, "specialty")
-            .iter()
-            .any(|s| specialties.iter().any(|wanted| wanted.is_in(s)));
+    let covered =
+        specialties.is_empty() || list(role, "specialty").iter().any(|s| specialties.iter().any(|wanted| wanted.is_in(s)));
     if !covered {
         return Err(Some(Ineligible::Specialty));
     }
     let named = target_of(role, "practitioner").filter(|(kind, _)| *kind == "Practitioner");
-    let (id, practitioner) = named
-        .and_then(|(_, id)| people.get_key_value(id))
-        .ok_or(Some(Ineligible::NoPractitioner))?;
-    let active = |resource: &Value| {
-        resource
-            .get("active")
-            .is_none_or(|a| a == &Value::Bool(true))
-    };
+    let (id, practitioner) = named.and_then(|(_, id)| people.get_key_value(id)).ok_or(Some(Ineligible::NoPractitioner))?;
+    let active = |resource: &Value| resource.get("active").is_none_or(|a| a == &Value::Bool(true));
     if !active(role) || !active(practitioner) || !period_covers(role.get("period"), first, last) {
         return Err(Some(Ineligible::Inactive));
     }
-    if input
-        .rules
-        .barred
-        .iter()
-        .any(|barred| crate::fhir::target(barred) == Some(("Practitioner", id)) || barred == id)
-    {
+    if input.rules.barred.iter().any(|barred| crate::fhir::target(barred) == Some(("Practitioner", id)) || barred == id) {
         return Err(Some(Ineligible::Barred));
     }
-    if list(role, "notAvailable")
-        .iter()
-        .any(|away| period_touches(away.get("during"), days.today.0, days.today.1))
-    {
+    if list(role, "notAvailable").iter().any(|away| period_touches(away.get("during"), days.today.0, days.today.1)) {
         return Err(Some(Ineligible::Away));
     }
     let licence = if rule.licences.is_empty() {
         None
     } else {
         let state = state.map_err(|_| None)?;
-        Some(
-            licensed(practitioner, &rule.licences, state.code, days.work)
-                .map_err(Some)?
-                .1,
-        )
+        Some(licensed(practitioner, &rule.licences, state.code, days.work).map_err(Some)?.1)
     };
-    Ok(Eligible {
-        rule,
-        practitioner: id,
-        licence,
-    })
+    Ok(Eligible { rule, practitioner: id, licence })
 }

@@ -14,14 +14,7 @@ use chrono::NaiveDate;
 use serde_json::Value;
 
 /// Statuses that stand against the person, not only against the record. Plan-Net's own is `revoked`; the others are what boards call it.
-const AGAINST: [&str; 6] = [
-    "revoked",
-    "suspended",
-    "restricted",
-    "probation",
-    "surrendered",
-    "encumbered",
-];
+const AGAINST: [&str; 6] = ["revoked", "suspended", "restricted", "probation", "surrendered", "encumbered"];
 
 /// The licence that makes the person eligible, as (system, code), or the reason that comes closest to one.
 pub(crate) fn licensed<'a>(
@@ -38,19 +31,13 @@ pub(crate) fn licensed<'a>(
         if !kinds.iter().any(|kind| kind.is_in(code)) {
             continue;
         }
-        let records: Vec<&Value> = list(qualification, "extension")
-            .iter()
-            .filter(|e| text(e, "url") == Some(ids::PLAN_NET_QUALIFICATION))
-            .collect();
+        let records: Vec<&Value> =
+            list(qualification, "extension").iter().filter(|e| text(e, "url") == Some(ids::PLAN_NET_QUALIFICATION)).collect();
         for record in records {
-            let here = list(record, "extension")
-                .iter()
-                .filter(|e| text(e, "url") == Some("whereValid"));
+            let here = list(record, "extension").iter().filter(|e| text(e, "url") == Some("whereValid"));
             let mut here = here.filter_map(|e| e.get("valueCodeableConcept"));
             if !here.any(|place| {
-                codings(place).any(|(system, code)| {
-                    is_usps(system) && state_named(code).is_some_and(|s| s.code == state)
-                })
+                codings(place).any(|(system, code)| is_usps(system) && state_named(code).is_some_and(|s| s.code == state))
             }) {
                 closest = closest.max(Ineligible::NotInState);
                 continue;
@@ -71,11 +58,8 @@ pub(crate) fn licensed<'a>(
             } else if !period_covers(period, first, last) {
                 closest = closest.max(Ineligible::LicenceNotOverWindow);
             } else if valid.is_none() {
-                valid = codings(code).find(|(system, code)| {
-                    kinds
-                        .iter()
-                        .any(|k| k.system.split('|').next() == Some(*system) && k.code == *code)
-                });
+                valid = codings(code)
+                    .find(|(system, code)| kinds.iter().any(|k| k.system.split('|').next() == Some(*system) && k.code == *code));
             }
         }
     }

@@ -57,10 +57,7 @@ impl Rules {
         let source = "starter set of 2026-11; the clinic confirms it against its states' law";
         let role = |code: &str, display: &str, licences: &[(&str, &str)], rank| RoleRule {
             role: Coding::new(ids::SNOMED, code, display),
-            licences: licences
-                .iter()
-                .map(|(code, display)| Coding::new(ids::V2_0360, code, display))
-                .collect(),
+            licences: licences.iter().map(|(code, display)| Coding::new(ids::V2_0360, code, display)).collect(),
             rank,
             source: source.to_owned(),
         };
@@ -68,30 +65,10 @@ impl Rules {
             roles: vec![
                 role("1251542004", "Medical billing", &[], 10),
                 role("768820003", "Care coordinator", &[], 10),
-                role(
-                    "224535009",
-                    "Registered nurse",
-                    &[("RN", "Registered Nurse")],
-                    20,
-                ),
-                role(
-                    "449161006",
-                    "Physician assistant",
-                    &[("PA", "Physician Assistant")],
-                    30,
-                ),
-                role(
-                    "224571005",
-                    "Nurse practitioner",
-                    &[("NP", "Nurse Practitioner")],
-                    30,
-                ),
-                role(
-                    "158965000",
-                    "Doctor",
-                    &[("MD", "Doctor of Medicine"), ("DO", "Doctor of Osteopathy")],
-                    40,
-                ),
+                role("224535009", "Registered nurse", &[("RN", "Registered Nurse")], 20),
+                role("449161006", "Physician assistant", &[("PA", "Physician Assistant")], 30),
+                role("224571005", "Nurse practitioner", &[("NP", "Nurse Practitioner")], 30),
+                role("158965000", "Doctor", &[("MD", "Doctor of Medicine"), ("DO", "Doctor of Osteopathy")], 40),
             ],
             ..Self::default()
         }

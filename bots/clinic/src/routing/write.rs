@@ -5,9 +5,7 @@
 
 use super::decision::{Assignment, Decision, NobodyWhy};
 use super::rules::Rules;
-use crate::fhir::{
-    InputError, copied_reference, id_of, instant, list, object, put, put_notes, text,
-};
+use crate::fhir::{InputError, copied_reference, id_of, instant, list, object, put, put_notes, text};
 use crate::ids;
 use crate::place::Whereabouts;
 use chrono::{DateTime, Utc};
@@ -35,23 +33,14 @@ pub fn escalation_identifier(task_id: &str) -> String {
 ///
 /// # Errors
 /// [`InputError`] if it is no Task or has no id.
-pub fn writes(
-    decision: &Decision,
-    task: &Value,
-    rules: &Rules,
-    now: DateTime<Utc>,
-) -> Result<Writes, InputError> {
+pub fn writes(decision: &Decision, task: &Value, rules: &Rules, now: DateTime<Utc>) -> Result<Writes, InputError> {
     let id = id_of(task, "Task")?;
     let mut changed = task.clone();
     let mut escalation = None;
     match decision {
         Decision::NotRouted(_) => return Ok(Writes::default()),
         Decision::Assign(assignment) => {
-            put(
-                &mut changed,
-                "owner",
-                Some(json!({ "reference": format!("Practitioner/{}", assignment.practitioner) })),
-            );
+            put(&mut changed, "owner", Some(json!({ "reference": format!("Practitioner/{}", assignment.practitioner) })));
             business_status(&mut changed, "assigned", "Assigned");
             // A reason for standing still is not true any more.
             put(&mut changed, "statusReason", None);
@@ -68,25 +57,15 @@ pub fn writes(
             let route = &rules.crisis;
             let performers = list(task, "performerType");
             if !performers.iter().any(|p| route.performer_type.is_in(p)) {
-                let all: Vec<Value> = performers
-                    .iter()
-                    .cloned()
-                    .chain(std::iter::once(route.performer_type.to_concept()))
-                    .collect();
+                let all: Vec<Value> =
+                    performers.iter().cloned().chain(std::iter::once(route.performer_type.to_concept())).collect();
                 put(&mut changed, "performerType", Some(Value::Array(all)));
             }
             if text(task, "priority") != Some("stat") {
                 put(&mut changed, "priority", Some(json!("stat")));
             }
             if task.get("owner").is_none_or(Value::is_null) {
-                put(
-                    &mut changed,
-                    "owner",
-                    route
-                        .owner
-                        .as_ref()
-                        .map(|owner| json!({ "reference": owner })),
-                );
+                put(&mut changed, "owner", route.owner.as_ref().map(|owner| json!({ "reference": owner })));
             }
             // What the crisis team set says more than this does.
             if task.get("businessStatus").is_none() {
@@ -96,38 +75,23 @@ pub fn writes(
             put_notes(&mut changed, AUTHOR, &[note.to_owned()]);
         }
     }
-    Ok(Writes {
-        task: (changed != *task).then_some(changed),
-        escalation,
-    })
+    Ok(Writes { task: (changed != *task).then_some(changed), escalation })
 }
 
 fn business_status(task: &mut Value, code: &str, display: &str) {
     let coding = json!({ "system": ids::BUSINESS_STATUS_CODES, "code": code, "display": display });
-    put(
-        task,
-        "businessStatus",
-        Some(json!({ "coding": [coding], "text": display })),
-    );
+    put(task, "businessStatus", Some(json!({ "coding": [coding], "text": display })));
 }
 
 fn why_assigned(assignment: &Assignment) -> String {
-    let Assignment {
-        role,
-        licence,
-        state,
-        eligible,
-        ..
-    } = assignment;
+    let Assignment { role, licence, state, eligible, .. } = assignment;
     let licence = match (licence, state) {
         (Some(licence), Some(state)) => {
             format!("licence {licence} valid in {state} over the time of the work")
         }
         _ => "the role needs no licence by the clinic's rule".to_owned(),
     };
-    format!(
-        "Assigned: role {role} covers the task; {licence}; first of {eligible} eligible by role, load and a stable order."
-    )
+    format!("Assigned: role {role} covers the task; {licence}; first of {eligible} eligible by role, load and a stable order.")
 }
 
 fn why_nobody(why: &NobodyWhy) -> String {
@@ -152,8 +116,7 @@ fn why_nobody(why: &NobodyWhy) -> String {
 fn escalate(task: &Value, id: &str, why: &str, rules: &Rules, now: DateTime<Utc>) -> Value {
     let mut escalation = object();
     put(&mut escalation, "resourceType", Some(json!("Task")));
-    let identifier =
-        json!([{ "system": ids::ESCALATION_IDENTIFIER, "value": escalation_identifier(id) }]);
+    let identifier = json!([{ "system": ids::ESCALATION_IDENTIFIER, "value": escalation_identifier(id) }]);
     put(&mut escalation, "identifier", Some(identifier));
     put(&mut escalation, "status", Some(json!("ready")));
     put(&mut escalation, "intent", Some(json!("order")));
@@ -165,32 +128,12 @@ fn escalate(task: &Value, id: &str, why: &str, rules: &Rules, now: DateTime<Utc>
     };
     put(&mut escalation, "priority", Some(json!(priority)));
     let coding = json!({ "system": ids::TASK_CODES, "code": "escalation", "display": "Find somebody for a task" });
-    put(
-        &mut escalation,
-        "code",
-        Some(json!({ "coding": [coding], "text": "Find somebody for a task" })),
-    );
+    put(&mut escalation, "code", Some(json!({ "coding": [coding], "text": "Find somebody for a task" })));
     put(&mut escalation, "description", Some(json!(why)));
-    put(
-        &mut escalation,
-        "focus",
-        Some(json!({ "reference": format!("Task/{id}") })),
-    );
+    put(&mut escalation, "focus", Some(json!({ "reference": format!("Task/{id}") })));
     put(&mut escalation, "for", copied_reference(task, "for", &[]));
     put(&mut escalation, "authoredOn", Some(json!(instant(now))));
-    put(
-        &mut escalation,
-        "performerType",
-        Some(json!([rules.escalation.performer_type.to_concept()])),
-    );
-    put(
-        &mut escalation,
-        "owner",
-        rules
-            .escalation
-            .owner
-            .as_ref()
-            .map(|owner| json!({ "reference": owner })),
-    );
+    put(&mut escalation, "performerType", Some(json!([rules.escalation.performer_type.to_concept()])));
+    put(&mut escalation, "owner", rules.escalation.owner.as_ref().map(|owner| json!({ "reference": owner })));
     escalation
 }

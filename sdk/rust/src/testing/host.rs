@@ -1,11 +1,17 @@
 //! The world as a host.
 
+use std::time::SystemTime;
+
 use serde_json::{Value, json};
 
-use super::{Staged, Timer, World, fhir_error, reference_of, refused, search};
+use super::{NOON, Staged, Timer, World, fhir_error, reference_of, refused, search};
 use crate::{Created, FhirError, Host, Message, Page, Refused};
 
 impl Host for World {
+    fn now(&self) -> SystemTime {
+        self.now.unwrap_or(SystemTime::UNIX_EPOCH + NOON)
+    }
+
     fn read(&self, reference: &str) -> Result<Value, FhirError> {
         let inner = self.inner.borrow();
         match inner.store.get(reference).and_then(|versions| versions.last()) {
