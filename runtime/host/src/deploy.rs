@@ -147,7 +147,7 @@ fn proved(entry: &SourceEntry, manifest: &Manifest) -> Result<(), DeployError> {
 }
 
 /// The deployment's settings over the manifest's defaults.
-fn checked(manifest: &Manifest, mut given: Map<String, Value>) -> Result<BTreeMap<String, Value>, DeployError> {
+pub(crate) fn checked(manifest: &Manifest, mut given: Map<String, Value>) -> Result<BTreeMap<String, Value>, DeployError> {
     let wrong = |name: &str, why| DeployError::Setting { name: name.to_owned(), why };
     let mut settings = BTreeMap::new();
     for (name, spec) in &manifest.settings {

@@ -13,6 +13,7 @@ mod deploy;
 mod host;
 mod inflight;
 mod keyed;
+pub mod local;
 mod resolve;
 mod run;
 mod secrets;

@@ -4,5 +4,5 @@ pub(crate) mod attempt;
 pub(crate) mod commit;
 pub(crate) mod driver;
 mod fences;
-mod reads;
+pub(crate) mod reads;
 mod references;
