@@ -40,7 +40,7 @@ pub(crate) struct SourceRow {
     pub(crate) endpoint: String,
 }
 
-/// A line of `source check`: a step while it runs, the result at its end.
+/// A line of `source check`: a step while it runs, the result at its end. A failure has the shape of every error.
 #[derive(Debug, Deserialize)]
 #[serde(untagged)]
 pub(crate) enum CheckLine {
@@ -53,7 +53,7 @@ pub(crate) enum CheckLine {
         step: String,
         ok: bool,
         #[serde(default)]
-        detail: String,
+        detail: Option<String>,
     },
 }
 
@@ -99,6 +99,7 @@ pub(crate) struct Changes {
 pub(crate) struct Invoked {
     pub(crate) run: RunId,
     pub(crate) state: RunState,
+    pub(crate) failure: Option<Reason>,
     pub(crate) result: Option<Body>,
 }
 

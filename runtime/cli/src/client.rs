@@ -251,8 +251,14 @@ pub(crate) fn unanswerable(what: &str) -> CliError {
     CliError::new(exit_code::PROTOCOL, "answer-unknown", format!("the answer cannot be used: {what}"), help)
 }
 
+/// The error that a body tells, as docs/admin-api.md has it.
+pub(crate) fn told(body: &Value) -> Option<CliError> {
+    let text = |key: &str| body.get("error")?.get(key)?.as_str();
+    let help = text("help").filter(|help| !help.is_empty()).unwrap_or("see the host's log");
+    Some(CliError::new(exit_code::FAILURE, text("code")?, text("message")?, help))
+}
+
 fn refused(status: StatusCode, body: &Value, place: &str) -> CliError {
-    let text = |key: &str| body["error"][key].as_str().map(str::to_owned);
     let exit = match status.as_u16() {
         401 | 403 => exit_code::DENIED,
         404 => exit_code::NOT_FOUND,
@@ -264,16 +270,13 @@ fn refused(status: StatusCode, body: &Value, place: &str) -> CliError {
             "give the token that `admin-token` in the host's hob.toml names, by HOB_ADMIN_TOKEN, --token-env or --token-file";
         return CliError::new(exit, "denied", "the host refused the admin token", help).at(place);
     }
-    match (text("code"), text("message")) {
-        (Some(code), Some(message)) => {
-            let help = text("help").filter(|help| !help.is_empty()).unwrap_or_else(|| "see the host's log".to_owned());
-            CliError::new(exit, &code, message, help).at(place)
-        }
-        _ if status.is_server_error() => {
+    match told(body) {
+        Some(error) => CliError { exit, ..error }.at(place),
+        None if status.is_server_error() => {
             let help = "see the host's log; `hob status` says whether it is ready";
             CliError::new(exit_code::UNAVAILABLE, "host-failed", format!("the host answered {status}"), help).at(place)
         }
-        _ => CliError { message: format!("the answer {status} is not one of Hob's admin API"), ..not_ours(place) },
+        None => CliError { message: format!("the answer {status} is not one of Hob's admin API"), ..not_ours(place) },
     }
 }
 

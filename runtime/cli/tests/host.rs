@@ -138,9 +138,15 @@ fn source_check() {
         ("POST /v1/tenants/default/sources/bad/check", 200, &bad),
         ("POST /v1/tenants/default/sources/cut/check", 200, steps),
         ("POST /v1/tenants/default/sources/odd/check", 200, "<html>"),
+        (
+            "POST /v1/tenants/default/sources/off/check",
+            200,
+            r#"{"error":{"code":"source-check","message":"connection refused","help":"is the server up?"}}"#,
+        ),
     ]);
     let check = |name| host.hob(&["source", "check", name]);
-    let all = [check("good"), host.hob(&["source", "check", "bad", "--json"]), check("bad"), check("cut"), check("odd")];
+    let all =
+        [check("good"), host.hob(&["source", "check", "bad", "--json"]), check("bad"), check("cut"), check("odd"), check("off")];
     insta::assert_snapshot!(all.join("\n"));
 }
 
@@ -231,8 +237,12 @@ fn invoke() {
         ("POST /v1/tenants/default/bots/scorer/invoke?wait=30", 200, &scored),
         ("POST /v1/tenants/default/bots/binary/invoke?wait=30", 200, &binary),
         ("POST /v1/tenants/default/bots/slow/invoke?wait=1", 200, &answer("pending", "null")),
-        ("POST /v1/tenants/default/bots/slow/invoke", 200, &answer("pending", "null")),
-        ("POST /v1/tenants/default/bots/bad/invoke?wait=30", 200, &answer("dead", "null")),
+        ("POST /v1/tenants/default/bots/slow/invoke?wait=0", 200, &answer("pending", "null")),
+        (
+            "POST /v1/tenants/default/bots/bad/invoke?wait=30",
+            200,
+            &answer("dead", "null").replace("\"result\"", r#""failure":{"code":"trap","message":"the bot crashed"},"result""#),
+        ),
     ]);
     let env = [("HOB_ADMIN_TOKEN", TOKEN)];
     let all = [

@@ -40,7 +40,7 @@ pub(crate) async fn run(args: Args, client: &Client, out: &Output) -> Result<(),
     let content_type = args.content_type.clone().unwrap_or_else(guessed);
     let wait = Duration::from_secs(args.wait.into());
     let call = client.call(Method::POST, &format!("bots/{}/invoke", args.bot)).payload(&content_type, payload);
-    let call = call.query("wait", (args.wait > 0).then_some(args.wait)).waits(wait);
+    let call = call.query("wait", Some(args.wait)).waits(wait);
     let answer = super::patiently("waiting for the run", out, call.json()).await?;
     let invoked: Invoked = api::read(&answer)?;
     let run = invoked.run;
@@ -64,7 +64,8 @@ pub(crate) async fn run(args: Args, client: &Client, out: &Output) -> Result<(),
         .at(run)),
         state => {
             let help = format!("see why with `hob show {run}`");
-            Err(CliError::new(exit_code::FAILURE, "run-failed", format!("the run ended {state}"), help).at(run))
+            let why = invoked.failure.map_or_else(String::new, |why| format!(": {}: {}", why.code, why.message));
+            Err(CliError::new(exit_code::FAILURE, "run-failed", format!("the run ended {state}{why}"), help).at(run))
         }
     }
 }

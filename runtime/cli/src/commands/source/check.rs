@@ -4,7 +4,7 @@ use hob_model::{Capabilities, SourceId};
 use reqwest::Method;
 
 use crate::api::{self, CheckLine};
-use crate::client::Client;
+use crate::client::{self, Client};
 use crate::error::CliError;
 use crate::exit_code;
 use crate::output::{Output, Paint};
@@ -30,6 +30,9 @@ pub(crate) async fn run(args: Args, client: &Client, out: &Output) -> Result<(),
     let mut ended = None;
     answer
         .lines(|line| {
+            if let Some(error) = client::told(&line) {
+                return Err(error.at(client.host()));
+            }
             let known: CheckLine = api::read(&line)?;
             if out.json() {
                 out.object(&line)?;
@@ -64,6 +67,7 @@ fn show(line: &CheckLine, out: &Output) -> Result<(), CliError> {
     match line {
         CheckLine::Step { step, ok, detail } => {
             let mark = if *ok { Paint::Green.on("ok  ", out.color()) } else { Paint::Yellow.on("no  ", out.color()) };
+            let detail = detail.as_deref().unwrap_or_default();
             let gap = if detail.is_empty() { "" } else { ": " };
             out.line(&format!("{mark}  {}{gap}{}", crate::output::inline(step), crate::output::inline(detail)))
         }

@@ -1,0 +1,77 @@
+//! `hob serve`: runs a host until it is told to stop.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use hob_host::{Config, Host, SystemClock};
+use serde_json::json;
+
+use crate::error::CliError;
+use crate::exit_code;
+use crate::output::Output;
+
+/// Run a host until SIGTERM or SIGINT
+///
+/// Prints where it listens, and logs to stderr: text on a terminal, else JSON; HOB_LOG filters it (info unless set). On the first
+/// signal it takes nothing new, ends what is in flight and stops; on a second it stops at once. Nothing that was accepted is lost
+/// either way.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  hob init && HOB_ADMIN_TOKEN=… hob serve
+  HOB_LOG=hob_host=debug hob serve --config /etc/hob/hob.toml
+  hob serve --json | jq -r .admin                   the addresses, as JSON")]
+pub(crate) struct Args {
+    /// The configuration; `hob init` writes one
+    #[arg(long, value_name = "FILE", default_value = "hob.toml")]
+    config: PathBuf,
+}
+
+pub(crate) fn run(args: &Args, out: &Output) -> Result<(), CliError> {
+    let config = Config::read(&args.config).map_err(|error| {
+        CliError::new(exit_code::CONFIG, "config", error, "mend it; `hob init` writes one with every key explained")
+    })?;
+    hob_host::telemetry::init();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(|error| CliError::runtime(&error))?;
+    runtime.block_on(async {
+        let mut signals = Signals::listen().map_err(|error| CliError::runtime(&error))?;
+        let host = Host::start(config, Arc::new(SystemClock)).await.map_err(|error| {
+            let help = "mend what it names, in hob.toml or in the environment of this command";
+            CliError::new(exit_code::FAILURE, "start", error, help).at(args.config.display())
+        })?;
+        let (webhooks, admin) = (format!("http://{}", host.webhooks()), format!("http://{}", host.admin()));
+        if out.json() {
+            out.object(&json!({"webhooks": webhooks, "admin": admin}))?;
+        } else {
+            out.line(&format!("webhooks  {webhooks}\nadmin     {admin}"))?;
+        }
+        signals.next().await;
+        out.note("stopping: what is in flight is ended first; once more stops at once");
+        tokio::select! {
+            () = host.stop() => Ok(()),
+            () = signals.next() => {
+                let help = "nothing is lost: what was in flight goes on after the next start";
+                Err(CliError::new(exit_code::FAILURE, "drain-cut", "stopped before what was in flight had ended", help))
+            }
+        }
+    })
+}
+
+/// The signals that ask for an end.
+struct Signals {
+    terminate: tokio::signal::unix::Signal,
+    interrupt: tokio::signal::unix::Signal,
+}
+
+impl Signals {
+    fn listen() -> std::io::Result<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}
