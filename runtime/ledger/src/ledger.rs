@@ -82,8 +82,8 @@ pub trait Ledger: Send + Sync {
     /// `RunIs` where the run has ended otherwise.
     async fn finish(&self, epoch: Epoch, run: &RunKey, finish: Finish) -> Result<Vec<RunKey>>;
 
-    /// Keeps a failed attempt and what is to become of the run. Counts the failure, conflicts apart. A repeat of the same attempt's
-    /// number counts nothing. `RunIs` where the run has ended.
+    /// Keeps a failed attempt and what is to become of the run. Counts the failure, conflicts apart. A repeat of the same attempt
+    /// (number and start) counts nothing. `RunIs` where the run has ended.
     async fn fail(&self, epoch: Epoch, run: &RunKey, tried: Tried, next: Next) -> Result<()>;
 
     /// Ends an open run without an attempt: its resource moved on, or its bot is gone. `RunIs` where it has ended otherwise.

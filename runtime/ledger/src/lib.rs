@@ -4,7 +4,7 @@
 //! is one transaction, and its documentation says what survives a crash after it. Every write but [`Ledger::accept`] names the
 //! [`Epoch`] under which the host holds the lease; a host that lost it is told so and can change nothing.
 //!
-//! [`sqlite::SqliteLedger`] is the default, for one host. [`contract`] is the suite that it and every other ledger must pass.
+//! [`sqlite::SqliteLedger`] is the default, for one host. The module `contract` (feature `testing`) is the suite that it and every other ledger must pass.
 //!
 //! Trade-offs: the words of the store are types of their own here and not rows, which costs conversions and lets another store
 //! take the place of SQLite. Time is never read: whoever calls says when.

@@ -42,7 +42,8 @@ pub struct RunHead {
     pub failures: u32,
     /// Attempts that ended in a conflict since it was made or retried.
     pub conflicts: u32,
-    /// The number of the last attempt; 0 before the first.
+    /// The number of the last attempt; 0 before the first. The next has one more, also after a retry: an attempt with the number of
+    /// another takes its place in what [`crate::Ledger::show`] tells.
     pub attempt: u32,
 }
 

@@ -41,7 +41,7 @@ pub(super) async fn keeps_the_registry(ledger: Arc<dyn Ledger>) {
         last_event: None,
     };
     ledger.put_subscription(epoch, subscription.clone()).await.unwrap();
-    assert_eq!(ledger.subscriptions(tenant, None).await.unwrap(), [subscription.clone()]);
+    assert_eq!(ledger.subscriptions(tenant, None).await.unwrap(), std::slice::from_ref(&subscription));
     for number in [4, 7, 5] {
         let mut resolution = given.resolution(Vec::new());
         resolution.seen = vec![SeenEvent { source: given.source.clone(), subscription: subscription.key.clone(), number }];

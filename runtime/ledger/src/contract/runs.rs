@@ -58,14 +58,18 @@ pub(super) async fn counts_failures_once(ledger: Arc<dyn Ledger>) {
     for number in [1, 1, 2] {
         given.fails(&key, number, FailureKind::Retry, Next::Again { at: at(50) }).await.unwrap();
     }
+    // The same number and another start is another attempt.
+    let mut other = given.tried(2, Some(FailureKind::Retry));
+    other.attempt.started = at(21);
+    given.ledger.fail(given.epoch, &key, other, Next::Again { at: at(50) }).await.unwrap();
     given.fails(&key, 3, FailureKind::Conflict, Next::Again { at: at(60) }).await.unwrap();
     let head = given.ledger.load(&key).await.unwrap().head;
-    assert_eq!((head.failures, head.conflicts, head.attempt, head.not_before), (2, 1, 3, Some(at(60))));
+    assert_eq!((head.failures, head.conflicts, head.attempt, head.not_before), (3, 1, 3, Some(at(60))));
     for _twice in 0..2 {
         given.fails(&key, 4, FailureKind::Fatal, Next::Dead).await.unwrap();
     }
     let head = given.ledger.load(&key).await.unwrap().head;
-    assert_eq!((head.state, head.failures, head.not_before), (RunState::Dead, 3, None));
+    assert_eq!((head.state, head.failures, head.not_before), (RunState::Dead, 4, None));
     let row = given.ledger.show(&key).await.unwrap().row;
     assert_eq!(row.failure, given.tried(4, Some(FailureKind::Fatal)).attempt.failure);
     let late = given.fails(&key, 5, FailureKind::Fatal, Next::Dead).await;
@@ -76,7 +80,7 @@ pub(super) async fn stops_an_attempt_that_was_overtaken(ledger: Arc<dyn Ledger>)
     let given = Given::a(ledger).await;
     let key = given.pending("1").await.key;
     let newer = NewRun { supersedes_earlier: true, ..given.a_run("1", Opening::Pending) };
-    assert_eq!(given.resolved("1", 2, vec![newer]).await.superseded, [key.clone()]);
+    assert_eq!(given.resolved("1", 2, vec![newer]).await.superseded, std::slice::from_ref(&key));
     let ended = LedgerError::RunIs { state: RunState::Superseded, needs: "open" };
     let recorded = given.ledger.record(given.epoch, &key, given.recorded(1), Given::journal(&["x"])).await;
     assert_eq!(recorded, Err(ended.clone()));

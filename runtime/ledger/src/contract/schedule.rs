@@ -61,7 +61,7 @@ pub(super) async fn takes_timers_back(ledger: Arc<dyn Ledger>) {
     with_timers(&given, "3", vec![set("x", at(100))]).await;
     let due = ledger.due_timers(at(100), 9).await.unwrap().remove(0);
     let fired = ledger.fire_timer(given.epoch, &due, at(100)).await.unwrap().unwrap();
-    assert_eq!(with_timers(&given, "4", cancel()).await, [fired.key.clone()]);
+    assert_eq!(with_timers(&given, "4", cancel()).await, std::slice::from_ref(&fired.key));
     assert_eq!(ledger.load(&fired.key).await.unwrap().head.state, RunState::Superseded);
     // Moved: what has fired was of the timer before. A timer set for the same instant by another run fires anew.
     with_timers(&given, "5", vec![set("x", at(100))]).await;

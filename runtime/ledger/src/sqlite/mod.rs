@@ -14,7 +14,7 @@
 //!
 //! # Performance
 //! The cost of a write is the fsync it shares, then the pages it dirties: hence partial indexes for what is open, large values
-//! in tables apart from the rows that change state, and no index that only a rare list would use.
+//! in tables apart from the rows that change state. Lists name their index, so that none ever sorts a table.
 
 mod column;
 mod fault;

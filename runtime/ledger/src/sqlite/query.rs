@@ -30,10 +30,9 @@ fn run_row(row: &Row<'_>) -> Res<RunRow> {
 }
 
 pub(super) fn runs(db: &Connection, tenant: &TenantId, filter: &RunFilter) -> Res<Vec<RunRow>> {
-    // Two texts, so that SQLite can take the index by state where there is one.
-    let of_state = if filter.state.is_some() { "state = ?2" } else { "?2 IS NULL" };
+    let (index, of_state) = if filter.state.is_some() { ("runs_state", "state = ?2") } else { ("runs_tenant", "?2 IS NULL") };
     let sql = format!(
-        "{ROW} WHERE tenant = ?1 AND {of_state} AND (?3 IS NULL OR bot = ?3) AND (?4 IS NULL OR received >= ?4)
+        "{ROW} INDEXED BY {index} WHERE tenant = ?1 AND {of_state} AND (?3 IS NULL OR bot = ?3) AND (?4 IS NULL OR received >= ?4)
          AND (?5 IS NULL OR seq < ?5) ORDER BY seq DESC LIMIT ?6"
     );
     let of = params![
@@ -50,7 +49,7 @@ pub(super) fn runs(db: &Connection, tenant: &TenantId, filter: &RunFilter) -> Re
 pub(super) fn run_counts(db: &Connection, tenant: &TenantId, bot: Option<&BotName>) -> Res<BTreeMap<RunState, u64>> {
     let found = rows(
         db,
-        "SELECT state, count(*) AS n FROM runs WHERE tenant = ?1 AND (?2 IS NULL OR bot = ?2) GROUP BY state",
+        "SELECT state, count(*) AS n FROM runs INDEXED BY runs_state WHERE tenant = ?1 AND (?2 IS NULL OR bot = ?2) GROUP BY state",
         params![tenant.as_str(), bot.map(AsRef::<str>::as_ref)],
         |row| Ok((text(row, "state")?, count(row, "n")?)),
     )?;
@@ -105,10 +104,9 @@ pub(super) fn logs(db: &Connection, tenant: &TenantId, filter: &LogFilter) -> Re
         Some(after) => (after, "ASC"),
         None => (LogSeq::ZERO, "DESC"),
     };
-    // Two texts, so that SQLite takes the index of the run where there is one.
-    let of_run = if filter.run.is_some() { "run = ?3" } else { "?3 IS NULL" };
+    let (index, of_run) = if filter.run.is_some() { ("logs_run", "run = ?3") } else { ("logs_tenant", "?3 IS NULL") };
     let sql = format!(
-        "SELECT seq, at, bot, run, attempt, level, text FROM logs
+        "SELECT seq, at, bot, run, attempt, level, text FROM logs INDEXED BY {index}
          WHERE tenant = ?1 AND seq > ?2 AND {of_run} AND (?4 IS NULL OR bot = ?4) ORDER BY seq {order} LIMIT ?5"
     );
     let of = params![
@@ -138,8 +136,9 @@ pub(super) fn logs(db: &Connection, tenant: &TenantId, filter: &LogFilter) -> Re
 /// All of [`Stats`] but what the writer counts.
 pub(super) fn stats(db: &Connection, path: &Path) -> Res<Stats> {
     let number = |sql: &str| first(db, sql, [], |row| Ok(count(row, "n")?)).map(Option::unwrap_or_default);
-    let runs =
-        rows(db, "SELECT state, count(*) AS n FROM runs GROUP BY state", [], |row| Ok((text(row, "state")?, count(row, "n")?)))?;
+    let runs = rows(db, "SELECT state, count(*) AS n FROM runs INDEXED BY runs_state GROUP BY state", [], |row| {
+        Ok((text(row, "state")?, count(row, "n")?))
+    })?;
     let size = |suffix: &str| std::fs::metadata(open::beside(path, suffix)).map_or(0, |meta| meta.len());
     Ok(Stats {
         runs: runs.into_iter().collect(),

@@ -191,11 +191,12 @@ pub(super) fn level_out(word: &str) -> LogLevel {
     LEVELS.iter().find(|(_, of)| *of == word).map_or(LogLevel::Info, |(level, _)| *level)
 }
 
-fn ended_already(db: &Connection, key: &RunKey, number: u32) -> Res<bool> {
+/// Whether this very attempt was told already. The start tells it from another one that was given the same number.
+fn ended_already(db: &Connection, key: &RunKey, attempt: &Attempt) -> Res<bool> {
     let found = first(
         db,
-        "SELECT 1 FROM attempts WHERE tenant = ?1 AND run = ?2 AND number = ?3 AND ended IS NOT NULL",
-        params![key.tenant.as_str(), key.run.to_string(), number],
+        "SELECT 1 FROM attempts WHERE tenant = ?1 AND run = ?2 AND number = ?3 AND started = ?4 AND ended IS NOT NULL",
+        params![key.tenant.as_str(), key.run.to_string(), attempt.number, At(attempt.started)],
         |_| Ok(()),
     )?;
     Ok(found.is_some())
@@ -204,7 +205,7 @@ fn ended_already(db: &Connection, key: &RunKey, number: u32) -> Res<bool> {
 pub(super) fn fail(db: &Connection, key: &RunKey, tried: Tried, next: Next) -> Res<()> {
     let head = one(db, key)?;
     let Tried { attempt, release, journal } = tried;
-    let repeat = ended_already(db, key, attempt.number)?;
+    let repeat = ended_already(db, key, &attempt)?;
     let state = match next {
         Next::Again { .. } => RunState::Pending,
         Next::Resend { .. } => head.state,

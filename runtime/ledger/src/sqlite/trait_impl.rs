@@ -107,7 +107,7 @@ impl Ledger for SqliteLedger {
     }
 
     async fn next_timer(&self) -> Result<Option<Timestamp>> {
-        self.readers.read("next_timer", move |db| schedule::next_timer(db)).await
+        self.readers.read("next_timer", schedule::next_timer).await
     }
 
     async fn fire_timer(&self, epoch: Epoch, timer: &DueTimer, now: Timestamp) -> Result<Option<RunHead>> {
@@ -130,7 +130,7 @@ impl Ledger for SqliteLedger {
     }
 
     async fn next_outbox(&self) -> Result<Option<Timestamp>> {
-        self.readers.read("next_outbox", move |db| schedule::next_outbox(db)).await
+        self.readers.read("next_outbox", schedule::next_outbox).await
     }
 
     async fn outbox_again(&self, epoch: Epoch, item: &OutboxKey, at: Timestamp) -> Result<()> {

@@ -72,8 +72,8 @@ CREATE TABLE runs (
   FOREIGN KEY (tenant, event) REFERENCES events (tenant, event)
 ) STRICT;
 CREATE INDEX runs_open ON runs (tenant, bot, seq) WHERE state IN ('pending', 'recorded');
-CREATE INDEX runs_state ON runs (tenant, state, bot);
-CREATE INDEX runs_event ON runs (tenant, event);
+CREATE INDEX runs_tenant ON runs (tenant, seq);
+CREATE INDEX runs_state ON runs (tenant, state, seq, bot);
 CREATE INDEX runs_resource ON runs (tenant, bot, source, resource) WHERE state = 'pending' AND resource IS NOT NULL;
 CREATE INDEX runs_timer ON runs (tenant, bot, lane, timer) WHERE state = 'pending' AND timer IS NOT NULL;
 
