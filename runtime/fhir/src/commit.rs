@@ -202,6 +202,21 @@ pub async fn precheck(client: &Client, effects: &Effects) -> Result<Option<Stale
 }
 
 impl Committed {
+    /// Deletes that took away a version which the run had not read, where version ids count: HAPI lets them pass in the short gap after
+    /// [`precheck`]. They cannot be undone here, but whoever runs the source should know.
+    #[must_use]
+    pub fn overtook(&self, plan: &CommitPlan) -> Vec<usize> {
+        let pairs = plan.writes.iter().zip(&self.written).filter(|(planned, _)| planned.interaction == Interaction::Delete);
+        let number = |version: &Option<VersionId>| version.as_ref().and_then(VersionId::number);
+        pairs
+            .filter(|(planned, written)| match (number(&planned.read), number(&written.version)) {
+                (Some(read), Some(made)) => made != read + 1,
+                _ => false,
+            })
+            .map(|(_, written)| written.effect)
+            .collect()
+    }
+
     pub(crate) fn new(plan: &CommitPlan, written: Vec<Written>, slot: Option<Slot>, recovered: bool) -> Self {
         let named = plan.writes.iter().zip(&written);
         let urns = named.filter_map(|(planned, written)| Some((planned.urn.clone()?, written.reference.clone()?))).collect();

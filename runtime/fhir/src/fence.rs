@@ -145,7 +145,7 @@ pub(crate) async fn burn(client: &Client, fence: &FenceUse) -> Result<Burn, Fhir
     let mut void = content(&fence.slot.name, Some("void"), &[]);
     void["id"] = json!(fence.slot.reference.id.as_str());
     // Two voids in a row must differ, or the second makes no version on servers that skip equal content, and so moves nothing.
-    void["extension"] = json!([{"url": VOIDED, "valueString": moved_by(fence)}]);
+    void["extension"] = json!([{"url": VOIDED, "valueString": format!("{} at {}", moved_by(fence), fence.slot.version)}]);
     match client.update(&void, Some(&fence.slot.version)).await {
         // An update of what is there cannot create. The server did not know the slot, so nobody can say any more what moved it.
         Ok(stored) if stored.created => Err(expunged()),

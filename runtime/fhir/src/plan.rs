@@ -8,6 +8,7 @@
 //! at the time of the transaction, not a lock: what commits beside it in the same instant is not seen.
 
 use std::collections::BTreeSet;
+use std::fmt;
 
 use bytes::Bytes;
 use hob_model::{Effects, Guard, Interaction, Reference, VersionId, Write};
@@ -49,8 +50,8 @@ pub struct Planned {
     pub conditional: bool,
 }
 
-/// A transaction, ready to be kept and sent.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A transaction, ready to be kept and sent. `Debug` does not show the content.
+#[derive(Clone, PartialEq, Eq)]
 pub struct CommitPlan {
     /// The Bundle as it is sent, always with these bytes.
     pub bytes: Bytes,
@@ -60,6 +61,16 @@ pub struct CommitPlan {
     pub guards: usize,
     /// What lets it succeed once.
     pub fence: FenceUse,
+}
+
+impl fmt::Debug for CommitPlan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CommitPlan")
+            .field("bytes", &self.bytes.len())
+            .field("entries", &self.entries())
+            .field("fence", &self.fence)
+            .finish()
+    }
 }
 
 /// Makes the transaction of `effects` behind `fence`. The same input gives the same bytes.

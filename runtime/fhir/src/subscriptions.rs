@@ -83,36 +83,18 @@ pub async fn ensure(client: &Client, wanted: &Wanted) -> Result<Vec<Ensured>, Fh
     if wanted.signing_secret.is_some() && wanted.dialect != Dialect::Medplum {
         return Err(FhirError::new(FhirErrorKind::Invalid, WHAT, "this server does not sign what it sends"));
     }
-    let mut patience = COLLISIONS;
-    loop {
-        match once(client, wanted).await {
-            Err(e) if e.kind == FhirErrorKind::Conflict && patience > 0 => wait(&mut patience).await,
-            other => return other,
-        }
-    }
-}
-
-/// A server that makes a Subscription active writes it too (HAPI a moment after it was sent), so a write may meet another version.
-const COLLISIONS: u32 = 5;
-
-async fn wait(patience: &mut u32) {
-    *patience -= 1;
-    tokio::time::sleep(Duration::from_millis(200)).await;
-}
-
-async fn once(client: &Client, wanted: &Wanted) -> Result<Vec<Ensured>, FhirError> {
     let known = ours(client, &wanted.endpoint).await?;
     let mut ensured = Vec::new();
     for target in resources(wanted) {
         let same_kind = |found: &&Versioned| only_deletes(&found.resource) == only_deletes(&target);
         ensured.push(match known.iter().find(same_kind) {
-            Some(found) => adjust(client, found, &target).await?,
+            Some(found) => adjust(client, found.clone(), &target).await?,
             None => create(client, &target).await?,
         });
     }
     // Such as a second one made by hand, or one for deletes that are no longer wanted.
     let kept: Vec<Reference> = ensured.iter().map(|one| one.reference.clone()).collect();
-    for found in &known {
+    for found in known {
         if !kept.contains(&found.reference()?)
             && let Some(change) = switch_off(client, found).await?
             && let Some(first) = ensured.first_mut()
@@ -129,20 +111,10 @@ async fn once(client: &Client, wanted: &Wanted) -> Result<Vec<Ensured>, FhirErro
 /// Any.
 pub async fn off(client: &Client, endpoint: &str) -> Result<Vec<String>, FhirError> {
     let mut changes = Vec::new();
-    let mut patience = COLLISIONS;
-    'again: loop {
-        for found in ours(client, endpoint).await? {
-            match switch_off(client, &found).await {
-                Ok(change) => changes.extend(change),
-                Err(e) if e.kind == FhirErrorKind::Conflict && patience > 0 => {
-                    wait(&mut patience).await;
-                    continue 'again;
-                }
-                Err(e) => return Err(e),
-            }
-        }
-        return Ok(changes);
+    for found in ours(client, endpoint).await? {
+        changes.extend(switch_off(client, found).await?);
     }
+    Ok(changes)
 }
 
 /// What to do by hand where the server cannot be told, a step a line; without secrets.
@@ -222,17 +194,53 @@ async fn create(client: &Client, target: &Value) -> Result<Ensured, FhirError> {
     ensured(&found, stored.last_updated, vec![format!("created {} for `{criteria}`", stored.reference)])
 }
 
-async fn adjust(client: &Client, found: &Versioned, target: &Value) -> Result<Ensured, FhirError> {
-    let changes = differences(&found.resource, target);
-    if changes.is_empty() {
-        return ensured(found, found.last_updated, changes);
-    }
+async fn adjust(client: &Client, found: Versioned, target: &Value) -> Result<Ensured, FhirError> {
     let reference = found.reference()?;
-    let mut resource = target.clone();
-    resource["id"] = json!(reference.id.as_str());
-    let stored = client.update(&resource, Some(&found.version)).await?;
-    let now = client.read(&reference).await?;
-    ensured(&now, stored.last_updated, changes.into_iter().map(|change| format!("{reference}: {change}")).collect())
+    let changes = differences(&found.resource, target);
+    let (now, mark) = write(client, found, |found| {
+        let mut resource = target.clone();
+        resource["id"] = json!(reference.id.as_str());
+        (!differences(found, target).is_empty()).then_some(resource)
+    })
+    .await?;
+    ensured(&now, mark, changes.into_iter().map(|change| format!("{reference}: {change}")).collect())
+}
+
+/// Makes `found` what `change` says, until it says nothing more; gives the outcome and when it was written.
+///
+/// A server that makes a Subscription active writes it too, HAPI a moment after it was sent and with the content of then: it would undo what is
+/// written in between. So what is still `requested` is given time to become active first.
+async fn write(
+    client: &Client,
+    mut found: Versioned,
+    change: impl Fn(&Value) -> Option<Value>,
+) -> Result<(Versioned, Option<Timestamp>), FhirError> {
+    const PAUSE: Duration = Duration::from_millis(200);
+    let reference = found.reference()?;
+    let mut patience = 15;
+    let mut mark = found.last_updated;
+    while let Some(resource) = change(&found.resource) {
+        if found.resource["status"] == "requested" && patience > 0 {
+            patience -= 1;
+            tokio::time::sleep(PAUSE).await;
+            found = client.read(&reference).await?;
+            continue;
+        }
+        match client.update(&resource, Some(&found.version)).await {
+            Ok(stored) => {
+                mark = stored.last_updated;
+                found = client.read(&reference).await?;
+                break;
+            }
+            Err(e) if e.kind == FhirErrorKind::Conflict && patience > 0 => {
+                patience -= 1;
+                tokio::time::sleep(PAUSE).await;
+                found = client.read(&reference).await?;
+            }
+            Err(e) => return Err(e),
+        }
+    }
+    Ok((found, mark))
 }
 
 fn ensured(found: &Versioned, mark: Option<Timestamp>, changes: Vec<String>) -> Result<Ensured, FhirError> {
@@ -271,14 +279,17 @@ fn differences(found: &Value, target: &Value) -> Vec<String> {
     changes
 }
 
-async fn switch_off(client: &Client, found: &Versioned) -> Result<Option<String>, FhirError> {
+async fn switch_off(client: &Client, found: Versioned) -> Result<Option<String>, FhirError> {
     if found.resource["status"] == "off" {
         return Ok(None);
     }
-    let mut resource = found.resource.clone();
-    resource["status"] = json!("off");
-    client.update(&resource, Some(&found.version)).await?;
-    Ok(Some(format!("set {} off", found.reference()?)))
+    let (now, _) = write(client, found, |found| {
+        let mut resource = found.clone();
+        resource["status"] = json!("off");
+        (found["status"] != "off").then_some(resource)
+    })
+    .await?;
+    Ok(Some(format!("set {} off", now.reference()?)))
 }
 
 #[cfg(test)]
