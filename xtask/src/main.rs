@@ -7,6 +7,7 @@
 use std::process::ExitCode;
 
 mod bots;
+mod demo;
 mod rooms;
 mod setup;
 mod shell;
@@ -26,6 +27,7 @@ fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
     let done = match args.as_slice() {
+        ["demo", rest @ ..] => demo::run(rest),
         ["test", rest @ ..] => test::run(rest),
         ["bots"] => setup::wasm_target().and_then(|()| bots::build()),
         ["rooms"] => rooms::check(),
