@@ -34,7 +34,8 @@ pub trait Ledger: Send + Sync {
     /// Receipts are in the order of `batch`.
     async fn accept(&self, batch: Vec<NewNotification>) -> Result<Vec<Receipt>>;
 
-    /// Usable notifications after `after` that are not resolved, in the order of acceptance, `limit` at most, over all tenants.
+    /// Usable notifications after `after` that are not resolved, in the order of acceptance, over all tenants: `limit` at most, and
+    /// fewer where they are large. Only an empty page is the end.
     async fn unresolved(&self, after: NotificationSeq, limit: usize) -> Result<Vec<StoredNotification>>;
 
     /// Makes an ingress dead letter of a notification that cannot be resolved. After a crash it is one, and is not resolved again.

@@ -60,14 +60,19 @@ pub(super) async fn buries_what_cannot_be_resolved(ledger: Arc<dyn Ledger>) {
 }
 
 pub(super) async fn gives_pages_over_tenants(ledger: Arc<dyn Ledger>) {
-    let tenants = ["b", "a", "c", "a", "b"];
+    let tenants = ["b", "a", "a", "c", "a", "b"];
     for (n, tenant) in (1..).zip(tenants) {
-        drop(ledger.accept(vec![notification(tenant, n)]).await.unwrap());
+        let mut new = notification(tenant, n);
+        if tenant == "a" {
+            // Large ones make short pages, and nothing is passed over.
+            new.body = Bytes::from(vec![b'x'; 17 * 1024 * 1024]);
+        }
+        drop(ledger.accept(vec![new]).await.unwrap());
     }
     let mut after = NotificationSeq::ZERO;
     let mut seen = Vec::new();
     loop {
-        let page = ledger.unresolved(after, 2).await.unwrap();
+        let page = ledger.unresolved(after, 4).await.unwrap();
         let Some(last) = page.last() else { break };
         after = last.seq;
         seen.extend(page.into_iter().map(|n| n.notification.tenant.to_string()));

@@ -66,18 +66,33 @@ fn notification(row: &Row<'_>, verdict: Verdict) -> Res<NewNotification> {
     })
 }
 
+/// Bytes of bodies after which a tenant's page ends.
+const PAGE_BYTES: usize = 16 * 1024 * 1024;
+
 pub(super) fn unresolved(db: &Connection, after: NotificationSeq, most: usize) -> Res<Vec<StoredNotification>> {
     let sql = format!(
         "SELECT {COLUMNS} FROM notifications INDEXED BY notifications_open
          WHERE state = 'open' AND tenant = ?1 AND seq > ?2 ORDER BY seq LIMIT ?3"
     );
     let mut found = Vec::new();
+    // A tenant's page may end early: what other tenants have beyond that end waits, so that a cursor passes nothing over.
+    let mut end = NotificationSeq::new(u64::MAX);
     for tenant in tenants(db, "notifications", "notifications_open", "state = 'open'")? {
-        found.extend(rows(db, &sql, params![tenant, Count(after.get()), limit(most)], |row| {
+        let mut statement = db.prepare_cached(&sql)?;
+        let mut rows = statement.query(params![tenant, Count(after.get()), limit(most)])?;
+        let mut bytes = 0;
+        while let Some(row) = rows.next()? {
             let seq = NotificationSeq::new(count(row, "seq")?);
-            Ok(StoredNotification { seq, notification: notification(row, Verdict::Usable)? })
-        })?);
+            let notification = notification(row, Verdict::Usable)?;
+            bytes += notification.body.len();
+            found.push(StoredNotification { seq, notification });
+            if bytes >= PAGE_BYTES {
+                end = end.min(seq);
+                break;
+            }
+        }
     }
+    found.retain(|stored| stored.seq <= end);
     found.sort_by_key(|stored| stored.seq);
     found.truncate(most);
     Ok(found)

@@ -158,6 +158,31 @@ async fn more_than_the_queue_holds_is_refused_and_not_kept_in_memory() {
     assert_eq!(ledger.accept(vec![notification("t", 1)]).await.unwrap().len(), 1);
 }
 
+#[tokio::test]
+async fn damage_is_said_without_what_stands_there() {
+    let (_folder, path) = at_path("hob.db");
+    let given = Given::a(Arc::new(SqliteLedger::open(&path).unwrap())).await;
+    let key = given.pending("1").await.key;
+    drop(given);
+    let damaged = |sql: &str| {
+        let db = Connection::open(&path).unwrap();
+        assert_eq!(db.execute(sql, []).unwrap(), 1, "{sql}");
+    };
+    for sql in [
+        "UPDATE runs SET resource = 'Patient/Jane Doe'",
+        "UPDATE runs SET resource = NULL, lane = 'Jane' || char(10)",
+        "UPDATE runs SET lane = 'l', failures = -5",
+        "UPDATE runs SET failures = 0, state = 'dead', failure = CAST('{\"kind\":\"Jane Doe\"}' AS BLOB)",
+        "UPDATE events SET body = CAST('{\"Jane Doe\":1}' AS BLOB)",
+    ] {
+        damaged(sql);
+        let ledger = SqliteLedger::open(&path).unwrap();
+        let error = ledger.show(&key).await.unwrap_err();
+        assert!(matches!(error, LedgerError::Corrupt { .. }), "{sql}: {error:?}");
+        assert!(!format!("{error} {error:?}").contains("Jane"), "{error:?}");
+    }
+}
+
 /// The child of the test below: accepts and says so, until it is killed.
 #[test]
 fn child_accepts_until_it_is_killed() {
