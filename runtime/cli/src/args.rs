@@ -74,7 +74,9 @@ pub(crate) fn base_url(text: &str) -> Result<BaseUrl, BadId> {
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    Serve(commands::serve::Args),
     Init(commands::init::Args),
+    Run(Box<commands::run_local::Args>),
     Explain(commands::explain::Args),
     #[command(flatten)]
     Host(HostCommand),

@@ -5,7 +5,9 @@ mod support;
 /// Every command; a new one is found missing by `every_command_is_listed`.
 const COMMANDS: &[&[&str]] = &[
     &[],
+    &["serve"],
     &["init"],
+    &["run"],
     &["explain"],
     &["status"],
     &["source"],

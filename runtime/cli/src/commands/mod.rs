@@ -7,7 +7,9 @@ mod files;
 pub(crate) mod init;
 pub(crate) mod invoke;
 pub(crate) mod logs;
+pub(crate) mod run_local;
 pub(crate) mod runs;
+pub(crate) mod serve;
 pub(crate) mod source;
 pub(crate) mod status;
 
@@ -23,6 +25,8 @@ pub(crate) fn run(args: args::Args, out: &Output) -> Result<(), CliError> {
     // What needs no host needs no token.
     let command = match command {
         Command::Init(args) => return init::run(&args, out),
+        Command::Serve(args) => return serve::run(&args, out),
+        Command::Run(args) => return run_local::run(args, out),
         Command::Explain(args) => return explain::run(&args, out),
         Command::Host(command) => command,
     };

@@ -1,6 +1,6 @@
 //! `hob deploy`: puts a bot into service.
 
-mod component;
+pub(crate) mod component;
 pub(crate) mod settings;
 
 use std::path::{Path, PathBuf};

@@ -133,7 +133,8 @@ pub(crate) fn level(level: LogLevel, color: bool) -> String {
     paint.on(word, color).into_owned()
 }
 
-fn decided(effects: &Effects, color: bool) -> String {
+/// A table of what a run decided.
+pub(crate) fn decided(effects: &Effects, color: bool) -> String {
     let mut table = Table::new(&["EFFECT", "ON", "DETAIL"]);
     for write in &effects.writes {
         match write {

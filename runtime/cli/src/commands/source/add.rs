@@ -1,9 +1,10 @@
 //! `hob source add`: tells the host of a FHIR server.
 
-use hob_model::{Auth, BaseUrl, Inbound, SecretRef, SourceId};
+use hob_model::{BaseUrl, Inbound, SecretRef, SourceId};
 use reqwest::Method;
 use serde_json::json;
 
+use super::auth::AuthArgs;
 use super::list;
 use crate::api::{self, SourceRow};
 use crate::args::base_url;
@@ -37,30 +38,8 @@ pub(crate) struct Args {
     /// Its FHIR base URL
     #[arg(long, value_name = "URL", value_parser = base_url)]
     base: BaseUrl,
-    /// How Hob authenticates to it
-    #[arg(long, value_enum, value_name = "HOW", default_value_t = AuthKind::None, help_heading = "Hob to the source")]
-    auth: AuthKind,
-    /// The token of `--auth bearer`
-    #[arg(long, value_name = "REF", required_if_eq("auth", "bearer"), help_heading = "Hob to the source")]
-    auth_token: Option<String>,
-    /// The user of `--auth basic`
-    #[arg(long, value_name = "NAME", required_if_eq("auth", "basic"), help_heading = "Hob to the source")]
-    user: Option<String>,
-    /// The password of `--auth basic`
-    #[arg(long, value_name = "REF", required_if_eq("auth", "basic"), help_heading = "Hob to the source")]
-    password: Option<String>,
-    /// The token endpoint of `--auth client-credentials`
-    #[arg(long, value_name = "URL", required_if_eq("auth", "client-credentials"), help_heading = "Hob to the source")]
-    token_url: Option<String>,
-    /// The client id of `--auth client-credentials`
-    #[arg(long, value_name = "ID", required_if_eq("auth", "client-credentials"), help_heading = "Hob to the source")]
-    client_id: Option<String>,
-    /// The client secret of `--auth client-credentials`
-    #[arg(long, value_name = "REF", required_if_eq("auth", "client-credentials"), help_heading = "Hob to the source")]
-    client_secret: Option<String>,
-    /// The scopes that `--auth client-credentials` asks for
-    #[arg(long, value_name = "SCOPES", help_heading = "Hob to the source")]
-    scope: Option<String>,
+    #[command(flatten)]
+    auth: AuthArgs,
     /// How its notifications are authenticated
     #[arg(long, value_enum, value_name = "HOW", default_value_t = InboundKind::Header, help_heading = "The source to Hob")]
     inbound: InboundKind,
@@ -70,18 +49,6 @@ pub(crate) struct Args {
     /// The header's whole value, the HMAC key, or the segment of the path; env:HOB_IN_<NAME> unless given
     #[arg(long, value_name = "REF", help_heading = "The source to Hob")]
     inbound_secret: Option<String>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-enum AuthKind {
-    /// Not at all
-    None,
-    /// A fixed bearer token
-    Bearer,
-    /// User and password
-    Basic,
-    /// OAuth 2.0 client credentials
-    ClientCredentials,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -96,7 +63,7 @@ enum InboundKind {
 
 pub(crate) async fn run(args: Args, client: &Client, out: &Output) -> Result<(), CliError> {
     let inbound = args.inbound()?;
-    let body = json!({"base": args.base, "auth": args.auth()?, "inbound": inbound});
+    let body = json!({"base": args.base, "auth": args.auth.read()?, "inbound": inbound});
     let answer = client.call(Method::PUT, &format!("sources/{}", args.name)).body(&body).json().await?;
     if out.json() {
         return out.document(&answer);
@@ -118,47 +85,6 @@ pub(crate) async fn run(args: Args, client: &Client, out: &Output) -> Result<(),
 }
 
 impl Args {
-    fn auth(&self) -> Result<Auth, CliError> {
-        self.refuse_strangers()?;
-        let wanted = |option: &str, value: &Option<String>| {
-            value.clone().ok_or_else(|| CliError::usage(format!("`{option}` is missing"), "see `hob source add --help`"))
-        };
-        let reference = |option: &str, value: &Option<String>| secret::reference(option, &wanted(option, value)?);
-        Ok(match self.auth {
-            AuthKind::None => Auth::None,
-            AuthKind::Bearer => Auth::Bearer { token: reference("--auth-token", &self.auth_token)? },
-            AuthKind::Basic => {
-                Auth::Basic { user: wanted("--user", &self.user)?, password: reference("--password", &self.password)? }
-            }
-            AuthKind::ClientCredentials => Auth::ClientCredentials {
-                token_url: wanted("--token-url", &self.token_url)?,
-                client_id: wanted("--client-id", &self.client_id)?,
-                client_secret: reference("--client-secret", &self.client_secret)?,
-                scope: self.scope.clone(),
-            },
-        })
-    }
-
-    /// An option of another kind would be ignored, and somebody would think it counts.
-    fn refuse_strangers(&self) -> Result<(), CliError> {
-        let options = [
-            ("--auth-token", self.auth_token.is_some(), AuthKind::Bearer, "bearer"),
-            ("--user", self.user.is_some(), AuthKind::Basic, "basic"),
-            ("--password", self.password.is_some(), AuthKind::Basic, "basic"),
-            ("--token-url", self.token_url.is_some(), AuthKind::ClientCredentials, "client-credentials"),
-            ("--client-id", self.client_id.is_some(), AuthKind::ClientCredentials, "client-credentials"),
-            ("--client-secret", self.client_secret.is_some(), AuthKind::ClientCredentials, "client-credentials"),
-            ("--scope", self.scope.is_some(), AuthKind::ClientCredentials, "client-credentials"),
-        ];
-        match options.into_iter().find(|(_, given, kind, _)| *given && *kind != self.auth) {
-            None => Ok(()),
-            Some((option, _, _, kind)) => Err(CliError::usage(
-                format!("`{option}` only goes with `--auth {kind}`"),
-                format!("add --auth {kind}, or drop {option}"),
-            )),
-        }
-    }
-
     fn inbound(&self) -> Result<Inbound, CliError> {
         let secret = match &self.inbound_secret {
             Some(text) => secret::reference("--inbound-secret", text)?,

@@ -1,6 +1,7 @@
 //! `hob source`: the FHIR servers that a host knows.
 
 pub(crate) mod add;
+pub(crate) mod auth;
 pub(crate) mod check;
 pub(crate) mod list;
 pub(crate) mod remove;
