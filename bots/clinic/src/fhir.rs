@@ -99,7 +99,8 @@ pub(crate) fn extension<'a>(element: &'a Value, url: &str) -> Option<&'a Value> 
 
 /// Type and id of a relative literal reference, with or without a version. None for anything else: an absolute one may be another
 /// server's, where the same id is somebody else, and contained ones and `urn:` have no id here.
-pub(crate) fn target(reference: &str) -> Option<(&str, &str)> {
+#[must_use]
+pub fn target(reference: &str) -> Option<(&str, &str)> {
     let mut parts = reference.split('/');
     let kind = parts.next().filter(|p| p.starts_with(char::is_uppercase) && p.bytes().all(|b| b.is_ascii_alphabetic()))?;
     let id = parts.next().filter(|p| !p.is_empty())?;
@@ -107,8 +108,9 @@ pub(crate) fn target(reference: &str) -> Option<(&str, &str)> {
         .then_some((kind, id))
 }
 
-/// Type and id that a Reference element points to.
-pub(crate) fn target_of<'a>(resource: &'a Value, key: &str) -> Option<(&'a str, &'a str)> {
+/// Type and id that a Reference element of a resource points to, as [`target`] has it.
+#[must_use]
+pub fn target_of<'a>(resource: &'a Value, key: &str) -> Option<(&'a str, &'a str)> {
     target(text(resource.get(key)?, "reference")?)
 }
 

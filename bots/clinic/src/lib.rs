@@ -21,9 +21,10 @@ pub mod pro;
 pub mod reminding;
 mod routes;
 pub mod routing;
+pub mod search;
 mod stable;
 mod when;
 
-pub use fhir::{Coding, InputError};
+pub use fhir::{Coding, InputError, target, target_of};
 pub use place::{STATES, State, Whereabouts, state_named, whereabouts};
 pub use routes::{AssessmentRoute, CrisisRoute, StaffRoute, is_red_flag};

@@ -190,7 +190,7 @@ fn choose(
             role: best.rule.role.display.clone().unwrap_or_else(|| best.rule.role.code.clone()),
             licence: best.licence.map(str::to_owned),
             state: best.licence.and(state.ok()).map(|s| s.code),
-            eligible: ids.len(),
+            eligible: ids.into_iter().map(str::to_owned).collect(),
         }),
         // Somebody would do, were it known where the patient is.
         (None, Some(why)) => Decision::Nobody(why),

@@ -27,8 +27,8 @@ pub struct Assignment {
     pub licence: Option<String>,
     /// The patient's state; none if it did not matter.
     pub state: Option<&'static str>,
-    /// How many people were eligible.
-    pub eligible: usize,
+    /// Ids of all Practitioners who were eligible, in order: those whose load matters.
+    pub eligible: Vec<String>,
 }
 
 /// Why nobody may do a Task.

@@ -85,6 +85,7 @@ fn business_status(task: &mut Value, code: &str, display: &str) {
 
 fn why_assigned(assignment: &Assignment) -> String {
     let Assignment { role, licence, state, eligible, .. } = assignment;
+    let eligible = eligible.len();
     let licence = match (licence, state) {
         (Some(licence), Some(state)) => {
             format!("licence {licence} valid in {state} over the time of the work")
