@@ -54,7 +54,9 @@ pub(crate) fn failure_of(error: &wasmtime::Error) -> Failure {
         None => "the sandbox refused a call of the bot".to_owned(),
     };
     if let Some(backtrace) = error.downcast_ref::<wasmtime::WasmBacktrace>() {
-        let names: Vec<&str> = backtrace.frames().iter().filter_map(wasmtime::FrameInfo::func_name).take(16).collect();
+        let mut names: Vec<&str> = backtrace.frames().iter().filter_map(wasmtime::FrameInfo::func_name).collect();
+        names.dedup();
+        names.truncate(16);
         if !names.is_empty() {
             message.push_str("; in ");
             message.push_str(&names.join(" < "));

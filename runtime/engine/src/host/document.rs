@@ -39,6 +39,8 @@ impl HostDocument for State {
         variables: Option<String>,
     ) -> wasmtime::Result<Result<String, Error>> {
         self.budget.call()?;
+        let at = self.recorder.begin();
+        let asked = expression.clone();
         let variables = match variables.as_deref().map(serde_json::from_str::<serde_json::Map<_, _>>) {
             None => serde_json::Map::new(),
             Some(Ok(variables)) => variables,
@@ -51,12 +53,15 @@ impl HostDocument for State {
         let meter = std::sync::Arc::clone(&self.meter);
         let left = std::time::Duration::from_millis(self.budget.limits.cpu_ms).saturating_sub(meter.now());
         let work = tokio::task::spawn_blocking(move || meter.charge(|| fhirpath::evaluate(&expression, &document, &environment)));
-        match tokio::time::timeout(left, work).await {
-            Err(_) => Err(self.budget.over(crate::stop::Limit::Cpu)),
-            Ok(Err(_)) => Ok(Err(error("fhirpath", "the expression could not be evaluated"))),
-            Ok(Ok(Ok(found))) => Ok(Ok(serde_json::Value::Array(found).to_string())),
-            Ok(Ok(Err(why))) => Ok(Err(error("fhirpath", why.message))),
-        }
+        let found = match tokio::time::timeout(left, work).await {
+            Err(_) => return Err(self.budget.over(crate::stop::Limit::Cpu)),
+            Ok(Err(_)) => Err("the expression could not be evaluated".to_owned()),
+            Ok(Ok(found)) => found.map_err(|why| why.message),
+        };
+        // `now()` and `today()` read the host's clock, so the answer is a part of what replay needs.
+        let grown = self.recorder.end("document.fhirpath", at, [&asked], found.as_ref());
+        self.budget.hold(grown)?;
+        Ok(found.map(|found| serde_json::Value::Array(found).to_string()).map_err(|why| error("fhirpath", why)))
     }
 
     async fn bytes(&mut self, document: Resource<Document>) -> wasmtime::Result<Vec<u8>> {

@@ -135,6 +135,9 @@ impl State {
 
     async fn patch_checked(&mut self, reference: &str, body: &str) -> Answer<()> {
         let target = self.target(reference)?;
+        if matches!(self.staging.seen(&target), Seen::Deleted) {
+            return Err(say("gone", "this run has staged its delete"));
+        }
         let patch: json_patch::Patch =
             serde_json::from_str(body).map_err(|why| say("invalid", format!("not a JSON Patch (RFC 6902): {why}")))?;
         self.replace(target, |current| {

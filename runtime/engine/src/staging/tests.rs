@@ -115,7 +115,8 @@ proptest! {
             let last = statuses.last().map_or("first".to_owned(), ToString::to_string);
             let writes = staging.into_writes();
             prop_assert_eq!(writes.len(), 1);
-            prop_assert!(matches!(&writes[0], Write::Create { resource, .. } if resource["status"] == json!(last)));
+            let same = matches!(&writes[0], Write::Create { resource, .. } if resource["status"] == json!(last));
+            prop_assert!(same);
         }
     }
 }

@@ -1,0 +1,51 @@
+//! Compiled code on disk: used where it is this host's, refused and built again where it is not.
+
+use std::fs;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use hob_engine::{Engine, EngineConfig};
+use serde_json::json;
+
+use crate::fake::Fake;
+use crate::stage::{ALL, actor, answers, manifest, run};
+
+fn compiled(dir: &tempfile::TempDir) -> Vec<PathBuf> {
+    let all = fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().path());
+    all.filter(|path| path.extension().is_some_and(|extension| extension == "cwasm")).collect()
+}
+
+#[tokio::test]
+async fn a_file_that_was_changed_is_refused_and_built_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let start = || {
+        Engine::new(EngineConfig { cache_dir: Some(dir.path().to_owned()), concurrent_runs: 2, ..EngineConfig::default() })
+            .unwrap()
+    };
+    let works = || async {
+        let release = start().prepare(actor(), &manifest(ALL)).unwrap();
+        assert_eq!(answers(&run(&release, json!([["runs"]]), &Arc::new(Fake::default())).await), json!([1]));
+    };
+    works().await;
+    let [file] = &compiled(&dir)[..] else { panic!("one file") };
+    let whole = fs::read(file).unwrap();
+    let changed = |change: fn(&mut Vec<u8>)| {
+        let mut bytes = whole.clone();
+        change(&mut bytes);
+        fs::write(file, bytes).unwrap();
+    };
+    let tampers: [fn(&mut Vec<u8>); 4] = [
+        |bytes| {
+            let middle = bytes.len() / 2;
+            bytes[middle] ^= 1;
+        },
+        |bytes| bytes.truncate(bytes.len() / 2),
+        |bytes| bytes.clear(),
+        |bytes| bytes[8..40].fill(0),
+    ];
+    for tamper in tampers {
+        changed(tamper);
+        works().await;
+        assert_eq!(fs::read(file).unwrap().len(), whole.len(), "built again and kept");
+    }
+}
