@@ -1,5 +1,6 @@
 //! `hob serve`: runs a host until it is told to stop.
 
+use std::io::IsTerminal as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -45,7 +46,10 @@ pub(crate) fn run(args: &Args, out: &Output) -> Result<(), CliError> {
             out.line(&format!("webhooks  {webhooks}\nadmin     {admin}"))?;
         }
         signals.next().await;
-        out.note("stopping: what is in flight is ended first; once more stops at once");
+        // Elsewhere stderr is the log, of which every line is JSON.
+        if std::io::stderr().is_terminal() {
+            out.note("stopping: what is in flight is ended first; once more stops at once");
+        }
         tokio::select! {
             () = host.stop() => Ok(()),
             () = signals.next() => {
