@@ -104,7 +104,8 @@ impl Stage {
 
     fn page(&self, mut found: Vec<Value>, total: usize) -> Page {
         let rest = found.split_off(found.len().min(PAGE));
-        let entry: Vec<Value> = found.into_iter().map(|resource| json!({ "resource": resource, "search": { "mode": "match" } })).collect();
+        let entry: Vec<Value> =
+            found.into_iter().map(|resource| json!({ "resource": resource, "search": { "mode": "match" } })).collect();
         let next = (!rest.is_empty()).then(|| {
             let mut done = self.done.borrow_mut();
             done.pages.push(rest);

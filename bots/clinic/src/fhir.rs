@@ -141,11 +141,19 @@ pub(crate) fn put(resource: &mut Value, key: &str, value: Option<Value>) {
     }
 }
 
-/// Replaces the notes that this author wrote, and leaves everybody else's.
+/// Replaces the notes that this author wrote, where the first of them stands, and leaves everybody else's.
 pub(crate) fn put_notes(resource: &mut Value, author: &str, texts: &[String]) {
-    let kept = list(resource, "note").iter().filter(|n| text(n, "authorString") != Some(author)).cloned();
-    let notes: Vec<Value> = kept.chain(texts.iter().map(|t| json!({ "authorString": author, "text": t }))).collect();
-    put(resource, "note", (!notes.is_empty()).then(|| Value::Array(notes)));
+    let mut own: Vec<Value> = texts.iter().map(|text| json!({ "authorString": author, "text": text })).collect();
+    let mut notes = Vec::new();
+    for note in list(resource, "note") {
+        if text(note, "authorString") == Some(author) {
+            notes.append(&mut own);
+        } else {
+            notes.push(note.clone());
+        }
+    }
+    notes.append(&mut own);
+    put(resource, "note", (!notes.is_empty()).then_some(Value::Array(notes)));
 }
 
 pub(crate) fn object() -> Value {

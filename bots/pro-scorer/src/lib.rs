@@ -68,7 +68,8 @@ fn raise(hob: &dyn Host, response: &Value, assessments: &[Assessment], rules: &R
     let now = DateTime::<Utc>::from(hob.now());
     let tasks = assessments.iter().flat_map(|assessment| assessment.red_flag_tasks(response, rules, now));
     // Several forms show the same flag.
-    let tasks: BTreeMap<String, Value> = tasks.filter_map(|task| Some((identifier(&task, ids::RED_FLAG_IDENTIFIER)?, task))).collect();
+    let tasks: BTreeMap<String, Value> =
+        tasks.filter_map(|task| Some((identifier(&task, ids::RED_FLAG_IDENTIFIER)?, task))).collect();
     for (value, task) in &tasks {
         hob.fhir().create_if_none_exist(task, &by_identifier(ids::RED_FLAG_IDENTIFIER, &[value]))?;
     }

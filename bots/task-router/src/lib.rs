@@ -90,7 +90,8 @@ fn roles(hob: &dyn Host, rules: &Rules) -> Result<Vec<Value>, Error> {
 /// The people in these roles, read at once. One that is gone is nobody; any other failure is the run's, not a reason to pass somebody over.
 fn practitioners(hob: &dyn Host, roles: &[Value]) -> Result<Vec<Value>, Error> {
     let names = roles.iter().filter_map(|role| target_of(role, "practitioner"));
-    let urls: BTreeSet<String> = names.filter(|(kind, _)| *kind == "Practitioner").map(|(kind, id)| format!("{kind}/{id}")).collect();
+    let urls: BTreeSet<String> =
+        names.filter(|(kind, _)| *kind == "Practitioner").map(|(kind, id)| format!("{kind}/{id}")).collect();
     let urls: Vec<String> = urls.into_iter().collect();
     let mut found = Vec::with_capacity(urls.len());
     for answer in hob.fhir().batch(&urls) {
@@ -105,7 +106,8 @@ fn practitioners(hob: &dyn Host, roles: &[Value]) -> Result<Vec<Value>, Error> {
 
 /// Open Tasks of each of these people, counted by the server: their contents are nobody's business here.
 fn load(hob: &dyn Host, eligible: &[String]) -> Result<BTreeMap<String, u32>, Error> {
-    let urls: Vec<String> = eligible.iter().map(|id| format!("Task?owner=Practitioner/{id}&status={OPEN}&_summary=count")).collect();
+    let urls: Vec<String> =
+        eligible.iter().map(|id| format!("Task?owner=Practitioner/{id}&status={OPEN}&_summary=count")).collect();
     let mut load = BTreeMap::new();
     for (id, answer) in eligible.iter().zip(hob.fhir().batch(&urls)) {
         let total = answer?.get("total").and_then(Value::as_u64);

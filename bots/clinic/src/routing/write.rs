@@ -108,7 +108,7 @@ fn why_nobody(why: &NobodyWhy) -> String {
         NobodyWhy::Candidates(counts) if counts.is_empty() => "Nobody eligible: there are no candidates.".to_owned(),
         NobodyWhy::Candidates(counts) => {
             let total: u32 = counts.values().sum();
-            let parts: Vec<String> = counts.iter().map(|(why, n)| format!("{n} {}", why.words())).collect();
+            let parts: Vec<String> = counts.iter().map(|(why, n)| format!("{} ({n})", why.words())).collect();
             format!("Nobody eligible of {total}: {}.", parts.join("; "))
         }
     }
