@@ -59,12 +59,20 @@ pub(crate) fn evaluate(expression: &str, document: &Document, environment: &Envi
     Ok(found.iter().map(FhirPathValue::to_json_value).collect())
 }
 
-/// Whether `expression` can be parsed.
+/// Whether `expression` can be parsed, and names only variables and operators that there are: it is tried on an empty resource.
 ///
 /// # Errors
 /// What is wrong with it.
 pub fn check_fhirpath(expression: &str) -> Result<(), FhirPathError> {
-    guarded(expression, |engine| engine.compile_ast(expression).map(drop).map_err(|why| wrong(why.to_string())))
+    guarded(expression, |engine| engine.compile_ast(expression).map(drop).map_err(|why| wrong(why.to_string())))?;
+    // The engine's parser takes a name that begins with `not` for an operator where an expression begins with it, and only
+    // evaluation tells; `Task.note` and `$this.note` are read right.
+    match run(expression, Arc::new(serde_json::json!({ "resourceType": "Basic" })), &HashMap::new()) {
+        Err(error) if error.message.ends_with("(FP0054)") => Err(wrong(
+            "it names a variable or an operator that there is not; write a name that begins with `not` after a dot, such as $this.note",
+        )),
+        _ => Ok(()),
+    }
 }
 
 /// Whether a `when` filter holds: `expression` on `current` (also `%resource` and `%current`), with `%previous`, is exactly `true`.
@@ -198,7 +206,8 @@ mod tests {
             ("%x", json!(["y"])),
             ("%previous.exists()", json!([false])),
             ("Observation is DomainResource", json!([true])),
-            ("nothing", json!([])),
+            ("bodySite", json!([])),
+            ("Observation.note.text", json!([])),
             ("effective < @2026-02-01", json!([true])),
         ] {
             assert_eq!(on(expression, observation.clone()), expected, "{expression}");
@@ -226,6 +235,8 @@ mod tests {
     fn what_is_wrong_is_an_error_and_does_not_quote_the_resource() {
         assert!(check_fhirpath("status = 'a'").is_ok());
         assert!(check_fhirpath("status = = 'a'").is_err());
+        assert!(check_fhirpath("%nobody.status").is_err());
+        assert!(check_fhirpath("note.exists()").is_err() && check_fhirpath("$this.note.exists()").is_ok());
         assert!(check_fhirpath(&"a".repeat(9_000)).is_err());
         let error = on("name.toInteger() + (1 | 2)", json!({ "resourceType": "Patient", "name": "Chalmers" }));
         assert!(!error.to_string().contains("Chalmers"), "{error}");

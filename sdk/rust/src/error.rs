@@ -26,7 +26,7 @@ pub struct Error {
     /// The shortest wait before the next attempt.
     pub retry_after: Option<Duration>,
     /// More for the operator.
-    pub details: Option<Value>,
+    pub details: Option<Box<Value>>,
 }
 
 impl Error {
@@ -50,7 +50,7 @@ impl Error {
     /// Gives the operator more to look at.
     #[must_use]
     pub fn details(mut self, details: Value) -> Self {
-        self.details = Some(details);
+        self.details = Some(Box::new(details));
         self
     }
 }
@@ -74,7 +74,7 @@ pub struct FhirError {
     /// What was wrong.
     pub message: String,
     /// The server's OperationOutcome.
-    pub outcome: Option<Value>,
+    pub outcome: Option<Box<Value>>,
 }
 
 impl FhirError {

@@ -60,10 +60,10 @@ macro_rules! bot {
                     $crate::wasm::bindings::Failure,
                 > {
                     $crate::wasm::run(event, $handle)
-        }
+                }
             }
 
-            $crate::wasm::export_bot!(Exported with_types_in $crate::wasm::bindings);
+    $crate::wasm::export_bot!(Exported with_types_in $crate::wasm::bindings);
         };
     };
 }

@@ -77,7 +77,7 @@ fn said(error: fhir::Error) -> FhirError {
         code: error.code,
         status: error.status,
         message: error.message,
-        outcome: error.outcome.and_then(|outcome| serde_json::from_str(&outcome).ok()),
+        outcome: error.outcome.and_then(|outcome| serde_json::from_str(&outcome).ok().map(Box::new)),
     }
 }
 
@@ -99,7 +99,10 @@ fn refused(what: &'static str) -> impl Fn(String) -> Refused {
 }
 
 impl Host for Sandbox {
-    #[expect(clippy::disallowed_methods, reason = "in the sandbox this is the run's own clock, which the host sets and the journal keeps")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "in the sandbox this is the run's own clock, which the host sets and the journal keeps"
+    )]
     fn now(&self) -> SystemTime {
         SystemTime::now()
     }

@@ -1,6 +1,12 @@
 //! The sandbox from outside: a real component, built for wasm32-wasip2, does what each test asks of it.
 
-#![allow(missing_docs, reason = "tests")]
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "helpers of tests are not tests by clippy's count"
+)]
 
 mod cache;
 mod determinism;
