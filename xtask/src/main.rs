@@ -6,6 +6,7 @@
 
 use std::process::ExitCode;
 
+mod bench;
 mod bots;
 mod demo;
 mod rooms;
@@ -29,6 +30,7 @@ fn main() -> ExitCode {
     let done = match args.as_slice() {
         ["demo", rest @ ..] => demo::run(rest),
         ["test", rest @ ..] => test::run(rest),
+        ["bench", rest @ ..] => bench::run(rest),
         ["bots"] => setup::wasm_target().and_then(|()| bots::build()),
         ["rooms"] => rooms::check(),
         ["setup"] => setup::wasm_target().and_then(|()| setup::java()),
