@@ -297,7 +297,7 @@ fn nobody_leaves_it_ready_and_escalates_once() {
     let task = written.task.unwrap();
     assert_eq!((&task["status"], task.get("owner")), (&json!("ready"), None));
     assert_eq!(task["businessStatus"]["coding"][0]["code"], "nobody-eligible");
-    assert_eq!(task["statusReason"]["text"], "Nobody eligible of 1: 1 not licensed in the patient's state.");
+    assert_eq!(task["statusReason"]["text"], "Nobody eligible of 1: not licensed in the patient's state (1).");
     let escalation = written.escalation.unwrap();
     assert_eq!(escalation["identifier"][0], json!({ "system": ids::ESCALATION_IDENTIFIER, "value": "t1" }));
     assert_eq!(escalation["focus"]["reference"], "Task/t1");
