@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use hob_fhir::Secret;
@@ -203,6 +204,12 @@ async fn subscribe(
                         status = one.status.parse().unwrap_or(status);
                     }
                 }
+                if let Some(reference) = &reference {
+                    status = active(core, entry, reference, status).await;
+                }
+                if status != SubscriptionStatus::Active {
+                    deployed.changes.push(format!("the Subscription for {criteria:?} is {status}, not active: the server does not post yet"));
+                }
                 (reference, status, mark)
             }
             Err(error) if error.is_transient() => return Err(DeployError::Subscribe { criteria: criteria.clone(), error }),
@@ -250,7 +257,7 @@ fn wanted(
         Inbound::Path { .. } => {}
     }
     Ok(Wanted {
-        criteria: criteria.to_owned(),
+        criteria: for_server(criteria, dialect),
         endpoint: endpoint(core, entry, key)?,
         headers,
         signing_secret,
@@ -258,6 +265,32 @@ fn wanted(
         reason: format!("Hob: {bot}"),
         dialect,
     })
+}
+
+/// The criteria as the server gets them: never narrower than the bot's, which the host judges itself.
+///
+/// HAPI refuses a type without a question mark, and has no index for `:missing` unless told: then each match fails, and HAPI tries the whole message
+/// again, for every subscription. So it is given no parameters with modifiers.
+fn for_server(criteria: &str, dialect: Dialect) -> String {
+    let (kind, query) = criteria.split_once('?').unwrap_or((criteria, ""));
+    let plain = |pair: &&str| dialect != Dialect::Hapi || !pair.split('=').next().unwrap_or_default().contains(':');
+    let kept: Vec<&str> = query.split('&').filter(|pair| !pair.is_empty()).filter(plain).collect();
+    format!("{kind}?{}", kept.join("&"))
+}
+
+/// Waits until the server posts, so that nothing that changes after the deploy is missed; says where it stands.
+async fn active(core: &Core, entry: &SourceEntry, reference: &hob_model::Reference, status: SubscriptionStatus) -> SubscriptionStatus {
+    let mut status = status;
+    for _ in 0..100 {
+        if status != SubscriptionStatus::Requested {
+            break;
+        }
+        core.pause(Duration::from_millis(100)).await;
+        if let Ok(found) = entry.client.read(reference).await {
+            status = found.resource["status"].as_str().and_then(|text| text.parse().ok()).unwrap_or(status);
+        }
+    }
+    status
 }
 
 /// Where a source posts the notifications of one subscription.
@@ -336,4 +369,19 @@ pub(crate) async fn remove(core: &Core, tenant: &TenantId, bot: &BotName) -> Res
     let ended = core.ledger.deactivate(core.epoch, tenant, bot, core.clock.now()).await?;
     changes.push(format!("{bot} is out of service; {} runs that waited are superseded", ended.len()));
     Ok(changes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_is_never_asked_for_less_than_the_bot_wants() {
+        assert_eq!(for_server("Task", Dialect::Plain), "Task?");
+        assert_eq!(for_server("Task?status=ready&owner:missing=true", Dialect::Hapi), "Task?status=ready");
+        assert_eq!(for_server("Task?owner:missing=true", Dialect::Hapi), "Task?");
+        assert_eq!(for_server("Task?status=ready&owner:missing=true", Dialect::Medplum), "Task?status=ready&owner:missing=true");
+        // A colon in a value is no modifier.
+        assert_eq!(for_server("Task?code=http://x|y", Dialect::Hapi), "Task?code=http://x|y");
+    }
 }

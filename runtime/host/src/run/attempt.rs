@@ -17,8 +17,8 @@ use crate::run::driver::{Ended, Failed, persist};
 use crate::run::reads::SourceReads;
 use crate::sources::SourceEntry;
 
-/// Runs attempt `number` of a run to its end.
-pub(crate) async fn attempt(core: &Arc<Core>, tenant: &TenantId, bot: &BotName, run: RunId, number: u32) -> Ended {
+/// Runs the next attempt of a run to its end.
+pub(crate) async fn attempt(core: &Arc<Core>, tenant: &TenantId, bot: &BotName, run: RunId) -> Ended {
     let key = RunKey { tenant: tenant.clone(), run };
     let record = match core.ledger.load(&key).await {
         Ok(record) => record,
@@ -41,6 +41,8 @@ pub(crate) async fn attempt(core: &Arc<Core>, tenant: &TenantId, bot: &BotName, 
         tracing::error!(%tenant, %run, %source, "the run's source is not usable: it waits");
         return Ended::SourceDown { source, until: core.clock.now() + Duration::from_secs(30) };
     };
+    // The ledger's count, which goes on after an operator opened the run again: a number is never used twice.
+    let number = record.head.attempt + 1;
     let ended = Trying { core, key: &key, bot: &bot, entry: &entry, started: core.clock.now(), number }.go(&record).await;
     if matches!(ended, Ended::Finished) {
         core.commit_ended(&key);

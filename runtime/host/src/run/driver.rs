@@ -194,7 +194,7 @@ impl Driver {
         loop {
             match self.dispatcher.poll(self.core.clock.now()) {
                 Output::Wait(until) => return until,
-                Output::Start { tenant, bot, run, attempt } => self.start(tenant, bot, run, attempt),
+                Output::Start { tenant, bot, run, .. } => self.start(tenant, bot, run),
                 other => self.write(other),
             }
         }
@@ -211,10 +211,10 @@ impl Driver {
         }
     }
 
-    fn start(&mut self, tenant: TenantId, bot: BotName, run: RunId, number: u32) {
+    fn start(&mut self, tenant: TenantId, bot: BotName, run: RunId) {
         let core = Arc::clone(&self.core);
         self.tasks.spawn(async move {
-            let ended = attempt::attempt(&core, &tenant, &bot, run, number).await;
+            let ended = attempt::attempt(&core, &tenant, &bot, run).await;
             Some(Done::Attempt(tenant, run, ended))
         });
     }

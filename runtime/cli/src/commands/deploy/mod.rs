@@ -34,7 +34,7 @@ pub(crate) struct Args {
     /// The source that it reads from and writes to
     #[arg(long, value_name = "NAME")]
     source: SourceId,
-    /// Set one of its settings; numbers, true, false, lists and tables as in JSON
+    /// Set one of its settings; numbers, true, false, lists and tables as in JSON; @FILE takes the value from a file
     #[arg(long = "set", value_name = "KEY=VALUE")]
     settings: Vec<String>,
     /// The component; where bot.toml says, or where cargo builds it, unless given

@@ -19,7 +19,11 @@ pub(crate) fn read(given: &[String], manifest: &Manifest) -> Result<Map<String, 
                 if known.is_empty() { "the bot has no settings".to_owned() } else { format!("it has {}", known.join(", ")) };
             return Err(refused("setting-unknown", format!("the bot has no setting `{key}`"), help, manifest));
         };
-        let Some(value) = typed(text, spec.kind) else {
+        let from_file = match text.strip_prefix('@') {
+            Some(path) => Some(file(path)?),
+            None => None,
+        };
+        let Some(value) = typed(from_file.as_deref().unwrap_or(text), spec.kind) else {
             let message = format!("the setting `{key}` is not {}", described(spec.kind));
             let help = format!("write for example --set {key}={}", example(spec.kind));
             return Err(refused("setting-type", message, help, manifest));
@@ -39,6 +43,12 @@ pub(crate) fn read(given: &[String], manifest: &Manifest) -> Result<Map<String, 
 
 fn refused(code: &str, message: String, help: String, manifest: &Manifest) -> CliError {
     CliError::new(exit_code::CONFIG, code, message, help).at(format!("bot {}", manifest.name))
+}
+
+/// `@FILE`: the file's text, without the newline at its end.
+fn file(path: &str) -> Result<String, CliError> {
+    let text = std::fs::read_to_string(path).map_err(|error| CliError::unreadable(std::path::Path::new(path), &error))?;
+    Ok(text.trim_end_matches(['\r', '\n']).to_owned())
 }
 
 fn typed(text: &str, kind: SettingType) -> Option<Value> {
