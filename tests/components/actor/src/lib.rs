@@ -1,22 +1,62 @@
 //! A bot that does what its event's payload says, step by step, and answers with what each step gave. The tests of the sandbox use
 //! it for good and bad behaviour alike: one component, many acts.
+//!
+//! Deployed with a setting `steps`, an object from a trigger's word to steps, it does these. Their strings may name the event and what was made
+//! before: `{ref}`, `{id}`, `{version}`, `{key}`, and `{0}` for the reference that step 0 created.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use hob_sdk::{Error, Event, FhirError, Host, Level, Message, Outcome, Payload, Refused};
+use hob_sdk::{Error, Event, FhirError, Host, Level, Message, Outcome, Payload, Refused, Trigger};
 use serde_json::{Value, json};
 
 /// Would exceed 1 if an instance were used twice.
 static RUNS: AtomicU64 = AtomicU64::new(0);
 
 fn handle(event: Event, hob: &dyn Host) -> Result<Outcome, Error> {
-    let steps: Vec<Value> = event.json()?;
+    let steps = steps(&event, hob)?;
     let mut answers = Vec::new();
-    for step in &steps {
-        answers.push(act(step, &event, hob)?);
+    for mut step in steps {
+        fill(&mut step, &event, &answers);
+        answers.push(act(&step, &event, hob)?);
     }
     Ok(Outcome::Reply(Payload::json(&answers)?))
+}
+
+fn steps(event: &Event, hob: &dyn Host) -> Result<Vec<Value>, Error> {
+    let Some(by_trigger) = hob.setting("steps") else { return event.json() };
+    let word = match &event.trigger {
+        Trigger::Change { .. } => "change",
+        Trigger::Cron { .. } => "cron",
+        Trigger::Timer { .. } => "timer",
+        Trigger::Reply { .. } => "reply",
+        _ => return event.json(),
+    };
+    Ok(by_trigger[word].as_array().cloned().unwrap_or_default())
+}
+
+/// Puts what is known of the event and of earlier steps in the place of its name.
+fn fill(value: &mut Value, event: &Event, answers: &[Value]) {
+    match value {
+        Value::String(text) if text.contains('{') => {
+            match &event.trigger {
+                Trigger::Change { resource_type, id, version, .. } => {
+                    *text =
+                        text.replace("{ref}", &format!("{resource_type}/{id}")).replace("{id}", id).replace("{version}", version);
+                }
+                Trigger::Timer { key, .. } | Trigger::Reply { key, .. } => *text = text.replace("{key}", key),
+                _ => {}
+            }
+            for (index, answer) in answers.iter().enumerate() {
+                if let Some(reference) = answer["ok"]["reference"].as_str() {
+                    *text = text.replace(&format!("{{{index}}}"), reference);
+                }
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(|item| fill(item, event, answers)),
+        Value::Object(members) => members.values_mut().for_each(|member| fill(member, event, answers)),
+        _ => {}
+    }
 }
 
 hob_sdk::bot!(handle);
@@ -67,6 +107,12 @@ fn act(step: &Value, event: &Event, hob: &dyn Host) -> Result<Value, Error> {
             hob_sdk::log(Level::Info, format_args!("{}", "x".repeat(count(1))));
             Value::Null
         }
+        "say" => {
+            hob_sdk::log(Level::Info, format_args!("{}", text(1)));
+            Value::Null
+        }
+        // What arrived with the event, as text.
+        "payload" => json!(event.payload.as_ref().map(|payload| String::from_utf8_lossy(&payload.body).into_owned())),
         // Bad behaviour.
         "loop" => {
             let mut turns = 0_u64;

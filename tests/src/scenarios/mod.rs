@@ -1,0 +1,45 @@
+//! What must hold on every FHIR server, as functions over its options; the test binaries name them.
+
+pub mod changes;
+pub mod conflicts;
+pub mod crash;
+pub mod hostile;
+pub mod input;
+pub mod once;
+pub mod outage;
+pub mod shipped;
+pub mod time;
+
+/// Every scenario as a test on a server with these options.
+#[macro_export]
+macro_rules! e2e {
+    ($options:expr) => {
+        $crate::e2e! { @ $options;
+            changes::create_update_and_delete_reach_a_bot,
+            changes::writes_commit_together,
+            changes::one_bad_entry_leaves_nothing,
+            changes::quick_updates_come_in_order,
+            conflicts::an_edit_before_the_commit_is_worked_on,
+            conflicts::an_edit_that_no_longer_matches_supersedes,
+            crash::killed_between_commit_and_answer,
+            crash::a_lost_answer_is_found_out,
+            crash::a_doubled_transaction_happens_once,
+            once::one_change_is_one_run,
+            hostile::outside_its_scopes,
+            hostile::bad_bots_die_and_others_go_on,
+            input::strangers_learn_nothing,
+            input::what_cannot_be_read_is_kept,
+            input::a_bad_deploy_says_what_and_where,
+            outage::changes_wait_and_others_go_on,
+            time::timers_survive_a_restart,
+            time::cron_fires,
+            time::outbox_sends_and_hears,
+        }
+    };
+    (@ $options:expr; $($module:ident :: $test:ident),* $(,)?) => {
+        $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+        async fn $test() {
+            $crate::scenarios::$module::$test($options).await;
+        })*
+    };
+}

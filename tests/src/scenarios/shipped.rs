@@ -1,0 +1,1 @@
+//! The bots that Hob ships, and what they write.
