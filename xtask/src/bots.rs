@@ -24,7 +24,8 @@ fn components() -> Result<Vec<String>, String> {
     let metadata = shell::output(shell::cargo().args(["metadata", "--no-deps", "--format-version", "1"]))?;
     let metadata: serde_json::Value = serde_json::from_str(&metadata).map_err(|e| format!("cargo metadata: {e}"))?;
     let is_component = |package: &&serde_json::Value| {
-        let kinds = package["targets"].as_array().into_iter().flatten().flat_map(|t| t["crate_types"].as_array().into_iter().flatten());
+        let kinds =
+            package["targets"].as_array().into_iter().flatten().flat_map(|t| t["crate_types"].as_array().into_iter().flatten());
         kinds.into_iter().any(|kind| kind == "cdylib")
     };
     let names = metadata["packages"].as_array().into_iter().flatten().filter(is_component);

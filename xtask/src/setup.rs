@@ -18,7 +18,9 @@ pub(crate) fn wasm_target() -> Result<(), String> {
 /// Checks for Java and Maven, which the HAPI FHIR server of the tests needs.
 pub(crate) fn java() -> Result<(), String> {
     if !shell::succeeds("javac", &["-version"]) {
-        return Err("a JDK of version 17 or later is missing: `apt-get install openjdk-17-jdk-headless`, or see adoptium.net".into());
+        return Err(
+            "a JDK of version 17 or later is missing: `apt-get install openjdk-17-jdk-headless`, or see adoptium.net".into()
+        );
     }
     if !shell::succeeds("mvn", &["-v"]) {
         return Err("Maven is missing: `apt-get install maven`, or see maven.apache.org".into());

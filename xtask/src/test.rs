@@ -17,7 +17,10 @@ pub(crate) fn run(args: &[&str]) -> Result<(), String> {
     println!("=> arrows between rooms");
     rooms::check()?;
     if shell::succeeds("cargo-deny", &["--version"]) {
-        shell::step("licences and sources of dependencies", shell::cargo().args(["deny", "check", "bans", "licenses", "sources"]))?;
+        shell::step(
+            "licences and sources of dependencies",
+            shell::cargo().args(["deny", "check", "bans", "licenses", "sources"]),
+        )?;
     } else {
         println!("   cargo-deny is not installed: licences of dependencies are not checked (cargo install cargo-deny)");
     }

@@ -114,13 +114,7 @@ async fn fire_cron(core: &Core, key: &CronKey, at: Timestamp, now: Timestamp) ->
         received: now,
         hop: 0,
     };
-    let run = NewRun {
-        bot: bot.name.clone(),
-        release: bot.digest,
-        lane,
-        opening: Opening::Pending,
-        supersedes_earlier: false,
-    };
+    let run = NewRun { bot: bot.name.clone(), release: bot.digest, lane, opening: Opening::Pending, supersedes_earlier: false };
     let event = NewEvent { event, payload: Payload::default(), runs: vec![run] };
     let queued = core.ledger.fire_cron(core.epoch, key, at, event).await?;
     core.news(queued.heads).await;

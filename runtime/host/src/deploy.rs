@@ -45,7 +45,7 @@ pub(crate) struct Deployed {
 pub(crate) enum DeployError {
     /// `bot.toml` is wrong.
     #[error(transparent)]
-    Manifest(#[from] ManifestError),
+    Manifest(#[from] Box<ManifestError>),
     /// A trigger cannot be judged by the host.
     #[error("{0}: write criteria that one resource can answer, or `source-only = true`, which gives up gap repair")]
     Criteria(#[from] JudgeError),
@@ -80,7 +80,7 @@ pub(crate) enum DeployError {
         /// For what.
         criteria: String,
         /// Why.
-        error: hob_fhir::FhirError,
+        error: Box<hob_fhir::FhirError>,
     },
     /// The ledger did not take it.
     #[error(transparent)]
@@ -93,7 +93,7 @@ pub(crate) enum DeployError {
 /// Deploys a release.
 pub(crate) async fn deploy(core: &Arc<Core>, wish: Wish) -> Result<Deployed, DeployError> {
     let Wish { tenant, source, manifest: text, file, component, settings } = wish;
-    let manifest = Manifest::parse(&text, &file)?;
+    let manifest = Manifest::parse(&text, &file).map_err(Box::new)?;
     let entry = core.sources.get(&tenant, &source).ok_or_else(|| DeployError::NoSource(source.clone()))?;
     proved(&entry, &manifest)?;
     let watches = Watch::of(&manifest, &entry.bases)?;
@@ -107,10 +107,12 @@ pub(crate) async fn deploy(core: &Arc<Core>, wish: Wish) -> Result<Deployed, Dep
     let name = manifest.name.clone();
     // Notifications of the new Subscriptions wait until the bot is there to want them.
     let _gate = entry.deploying.write().await;
-    let mut deployed = Deployed { bot: name.clone(), changes: vec![format!("{name} runs release {digest}")], manual_steps: Vec::new() };
+    let mut deployed =
+        Deployed { bot: name.clone(), changes: vec![format!("{name} runs release {digest}")], manual_steps: Vec::new() };
     let subscriptions = subscribe(core, &entry, &manifest, &mut deployed).await?;
     let since = subscriptions.iter().filter_map(|subscription| subscription.since).min();
-    let kept = Release { tenant: tenant.clone(), digest, manifest: manifest.clone(), manifest_text: text, component, created: now };
+    let kept =
+        Release { tenant: tenant.clone(), digest, manifest: manifest.clone(), manifest_text: text, component, created: now };
     core.ledger.put_release(core.epoch, kept).await?;
     let was = core.ledger.deployment(&tenant, &name).await?.filter(|was| was.active);
     let first = was.map_or(now, |was| was.deployed.min(now));
@@ -167,7 +169,11 @@ pub(crate) fn checked(manifest: &Manifest, mut given: Map<String, Value>) -> Res
 }
 
 /// Compiles the component where blocking is allowed.
-pub(crate) async fn prepare(core: &Core, manifest: &Manifest, component: &Bytes) -> Result<Arc<hob_engine::Release>, DeployError> {
+pub(crate) async fn prepare(
+    core: &Core,
+    manifest: &Manifest,
+    component: &Bytes,
+) -> Result<Arc<hob_engine::Release>, DeployError> {
     let (engine, manifest, component) = (core.engine.clone(), manifest.clone(), component.clone());
     match tokio::task::spawn_blocking(move || engine.prepare(&component, &manifest)).await {
         Ok(release) => Ok(release?),
@@ -208,11 +214,15 @@ async fn subscribe(
                     status = active(core, entry, reference, status).await;
                 }
                 if status != SubscriptionStatus::Active {
-                    deployed.changes.push(format!("the Subscription for {criteria:?} is {status}, not active: the server does not post yet"));
+                    deployed
+                        .changes
+                        .push(format!("the Subscription for {criteria:?} is {status}, not active: the server does not post yet"));
                 }
                 (reference, status, mark)
             }
-            Err(error) if error.is_transient() => return Err(DeployError::Subscribe { criteria: criteria.clone(), error }),
+            Err(error) if error.is_transient() => {
+                return Err(DeployError::Subscribe { criteria: criteria.clone(), error: Box::new(error) });
+            }
             Err(error) => {
                 deployed.changes.push(format!("no Subscription for {criteria:?}: {error}"));
                 deployed.manual_steps.extend(subscriptions::manual_steps(&wanted));
@@ -279,7 +289,12 @@ fn for_server(criteria: &str, dialect: Dialect) -> String {
 }
 
 /// Waits until the server posts, so that nothing that changes after the deploy is missed; says where it stands.
-async fn active(core: &Core, entry: &SourceEntry, reference: &hob_model::Reference, status: SubscriptionStatus) -> SubscriptionStatus {
+async fn active(
+    core: &Core,
+    entry: &SourceEntry,
+    reference: &hob_model::Reference,
+    status: SubscriptionStatus,
+) -> SubscriptionStatus {
     let mut status = status;
     for _ in 0..100 {
         if status != SubscriptionStatus::Requested {
@@ -348,7 +363,8 @@ pub(crate) async fn restore(core: &Arc<Core>, deployment: Deployment) -> Result<
 
 /// Takes a bot out of service and sets its Subscriptions off.
 pub(crate) async fn remove(core: &Core, tenant: &TenantId, bot: &BotName) -> Result<Vec<String>, DeployError> {
-    let deployment = core.ledger.deployment(tenant, bot).await?.filter(|d| d.active).ok_or(LedgerError::NotFound { what: "bot" })?;
+    let deployment =
+        core.ledger.deployment(tenant, bot).await?.filter(|d| d.active).ok_or(LedgerError::NotFound { what: "bot" })?;
     let mut changes = Vec::new();
     core.bots.remove(tenant, bot);
     let policy = hob_dispatch::Policy::Removed;

@@ -14,8 +14,8 @@ use hob_fhir::plan::{PlanError, bundle};
 use hob_fhir::{FhirError, FhirErrorKind};
 use hob_ingress::{ParseError, WireRequest, parse};
 use hob_model::{
-    Auth, BaseUrl, Cause, ChangeKey, Clock, Effects, Event, EventId, Failure, Inbound, Interaction, Journal, Manifest, ManifestError,
-    Payload, Reference, ResourceKey, RunId, SecretRef, Source, SourceId, TenantId, VersionId,
+    Auth, BaseUrl, Cause, ChangeKey, Clock, Effects, Event, EventId, Failure, Inbound, Interaction, Journal, Manifest,
+    ManifestError, Payload, Reference, ResourceKey, RunId, SecretRef, Source, SourceId, TenantId, VersionId,
 };
 use rand::RngExt as _;
 use serde_json::{Map, Value};
@@ -196,7 +196,13 @@ async fn cause(entry: &SourceEntry, bytes: &Bytes) -> Result<(Cause, Option<Valu
     Ok((Cause::Change { key, interaction, previous: None }, Some(resource)))
 }
 
-async fn transaction(entry: &SourceEntry, run: RunId, seed: u64, write: bool, outcome: &mut LocalOutcome) -> Result<(), LocalError> {
+async fn transaction(
+    entry: &SourceEntry,
+    run: RunId,
+    seed: u64,
+    write: bool,
+    outcome: &mut LocalOutcome,
+) -> Result<(), LocalError> {
     let name = SlotName::new(format!("hob-local-{seed:016x}")).map_err(|e| LocalError::Commit(e.to_string()))?;
     if !write {
         let reference = "Basic/not-written".parse::<Reference>().map_err(|e| LocalError::Commit(e.to_string()))?;

@@ -48,12 +48,9 @@ pub enum SecretError {
 /// [`SecretError`] where it is missing or empty.
 pub(crate) fn resolve(reference: &SecretRef) -> Result<Secret, SecretError> {
     let (name, value) = match reference {
-        SecretRef::Env(name) => {
-            (name.clone(), std::env::var(name).map_err(|_| SecretError::NoVariable(name.clone()))?)
-        }
+        SecretRef::Env(name) => (name.clone(), std::env::var(name).map_err(|_| SecretError::NoVariable(name.clone()))?),
         SecretRef::File(path) => {
-            let text = std::fs::read_to_string(path)
-                .map_err(|error| SecretError::File { path: path.into(), error })?;
+            let text = std::fs::read_to_string(path).map_err(|error| SecretError::File { path: path.into(), error })?;
             (path.clone(), text.trim_end_matches(['\r', '\n']).to_owned())
         }
     };

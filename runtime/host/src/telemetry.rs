@@ -20,6 +20,10 @@ pub fn init() {
 fn quiet_panics() {
     std::panic::set_hook(Box::new(|panic| {
         let place = panic.location().map(|place| format!("{}:{}", place.file(), place.line())).unwrap_or_default();
-        tracing::error!(code = "panic", place, "a part of the host panicked; its message is not shown, since it may hold patient data");
+        tracing::error!(
+            code = "panic",
+            place,
+            "a part of the host panicked; its message is not shown, since it may hold patient data"
+        );
     }));
 }

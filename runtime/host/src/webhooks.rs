@@ -14,10 +14,10 @@ use axum::extract::{Path, State};
 use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::any;
-use http_body_util::BodyExt as _;
 use hob_ingress::{ParseError, Reply, WireRequest, parse, reply_for};
 use hob_ledger::{DeadReason, LedgerError, NewNotification, Receipt, Verdict};
 use hob_model::{SourceId, SubscriptionKey, TenantId};
+use http_body_util::BodyExt as _;
 
 use crate::core::Core;
 
@@ -86,19 +86,14 @@ async fn take(core: &Core, tenant: &str, source: &str, rest: &str, (method, head
     let Ok(_place) = core.intake.try_acquire() else { return come_back(1) };
 
     let limit = core.config.limits.body_kib * 1024;
-    let collected = tokio::time::timeout(
-        Duration::from_millis(core.config.limits.request_ms),
-        collect(body, limit * LARGEST),
-    );
+    let collected = tokio::time::timeout(Duration::from_millis(core.config.limits.request_ms), collect(body, limit * LARGEST));
     let body = match collected.await {
         Ok(Ok(body)) => body,
         Ok(Err(status)) => return status.into_response(),
         Err(_) => return StatusCode::REQUEST_TIMEOUT.into_response(),
     };
-    let all: Vec<(String, String)> = headers
-        .iter()
-        .filter_map(|(name, value)| Some((name.as_str().to_owned(), value.to_str().ok()?.to_owned())))
-        .collect();
+    let all: Vec<(String, String)> =
+        headers.iter().filter_map(|(name, value)| Some((name.as_str().to_owned(), value.to_str().ok()?.to_owned()))).collect();
     let mut wire = WireRequest { method: method.as_str().to_owned(), path_rest: format!("/{rest}"), headers: all, body };
     if let Err(status) = entry.admit(&mut wire) {
         return status.into_response();

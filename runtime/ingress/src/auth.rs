@@ -61,17 +61,9 @@ impl Verifier {
             return Err(AuthError::EmptySecret);
         }
         Ok(Self(match inbound {
-            Inbound::Path { .. } => Check::Path {
-                digest: digest(secret),
-            },
-            Inbound::Header { name, .. } => Check::Header {
-                name: name.clone(),
-                digest: digest(secret.trim_ascii()),
-            },
-            Inbound::Hmac { header, .. } => Check::Hmac {
-                header: header.clone(),
-                key: key(secret)?,
-            },
+            Inbound::Path { .. } => Check::Path { digest: digest(secret) },
+            Inbound::Header { name, .. } => Check::Header { name: name.clone(), digest: digest(secret.trim_ascii()) },
+            Inbound::Hmac { header, .. } => Check::Hmac { header: header.clone(), key: key(secret)? },
         }))
     }
 
@@ -85,23 +77,11 @@ impl Verifier {
     ///
     /// # Errors
     /// [`AuthError::Missing`], [`AuthError::Wrong`].
-    pub fn verify(
-        &self,
-        request: &WireRequest,
-        path_secret: Option<&str>,
-    ) -> Result<(), AuthError> {
+    pub fn verify(&self, request: &WireRequest, path_secret: Option<&str>) -> Result<(), AuthError> {
         match &self.0 {
-            Check::Path { digest } => {
-                some(path_secret.map(|given| same(given, digest)).into_iter())
-            }
-            Check::Header { name, digest } => {
-                some(request.header_values(name).map(|given| same(given, digest)))
-            }
-            Check::Hmac { header, key } => some(
-                request
-                    .header_values(header)
-                    .map(|given| signed(key, &request.body, given)),
-            ),
+            Check::Path { digest } => some(path_secret.map(|given| same(given, digest)).into_iter()),
+            Check::Header { name, digest } => some(request.header_values(name).map(|given| same(given, digest))),
+            Check::Hmac { header, key } => some(request.header_values(header).map(|given| signed(key, &request.body, given))),
         }
     }
 }
@@ -168,27 +148,12 @@ mod tests {
     }
 
     fn request(headers: &[(&str, &str)], body: &[u8]) -> WireRequest {
-        let headers = headers
-            .iter()
-            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
-            .collect();
-        WireRequest {
-            method: "POST".into(),
-            path_rest: String::new(),
-            headers,
-            body: bytes::Bytes::copy_from_slice(body),
-        }
+        let headers = headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        WireRequest { method: "POST".into(), path_rest: String::new(), headers, body: bytes::Bytes::copy_from_slice(body) }
     }
 
     fn hmac_verifier() -> Verifier {
-        Verifier::new(
-            &Inbound::Hmac {
-                header: "X-Signature".into(),
-                secret: secret(),
-            },
-            b"key",
-        )
-        .unwrap()
+        Verifier::new(&Inbound::Hmac { header: "X-Signature".into(), secret: secret() }, b"key").unwrap()
     }
 
     fn sign(body: &[u8]) -> String {
@@ -214,24 +179,12 @@ mod tests {
         assert_eq!(path.verify(&nothing, Some("s")), Err(AuthError::Wrong));
         assert_eq!(path.verify(&nothing, None), Err(AuthError::Missing));
 
-        let header = Inbound::Header {
-            name: "Authorization".into(),
-            value: secret(),
-        };
+        let header = Inbound::Header { name: "Authorization".into(), value: secret() };
         let header = Verifier::new(&header, b"Bearer x").unwrap();
-        assert_eq!(
-            header.verify(&request(&[("authorization", "Bearer x")], b""), None),
-            Ok(())
-        );
-        assert_eq!(
-            header.verify(&request(&[("authorization", "Bearer y")], b""), None),
-            Err(AuthError::Wrong)
-        );
+        assert_eq!(header.verify(&request(&[("authorization", "Bearer x")], b""), None), Ok(()));
+        assert_eq!(header.verify(&request(&[("authorization", "Bearer y")], b""), None), Err(AuthError::Wrong));
         assert_eq!(header.verify(&nothing, None), Err(AuthError::Missing));
-        assert_eq!(
-            Verifier::new(&Inbound::Path { secret: secret() }, b"").unwrap_err(),
-            AuthError::EmptySecret
-        );
+        assert_eq!(Verifier::new(&Inbound::Path { secret: secret() }, b"").unwrap_err(), AuthError::EmptySecret);
         assert_eq!(format!("{header:?}"), "Verifier(header)");
     }
 

@@ -85,10 +85,7 @@ impl ParseError {
     }
 
     pub(crate) fn shape(at: impl Into<String>, what: &'static str) -> Self {
-        Self::Shape {
-            at: at.into(),
-            what,
-        }
+        Self::Shape { at: at.into(), what }
     }
 }
 
@@ -100,10 +97,6 @@ impl From<serde_json::Error> for ParseError {
             // A `Value` takes every data, so all that is left is a syntax error or too deep a nesting.
             _ => "bad syntax or nested too deeply",
         };
-        Self::Json {
-            what,
-            line: error.line(),
-            column: error.column(),
-        }
+        Self::Json { what, line: error.line(), column: error.column() }
     }
 }

@@ -119,14 +119,10 @@ impl From<Notification> for Explained {
 /// [`ExplainError`]: it is no notification, and why.
 pub fn explain(file: &[u8]) -> Result<Explanation, ExplainError> {
     if let Ok(Value::Object(object)) = serde_json::from_slice::<Value>(file) {
-        if object.get("captures").is_some_and(Value::is_object)
-            || object.get("requests").is_some_and(Value::is_array)
-        {
+        if object.get("captures").is_some_and(Value::is_object) || object.get("requests").is_some_and(Value::is_array) {
             return many(&object);
         }
-        if object.get("method").is_some_and(Value::is_string)
-            && !object.contains_key("resourceType")
-        {
+        if object.get("method").is_some_and(Value::is_string) && !object.contains_key("resourceType") {
             return one(&wire(&object, "")?, None).map(Explanation::One);
         }
     }
@@ -140,57 +136,30 @@ pub fn explain(file: &[u8]) -> Result<Explanation, ExplainError> {
 }
 
 fn one(request: &WireRequest, at: Option<String>) -> Result<Explained, ExplainError> {
-    parse(request)
-        .map(Explained::from)
-        .map_err(|source| ExplainError::Request { at, source })
+    parse(request).map(Explained::from).map_err(|source| ExplainError::Request { at, source })
 }
 
 fn many(file: &Object) -> Result<Explanation, ExplainError> {
-    let inbound = Inbound::Hmac {
-        header: "X-Signature".into(),
-        secret: SecretRef::Env(String::new()),
-    };
-    let secret = file
-        .get("secret")
-        .and_then(Value::as_str)
-        .unwrap_or_default();
+    let inbound = Inbound::Hmac { header: "X-Signature".into(), secret: SecretRef::Env(String::new()) };
+    let secret = file.get("secret").and_then(Value::as_str).unwrap_or_default();
     let verifier = Verifier::new(&inbound, secret.as_bytes()).ok();
     let mut lists: Vec<(String, &Value)> = Vec::new();
     if let Some(captures) = file.get("captures").and_then(Value::as_object) {
-        lists.extend(
-            captures
-                .iter()
-                .map(|(name, list)| (format!("/captures/{name}"), list)),
-        );
+        lists.extend(captures.iter().map(|(name, list)| (format!("/captures/{name}"), list)));
     }
-    lists.extend(
-        file.get("requests")
-            .map(|list| ("/requests".to_owned(), list)),
-    );
+    lists.extend(file.get("requests").map(|list| ("/requests".to_owned(), list)));
     let mut all = Vec::new();
     for (at, list) in lists {
-        for (index, request) in list
-            .as_array()
-            .map(Vec::as_slice)
-            .unwrap_or_default()
-            .iter()
-            .enumerate()
-        {
+        for (index, request) in list.as_array().map(Vec::as_slice).unwrap_or_default().iter().enumerate() {
             let at = format!("{at}/{index}");
-            let bad = || ExplainError::WireFile {
-                at: at.clone(),
-                what: "expected a captured request",
-            };
+            let bad = || ExplainError::WireFile { at: at.clone(), what: "expected a captured request" };
             let request = wire(request.as_object().ok_or_else(bad)?, &at)?;
             let mut explained = one(&request, Some(at))?;
-            explained.signature =
-                verifier
-                    .as_ref()
-                    .map(|verifier| match verifier.verify(&request, None) {
-                        Ok(()) => Signature::Verified,
-                        Err(AuthError::Missing) => Signature::Absent,
-                        Err(AuthError::Wrong | AuthError::EmptySecret) => Signature::Wrong,
-                    });
+            explained.signature = verifier.as_ref().map(|verifier| match verifier.verify(&request, None) {
+                Ok(()) => Signature::Verified,
+                Err(AuthError::Missing) => Signature::Absent,
+                Err(AuthError::Wrong | AuthError::EmptySecret) => Signature::Wrong,
+            });
             all.push(explained);
         }
     }
@@ -199,25 +168,15 @@ fn many(file: &Object) -> Result<Explanation, ExplainError> {
 
 /// Reads a captured request. Members that are not of its form are notes.
 fn wire(object: &Object, at: &str) -> Result<WireRequest, ExplainError> {
-    let bad = |key: &str, what| ExplainError::WireFile {
-        at: format!("{at}/{key}"),
-        what,
-    };
-    let method = object
-        .get("method")
-        .and_then(Value::as_str)
-        .ok_or_else(|| bad("method", "expected a string"))?;
+    let bad = |key: &str, what| ExplainError::WireFile { at: format!("{at}/{key}"), what };
+    let method = object.get("method").and_then(Value::as_str).ok_or_else(|| bad("method", "expected a string"))?;
     let path = match object.get("path") {
         None => "",
-        Some(path) => path
-            .as_str()
-            .ok_or_else(|| bad("path", "expected a string"))?,
+        Some(path) => path.as_str().ok_or_else(|| bad("path", "expected a string"))?,
     };
     let headers = match (object.get("headers"), object.get("rawHeaders")) {
-        (Some(headers), _) => pairs(headers)
-            .ok_or_else(|| bad("headers", "expected an object or a list of [name, value]"))?,
-        (None, Some(headers)) => flat(headers)
-            .ok_or_else(|| bad("rawHeaders", "expected a list of name, value, name, value"))?,
+        (Some(headers), _) => pairs(headers).ok_or_else(|| bad("headers", "expected an object or a list of [name, value]"))?,
+        (None, Some(headers)) => flat(headers).ok_or_else(|| bad("rawHeaders", "expected a list of name, value, name, value"))?,
         (None, None) => Vec::new(),
     };
     let body = match object.get("body") {
@@ -225,36 +184,21 @@ fn wire(object: &Object, at: &str) -> Result<WireRequest, ExplainError> {
         Some(Value::String(text)) => Bytes::copy_from_slice(text.as_bytes()),
         Some(json) => Bytes::from(json.to_string()),
     };
-    Ok(WireRequest {
-        method: method.to_ascii_uppercase(),
-        path_rest: rest(path),
-        headers,
-        body,
-    })
+    Ok(WireRequest { method: method.to_ascii_uppercase(), path_rest: rest(path), headers, body })
 }
 
 fn pairs(headers: &Value) -> Option<Vec<(String, String)>> {
     let text = |value: &Value| value.as_str().map(str::to_owned);
     match headers {
-        Value::Object(headers) => headers
-            .iter()
-            .map(|(name, value)| Some((name.clone(), text(value)?)))
-            .collect(),
-        Value::Array(headers) => headers
-            .iter()
-            .map(|pair| Some((text(pair.get(0)?)?, text(pair.get(1)?)?)))
-            .collect(),
+        Value::Object(headers) => headers.iter().map(|(name, value)| Some((name.clone(), text(value)?))).collect(),
+        Value::Array(headers) => headers.iter().map(|pair| Some((text(pair.get(0)?)?, text(pair.get(1)?)?))).collect(),
         _ => None,
     }
 }
 
 fn flat(headers: &Value) -> Option<Vec<(String, String)>> {
     let text = |value: &Value| value.as_str().map(str::to_owned);
-    headers
-        .as_array()?
-        .chunks(2)
-        .map(|pair| Some((text(pair.first()?)?, text(pair.get(1)?)?)))
-        .collect()
+    headers.as_array()?.chunks(2).map(|pair| Some((text(pair.first()?)?, text(pair.get(1)?)?))).collect()
 }
 
 /// What follows the endpoint: after `{endpoint}` where the file says where that ends, else the resource at the path's end.
@@ -265,18 +209,9 @@ fn rest(path: &str) -> String {
     }
     let segments: Vec<&str> = path.split('/').collect();
     for length in [4, 2] {
-        let tail = segments
-            .len()
-            .checked_sub(length)
-            .and_then(|start| segments.get(start..))
-            .unwrap_or_default();
+        let tail = segments.len().checked_sub(length).and_then(|start| segments.get(start..)).unwrap_or_default();
         let rest = tail.join("/");
-        let request = WireRequest {
-            method: String::new(),
-            path_rest: rest,
-            headers: Vec::new(),
-            body: Bytes::new(),
-        };
+        let request = WireRequest { method: String::new(), path_rest: rest, headers: Vec::new(), body: Bytes::new() };
         if let Ok(Some(_)) = request.target() {
             return format!("/{}", request.path_rest);
         }
@@ -306,15 +241,11 @@ mod tests {
     #[test]
     fn headers_come_in_two_forms_and_bodies_in_three() {
         let patient = json!({ "resourceType": "Patient", "id": "1" });
-        for headers in [
-            json!({ "If-Match": "W/\"2\"" }),
-            json!([["If-Match", "W/\"2\""]]),
-        ] {
+        for headers in [json!({ "If-Match": "W/\"2\"" }), json!([["If-Match", "W/\"2\""]])] {
             for body in [patient.clone(), json!(patient.to_string()), json!(null)] {
-                let file = json!({ "note": 1, "method": "put", "path": "{endpoint}/Patient/1", "headers": headers, "body": body });
-                let Explanation::One(one) = explain(file.to_string().as_bytes()).unwrap() else {
-                    panic!("one request")
-                };
+                let file =
+                    json!({ "note": 1, "method": "put", "path": "{endpoint}/Patient/1", "headers": headers, "body": body });
+                let Explanation::One(one) = explain(file.to_string().as_bytes()).unwrap() else { panic!("one request") };
                 assert_eq!(one.kind, Kind::Resource);
                 assert_eq!(one.events[0].interaction, Some(Interaction::Update));
                 assert_eq!(one.events[0].has_resource, !body.is_null());
@@ -325,14 +256,8 @@ mod tests {
     #[test]
     fn errors_say_where() {
         let error = explain(br#"{"method":"POST","headers":7}"#).unwrap_err();
-        assert_eq!(
-            (error.code(), error.to_string().contains("/headers")),
-            ("explain-wire-file", true)
-        );
+        assert_eq!((error.code(), error.to_string().contains("/headers")), ("explain-wire-file", true));
         let error = explain(br#"{"requests":[{"method":"POST","body":"{"}]}"#).unwrap_err();
-        assert_eq!(
-            (error.code(), error.to_string().contains("/requests/0")),
-            ("notification-json", true)
-        );
+        assert_eq!((error.code(), error.to_string().contains("/requests/0")), ("notification-json", true));
     }
 }

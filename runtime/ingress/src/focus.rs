@@ -42,14 +42,7 @@ impl Focus {
         if text.is_empty() || text.len() > crate::MAX_TEXT {
             return None;
         }
-        Some(Self::literal(text).unwrap_or_else(|| {
-            (
-                Self::Other {
-                    uri: text.to_owned(),
-                },
-                None,
-            )
-        }))
+        Some(Self::literal(text).unwrap_or_else(|| (Self::Other { uri: text.to_owned() }, None)))
     }
 
     fn literal(text: &str) -> Option<(Self, Option<VersionId>)> {
@@ -62,10 +55,7 @@ impl Focus {
         };
         let (rest, id) = path.rsplit_once('/')?;
         let (base, resource_type) = rest.rsplit_once('/').unwrap_or(("", rest));
-        let reference = Reference {
-            resource_type: resource_type.parse().ok()?,
-            id: id.parse().ok()?,
-        };
+        let reference = Reference { resource_type: resource_type.parse().ok()?, id: id.parse().ok()? };
         let base = if base.contains(':') {
             Some(BaseUrl::new(base).ok()?)
         } else if base.is_empty() {
@@ -86,10 +76,7 @@ impl Focus {
     }
 
     pub(crate) const fn relative(reference: Reference) -> Self {
-        Self::Literal {
-            reference,
-            base: None,
-        }
+        Self::Literal { reference, base: None }
     }
 }
 
@@ -97,14 +84,8 @@ impl fmt::Display for Focus {
     /// `Type/id`, absolute where it was sent so; `identifier:value`; or the URI.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Literal {
-                reference,
-                base: None,
-            } => write!(f, "{reference}"),
-            Self::Literal {
-                reference,
-                base: Some(base),
-            } => write!(f, "{base}/{reference}"),
+            Self::Literal { reference, base: None } => write!(f, "{reference}"),
+            Self::Literal { reference, base: Some(base) } => write!(f, "{base}/{reference}"),
             Self::Identifier { value, .. } => write!(f, "identifier:{value}"),
             Self::Other { uri } => f.write_str(uri),
         }
@@ -122,11 +103,7 @@ mod tests {
             ("Patient/1", "Patient/1", None),
             ("/Patient/1", "Patient/1", None),
             ("Patient/1/_history/6", "Patient/1", Some("6")),
-            (
-                "http://e.org/fhir/Patient/1/_history/a-b",
-                "http://e.org/fhir/Patient/1",
-                Some("a-b"),
-            ),
+            ("http://e.org/fhir/Patient/1/_history/a-b", "http://e.org/fhir/Patient/1", Some("a-b")),
         ] {
             let (focus, found) = Focus::parse(text).unwrap();
             assert!(focus.reference().is_some(), "{text}");
@@ -137,15 +114,9 @@ mod tests {
 
     #[test]
     fn anything_else_is_kept_as_sent() {
-        for text in [
-            "urn:uuid:4f1",
-            "#p",
-            "Patient?identifier=a|b",
-            "1",
-            "ftp://e.org/Patient/1",
-            "x/Patient/1",
-            "http://Patient/1",
-        ] {
+        for text in
+            ["urn:uuid:4f1", "#p", "Patient?identifier=a|b", "1", "ftp://e.org/Patient/1", "x/Patient/1", "http://Patient/1"]
+        {
             let (focus, version) = Focus::parse(text).unwrap();
             assert_eq!((focus, version), (Focus::Other { uri: text.into() }, None));
         }

@@ -196,15 +196,6 @@ pub struct Notification {
 
 impl Notification {
     pub(crate) const fn new(format: Format, kind: Kind, events: Vec<NotifiedEvent>) -> Self {
-        Self {
-            format,
-            kind,
-            subscription: None,
-            state: None,
-            topic: None,
-            events_since_start: None,
-            events,
-            challenge: None,
-        }
+        Self { format, kind, subscription: None, state: None, topic: None, events_since_start: None, events, challenge: None }
     }
 }

@@ -12,21 +12,12 @@ pub(crate) type Object = Map<String, Value>;
 /// # Errors
 /// [`ParseError::TooLong`].
 pub(crate) fn text(object: &Object, key: &str, at: &str) -> Result<Option<String>, ParseError> {
-    object
-        .get(key)
-        .and_then(Value::as_str)
-        .map_or(Ok(None), |text| bounded(text, || format!("{at}/{key}")))
+    object.get(key).and_then(Value::as_str).map_or(Ok(None), |text| bounded(text, || format!("{at}/{key}")))
 }
 
-pub(crate) fn bounded(
-    text: &str,
-    at: impl FnOnce() -> String,
-) -> Result<Option<String>, ParseError> {
+pub(crate) fn bounded(text: &str, at: impl FnOnce() -> String) -> Result<Option<String>, ParseError> {
     if text.len() > MAX_TEXT {
-        return Err(ParseError::TooLong {
-            at: at(),
-            limit: MAX_TEXT,
-        });
+        return Err(ParseError::TooLong { at: at(), limit: MAX_TEXT });
     }
     Ok((!text.trim().is_empty()).then(|| text.trim().to_owned()))
 }
@@ -50,9 +41,7 @@ pub(crate) fn instant(value: &Value) -> Option<Timestamp> {
 pub(crate) fn version(value: &Value) -> Option<VersionId> {
     match value {
         Value::String(text) => VersionId::new(text.as_str()).ok(),
-        Value::Number(number) => number
-            .as_u64()
-            .and_then(|number| VersionId::new(number.to_string()).ok()),
+        Value::Number(number) => number.as_u64().and_then(|number| VersionId::new(number.to_string()).ok()),
         _ => None,
     }
 }
@@ -61,10 +50,7 @@ pub(crate) fn version(value: &Value) -> Option<VersionId> {
 pub(crate) fn meta(resource: &Value) -> (Option<VersionId>, Option<Timestamp>) {
     let meta = resource.get("meta");
     let get = |key| meta.and_then(|meta| meta.get(key));
-    (
-        get("versionId").and_then(version),
-        get("lastUpdated").and_then(instant),
-    )
+    (get("versionId").and_then(version), get("lastUpdated").and_then(instant))
 }
 
 /// The type that a JSON resource states.
@@ -75,26 +61,17 @@ pub(crate) fn resource_type(value: &Value) -> Option<&str> {
 /// Type and id of a JSON resource.
 pub(crate) fn identity(resource: &Value) -> Option<hob_model::Reference> {
     let id = resource.get("id").and_then(Value::as_str)?;
-    Some(hob_model::Reference {
-        resource_type: resource_type(resource)?.parse().ok()?,
-        id: id.parse().ok()?,
-    })
+    Some(hob_model::Reference { resource_type: resource_type(resource)?.parse().ok()?, id: id.parse().ok()? })
 }
 
 /// A focus: a Reference (literal before identifier), or a plain URI.
 ///
 /// # Errors
 /// [`ParseError::TooLong`].
-pub(crate) fn focus(
-    value: &Value,
-    at: &str,
-) -> Result<Option<(Focus, Option<VersionId>)>, ParseError> {
+pub(crate) fn focus(value: &Value, at: &str) -> Result<Option<(Focus, Option<VersionId>)>, ParseError> {
     let literal = |text: &str, at: String| {
         if text.len() > MAX_TEXT {
-            return Err(ParseError::TooLong {
-                at,
-                limit: MAX_TEXT,
-            });
+            return Err(ParseError::TooLong { at, limit: MAX_TEXT });
         }
         Ok(Focus::parse(text))
     };
@@ -113,18 +90,8 @@ pub(crate) fn focus(
     let Some(value) = text(identifier, "value", &under)? else {
         return Ok(None);
     };
-    let resource_type = object
-        .get("type")
-        .and_then(Value::as_str)
-        .and_then(|name| ResourceType::new(name).ok());
-    Ok(Some((
-        Focus::Identifier {
-            system: text(identifier, "system", &under)?,
-            value,
-            resource_type,
-        },
-        None,
-    )))
+    let resource_type = object.get("type").and_then(Value::as_str).and_then(|name| ResourceType::new(name).ok());
+    Ok(Some((Focus::Identifier { system: text(identifier, "system", &under)?, value, resource_type }, None)))
 }
 
 /// What a version says about what was done, on a server whose version ids count from 1.
@@ -145,13 +112,7 @@ mod tests {
         for value in [json!(7), json!("7"), json!(7.0), json!(" 7 ")] {
             assert_eq!(count(&value), Some(7));
         }
-        for value in [
-            json!(-1),
-            json!(1.5),
-            json!("x"),
-            json!(null),
-            json!("99999999999999999999999"),
-        ] {
+        for value in [json!(-1), json!(1.5), json!("x"), json!(null), json!("99999999999999999999999")] {
             assert_eq!(count(&value), None);
         }
     }
@@ -159,15 +120,9 @@ mod tests {
     #[test]
     fn a_reference_goes_before_an_identifier() {
         let both = json!({ "reference": "Patient/1", "identifier": { "value": "2" } });
-        assert_eq!(
-            focus(&both, "").unwrap().unwrap().0.to_string(),
-            "Patient/1"
-        );
+        assert_eq!(focus(&both, "").unwrap().unwrap().0.to_string(), "Patient/1");
         let one = json!({ "type": "Patient", "identifier": { "system": "urn:x", "value": "2" } });
-        assert_eq!(
-            focus(&one, "").unwrap().unwrap().0.to_string(),
-            "identifier:2"
-        );
+        assert_eq!(focus(&one, "").unwrap().unwrap().0.to_string(), "identifier:2");
         assert_eq!(focus(&json!({ "display": "x" }), "").unwrap(), None);
     }
 }

@@ -43,10 +43,7 @@ pub fn reply_for(notification: &Notification) -> Reply {
             ..Reply::default()
         },
         Some(Challenge::RequestOrigin(origin)) => Reply {
-            headers: vec![
-                ("WebHook-Allowed-Origin", origin.clone()),
-                ("WebHook-Allowed-Rate", "*".to_owned()),
-            ],
+            headers: vec![("WebHook-Allowed-Origin", origin.clone()), ("WebHook-Allowed-Rate", "*".to_owned())],
             ..Reply::default()
         },
     }

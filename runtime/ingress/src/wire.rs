@@ -24,18 +24,12 @@ impl WireRequest {
     /// The first value of the header `name`, whatever its case.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers
-            .iter()
-            .find(|(known, _)| known.eq_ignore_ascii_case(name))
-            .map(|(_, value)| value.trim())
+        self.headers.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value.trim())
     }
 
     /// Every value of the header `name`.
     pub(crate) fn header_values<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
-        self.headers
-            .iter()
-            .filter(move |(known, _)| known.eq_ignore_ascii_case(name))
-            .map(|(_, value)| value.trim())
+        self.headers.iter().filter(move |(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value.trim())
     }
 
     /// The version that `If-Match: W/"…"` names.
@@ -67,10 +61,7 @@ impl fmt::Debug for WireRequest {
     /// Says the method and how much there is: path, headers and body hold patient data and secrets.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (method, headers, body) = (&self.method, self.headers.len(), self.body.len());
-        write!(
-            f,
-            "WireRequest({method:?}, {headers} headers, {body} bytes)"
-        )
+        write!(f, "WireRequest({method:?}, {headers} headers, {body} bytes)")
     }
 }
 
@@ -96,34 +87,14 @@ mod tests {
 
     #[test]
     fn a_path_names_a_resource_or_nothing() {
-        let named = |path: &str| {
-            request(path)
-                .target()
-                .map(|found| found.map(|(focus, _)| focus.to_string()))
-        };
+        let named = |path: &str| request(path).target().map(|found| found.map(|(focus, _)| focus.to_string()));
         assert_eq!(named(""), Ok(None));
         assert_eq!(named("/"), Ok(None));
         assert_eq!(named("/Patient/a.b-1"), Ok(Some("Patient/a.b-1".into())));
-        for bad in [
-            "/Patient",
-            "/patient/1",
-            "/a/Patient/1",
-            "/Patient/1/2",
-            "/Patient/../1",
-            "/Patient/%20",
-        ] {
+        for bad in ["/Patient", "/patient/1", "/a/Patient/1", "/Patient/1/2", "/Patient/../1", "/Patient/%20"] {
             assert_eq!(named(bad), Err(ParseError::Path), "{bad}");
         }
-        assert_eq!(
-            request("/Task/1/_history/3")
-                .target()
-                .unwrap()
-                .unwrap()
-                .1
-                .unwrap()
-                .as_str(),
-            "3"
-        );
+        assert_eq!(request("/Task/1/_history/3").target().unwrap().unwrap().1.unwrap().as_str(), "3");
     }
 
     #[test]

@@ -1,25 +1,15 @@
 //! Every fixture is what MANIFEST.tsv says, by `parse` and by `explain`.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "a test"
-)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test")]
 
 mod common;
 
 use common::{Line, manifest, read, request};
-use hob_ingress::{
-    ExplainError, Explanation, Format, Kind, Notification, Signature, explain, parse,
-};
+use hob_ingress::{ExplainError, Explanation, Format, Kind, Notification, Signature, explain, parse};
 use hob_model::Interaction;
 
 fn format_of(line: &Line) -> Format {
     let lone = !line.bundle_type.contains('/');
-    match (
-        line.file.split('/').next().unwrap(),
-        line.bundle_type.as_str(),
-    ) {
+    match (line.file.split('/').next().unwrap(), line.bundle_type.as_str()) {
         ("athenahealth", _) => Format::Athenahealth,
         ("hapi-capture", "") if line.expected_type == "ping" => Format::Ping,
         ("hapi-capture", "") => Format::Delete,
@@ -34,22 +24,14 @@ fn format_of(line: &Line) -> Format {
 }
 
 fn focus_of(notification: &Notification) -> Vec<String> {
-    notification
-        .events
-        .iter()
-        .filter_map(|event| event.focus.as_ref().map(ToString::to_string))
-        .collect()
+    notification.events.iter().filter_map(|event| event.focus.as_ref().map(ToString::to_string)).collect()
 }
 
 fn check(line: &Line) {
     let file = &line.file;
     let parsed = parse(&request(file));
     if line.expected_type.starts_with("FHIR messaging") {
-        assert_eq!(
-            parsed.unwrap_err().code(),
-            "notification-unsupported",
-            "{file}"
-        );
+        assert_eq!(parsed.unwrap_err().code(), "notification-unsupported", "{file}");
         return;
     }
     if line.expected_type.is_empty() && !String::from_utf8(read(file)).unwrap().contains("\"id\"") {
@@ -68,32 +50,20 @@ fn check(line: &Line) {
         }
         "" => {
             assert_eq!(parsed.kind, Kind::Resource, "{file}");
-            assert!(
-                focus[0].starts_with(&format!("{}/", line.bundle_type)),
-                "{file}"
-            );
+            assert!(focus[0].starts_with(&format!("{}/", line.bundle_type)), "{file}");
         }
         expected => assert_eq!(parsed.kind.to_string(), expected, "{file}"),
     }
     if let Some((events, since)) = line.expected_events.split_once(" (since=") {
         assert_eq!(parsed.events.len().to_string(), events, "{file}");
-        assert_eq!(
-            parsed.events_since_start.unwrap().to_string(),
-            since.trim_end_matches(')'),
-            "{file}"
-        );
-        assert!(
-            parsed.events.iter().all(|event| event.number.is_some()),
-            "{file}"
-        );
+        assert_eq!(parsed.events_since_start.unwrap().to_string(), since.trim_end_matches(')'), "{file}");
+        assert!(parsed.events.iter().all(|event| event.number.is_some()), "{file}");
         assert_eq!(focus.join(";"), line.focus_refs, "{file}");
         assert!(parsed.subscription.is_some(), "{file}");
     } else if !line.focus_refs.is_empty() {
         assert_eq!(focus.join(";"), line.focus_refs, "{file}");
     }
-    let Ok(Explanation::One(explained)) = explain(&read(file)) else {
-        panic!("{file}: one request")
-    };
+    let Ok(Explanation::One(explained)) = explain(&read(file)) else { panic!("{file}: one request") };
     assert_eq!(explained.kind, parsed.kind, "{file}");
     for (event, explained) in parsed.events.iter().zip(&explained.events) {
         let deleted = event.interaction == Some(Interaction::Delete);
@@ -118,128 +88,53 @@ fn every_line_of_the_manifest() {
 #[test]
 fn what_was_done_is_said_where_it_is_known() {
     for (file, interaction, version) in [
-        (
-            "hapi-capture/put-create.json",
-            Some(Interaction::Create),
-            Some("1"),
-        ),
-        (
-            "hapi-capture/put-update.json",
-            Some(Interaction::Update),
-            Some("2"),
-        ),
-        (
-            "hapi-capture/put-xml.json",
-            Some(Interaction::Create),
-            Some("1"),
-        ),
+        ("hapi-capture/put-create.json", Some(Interaction::Create), Some("1")),
+        ("hapi-capture/put-update.json", Some(Interaction::Update), Some("2")),
+        ("hapi-capture/put-xml.json", Some(Interaction::Create), Some("1")),
         ("hapi-capture/delete.json", Some(Interaction::Delete), None),
         ("hapi-capture/topic-id-only-put.json", None, None),
-        (
-            "hapi-capture/topic-id-only-delete.json",
-            Some(Interaction::Delete),
-            None,
-        ),
-        (
-            "hapi-capture/topic-full-resource-put.json",
-            Some(Interaction::Update),
-            Some("6"),
-        ),
-        (
-            "hapi-capture/search-criteria-payload.json",
-            Some(Interaction::Create),
-            Some("1"),
-        ),
-        (
-            "gematik-isik/Bundle-SubscriptionNotificationBundleExample.json",
-            Some(Interaction::Update),
-            Some("2"),
-        ),
-        (
-            "backport-ig/Bundle-r4-notification-multi-resource.json",
-            Some(Interaction::Create),
-            None,
-        ),
-        (
-            "hl7-spec-r5/notification-query-event.json",
-            Some(Interaction::Create),
-            Some("1"),
-        ),
-        (
-            "hl7-spec-r4b/notification-id-only-query.json",
-            Some(Interaction::Create),
-            None,
-        ),
+        ("hapi-capture/topic-id-only-delete.json", Some(Interaction::Delete), None),
+        ("hapi-capture/topic-full-resource-put.json", Some(Interaction::Update), Some("6")),
+        ("hapi-capture/search-criteria-payload.json", Some(Interaction::Create), Some("1")),
+        ("gematik-isik/Bundle-SubscriptionNotificationBundleExample.json", Some(Interaction::Update), Some("2")),
+        ("backport-ig/Bundle-r4-notification-multi-resource.json", Some(Interaction::Create), None),
+        ("hl7-spec-r5/notification-query-event.json", Some(Interaction::Create), Some("1")),
+        ("hl7-spec-r4b/notification-id-only-query.json", Some(Interaction::Create), None),
         ("athenahealth/patient-notification.json", None, None),
     ] {
         let parsed = parse(&request(file)).unwrap();
         let event = &parsed.events[0];
         assert_eq!(event.interaction, interaction, "{file}");
-        assert_eq!(
-            event.version.as_ref().map(hob_model::VersionId::as_str),
-            version,
-            "{file}"
-        );
+        assert_eq!(event.version.as_ref().map(hob_model::VersionId::as_str), version, "{file}");
     }
-    let event = &parse(&request("athenahealth/order-notification.json"))
-        .unwrap()
-        .events[0];
+    let event = &parse(&request("athenahealth/order-notification.json")).unwrap().events[0];
     assert!(event.id.is_some());
 }
 
 #[test]
 fn medplum_signatures_verify_and_a_flipped_byte_does_not() {
     let file = read("medplum-capture/webhooks-raw.json");
-    let Ok(Explanation::Many(all)) = explain(&file) else {
-        panic!("many requests")
-    };
-    let count = |signature| {
-        all.iter()
-            .filter(|one| one.signature == Some(signature))
-            .count()
-    };
-    assert!(
-        all.iter()
-            .all(|one| one.format == Format::Medplum && one.kind == Kind::Resource)
-    );
-    assert_eq!(
-        (count(Signature::Verified), count(Signature::Wrong)),
-        (signed(&file), 0)
-    );
+    let Ok(Explanation::Many(all)) = explain(&file) else { panic!("many requests") };
+    let count = |signature| all.iter().filter(|one| one.signature == Some(signature)).count();
+    assert!(all.iter().all(|one| one.format == Format::Medplum && one.kind == Kind::Resource));
+    assert_eq!((count(Signature::Verified), count(Signature::Wrong)), (signed(&file), 0));
     assert!(count(Signature::Absent) > 0);
-    let deleted = all
-        .iter()
-        .find(|one| one.events[0].interaction == Some(Interaction::Delete))
-        .unwrap();
+    let deleted = all.iter().find(|one| one.events[0].interaction == Some(Interaction::Delete)).unwrap();
     assert!(deleted.events[0].focus.is_some() && !deleted.events[0].has_resource);
 
     let text = String::from_utf8(file).unwrap();
     let flipped = text.replace(r#"\"family\":\"Cap\""#, r#"\"family\":\"Cat\""#);
     assert_ne!(flipped, text);
-    let Ok(Explanation::Many(after)) = explain(flipped.as_bytes()) else {
-        panic!("many requests")
-    };
-    assert!(
-        after
-            .iter()
-            .any(|one| one.signature == Some(Signature::Wrong))
-    );
+    let Ok(Explanation::Many(after)) = explain(flipped.as_bytes()) else { panic!("many requests") };
+    assert!(after.iter().any(|one| one.signature == Some(Signature::Wrong)));
     let another = text.replace(r#""secret": "topsecret""#, r#""secret": "another""#);
-    let Ok(Explanation::Many(after)) = explain(another.as_bytes()) else {
-        panic!("many requests")
-    };
-    assert!(
-        after
-            .iter()
-            .all(|one| one.signature != Some(Signature::Verified))
-    );
+    let Ok(Explanation::Many(after)) = explain(another.as_bytes()) else { panic!("many requests") };
+    assert!(after.iter().all(|one| one.signature != Some(Signature::Verified)));
 }
 
 /// How many requests of the capture bear a signature.
 fn signed(file: &[u8]) -> usize {
-    String::from_utf8_lossy(file)
-        .matches("\"X-Signature\"")
-        .count()
+    String::from_utf8_lossy(file).matches("\"X-Signature\"").count()
 }
 
 /// One document of all fixtures' explanations, so that a change in any of them is seen.

@@ -1,10 +1,5 @@
 //! Nothing that can be posted makes the parser panic, and no error quotes what it read.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "a test"
-)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test")]
 
 mod common;
 
@@ -98,12 +93,8 @@ fn arb_json() -> impl Strategy<Value = Value> {
     leaf.prop_recursive(6, 64, 6, move |inner| {
         prop_oneof![
             prop::collection::vec(inner.clone(), 0..6).prop_map(Value::from),
-            prop::collection::vec((key.clone(), inner), 0..6).prop_map(|pairs| Value::Object(
-                pairs
-                    .into_iter()
-                    .map(|(key, value)| (key.to_owned(), value))
-                    .collect()
-            )),
+            prop::collection::vec((key.clone(), inner), 0..6)
+                .prop_map(|pairs| Value::Object(pairs.into_iter().map(|(key, value)| (key.to_owned(), value)).collect())),
         ]
     })
 }
@@ -112,13 +103,8 @@ fn arb_json() -> impl Strategy<Value = Value> {
 fn pointers(value: &Value, at: &str, all: &mut Vec<String>) {
     all.push(at.to_owned());
     match value {
-        Value::Object(object) => object
-            .iter()
-            .for_each(|(key, value)| pointers(value, &format!("{at}/{key}"), all)),
-        Value::Array(items) => items
-            .iter()
-            .enumerate()
-            .for_each(|(index, value)| pointers(value, &format!("{at}/{index}"), all)),
+        Value::Object(object) => object.iter().for_each(|(key, value)| pointers(value, &format!("{at}/{key}"), all)),
+        Value::Array(items) => items.iter().enumerate().for_each(|(index, value)| pointers(value, &format!("{at}/{index}"), all)),
         _ => {}
     }
 }
@@ -178,46 +164,27 @@ proptest! {
 }
 
 fn post(body: String) -> Result<hob_ingress::Notification, hob_ingress::ParseError> {
-    parse(&WireRequest {
-        method: "POST".into(),
-        path_rest: String::new(),
-        headers: Vec::new(),
-        body: body.into(),
-    })
+    parse(&WireRequest { method: "POST".into(), path_rest: String::new(), headers: Vec::new(), body: body.into() })
 }
 
 #[test]
 fn bounds_hold() {
     let nested = format!("{}{}", r#"{"a":"#.repeat(100_000), "}".repeat(100_000));
     assert_eq!(post(nested).unwrap_err().code(), "notification-json");
-    assert_eq!(
-        post("[".repeat(1_000_000)).unwrap_err().code(),
-        "notification-json"
-    );
+    assert_eq!(post("[".repeat(1_000_000)).unwrap_err().code(), "notification-json");
 
     let events = |count: usize| {
-        let events: Vec<Value> = (0..count)
-            .map(|number| json!({ "eventNumber": number }))
-            .collect();
+        let events: Vec<Value> = (0..count).map(|number| json!({ "eventNumber": number })).collect();
         let status = json!({ "resourceType": "SubscriptionStatus", "type": "event-notification", "notificationEvent": events });
         json!({ "resourceType": "Bundle", "type": "subscription-notification", "entry": [{ "resource": status }] }).to_string()
     };
     assert_eq!(post(events(1_000)).unwrap().events.len(), 1_000);
-    assert_eq!(
-        post(events(1_001)).unwrap_err().code(),
-        "notification-too-many"
-    );
+    assert_eq!(post(events(1_001)).unwrap_err().code(), "notification-too-many");
 
     let entries: Vec<Value> = (0..5_000).map(|_| json!({})).collect();
     let bundle = json!({ "resourceType": "Bundle", "type": "history", "entry": entries });
-    assert_eq!(
-        post(bundle.to_string()).unwrap_err().code(),
-        "notification-too-many"
-    );
+    assert_eq!(post(bundle.to_string()).unwrap_err().code(), "notification-too-many");
 
     let long = json!({ "resourceType": "SubscriptionStatus", "type": "heartbeat", "topic": "x".repeat(3_000) });
-    assert_eq!(
-        post(long.to_string()).unwrap_err().code(),
-        "notification-too-long"
-    );
+    assert_eq!(post(long.to_string()).unwrap_err().code(), "notification-too-long");
 }

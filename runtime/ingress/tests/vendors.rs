@@ -1,11 +1,6 @@
 //! Formats of which there is no capture, as their vendors document them; each module of `formats` says what it was checked
 //! against. All ids are made up.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "a test"
-)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test")]
 
 #[path = "common/post.rs"]
 mod post;
@@ -40,47 +35,17 @@ fn microsoft(state: &str, kind: &str) -> Value {
 #[test]
 fn microsoft_open_source() {
     let body = microsoft("Active", "event-notification").to_string();
-    let got = send(
-        "POST",
-        "",
-        &[("Content-Type", "text/plain; charset=utf-8")],
-        &body,
-    )
-    .unwrap();
-    assert_eq!(
-        (got.format, got.kind, got.state),
-        (
-            Format::Microsoft,
-            Kind::EventNotification,
-            Some(SubscriptionState::Active)
-        )
-    );
+    let got = send("POST", "", &[("Content-Type", "text/plain; charset=utf-8")], &body).unwrap();
+    assert_eq!((got.format, got.kind, got.state), (Format::Microsoft, Kind::EventNotification, Some(SubscriptionState::Active)));
     assert_eq!(got.subscription.as_deref(), Some("sub-1"));
-    assert_eq!(
-        told(&got),
-        [(
-            "https://fhir.com/Task/7".into(),
-            Some(Interaction::Update),
-            Some("2".into()),
-            true
-        )]
-    );
+    assert_eq!(told(&got), [("https://fhir.com/Task/7".into(), Some(Interaction::Update), Some("2".into()), true)]);
     assert_eq!(got.events[0].number, None);
-    assert_eq!(
-        got.events[0].timestamp.unwrap().to_string(),
-        "2026-01-02T03:04:05.000000Z"
-    );
+    assert_eq!(got.events[0].timestamp.unwrap().to_string(), "2026-01-02T03:04:05.000000Z");
 
     let none = post(&microsoft("None", "handshake")).unwrap();
     assert_eq!((none.kind, none.state), (Kind::Handshake, None));
     let error = post(&microsoft("Active", "gossip")).unwrap_err();
-    assert_eq!(
-        (
-            error.code(),
-            error.to_string().contains("/entry/0/resource/parameter/3")
-        ),
-        ("notification-shape", true)
-    );
+    assert_eq!((error.code(), error.to_string().contains("/entry/0/resource/parameter/3")), ("notification-shape", true));
 }
 
 #[test]
@@ -102,62 +67,34 @@ fn aidbox_batches() {
         ],
     }))
     .unwrap();
-    assert_eq!(
-        (got.format, got.subscription.as_deref()),
-        (Format::Aidbox, Some("AidboxTopicDestination/d"))
-    );
+    assert_eq!((got.format, got.subscription.as_deref()), (Format::Aidbox, Some("AidboxTopicDestination/d")));
     assert_eq!(got.events[1].number, Some(2));
     // 17 counts over the server: it does not make the PUT an update.
     let version = Some("17".to_owned());
-    let expected = [
-        (
-            "Task/a".to_owned(),
-            Some(Interaction::Create),
-            version.clone(),
-            true,
-        ),
-        ("Task/b".into(), None, version, true),
-    ];
+    let expected =
+        [("Task/a".to_owned(), Some(Interaction::Create), version.clone(), true), ("Task/b".into(), None, version, true)];
     assert_eq!(told(&got), expected);
 }
 
 #[test]
 fn firely_posts_and_puts_the_resource() {
-    let body =
-        json!({ "resourceType": "Task", "id": "1", "meta": { "versionId": "5f0c" } }).to_string();
+    let body = json!({ "resourceType": "Task", "id": "1", "meta": { "versionId": "5f0c" } }).to_string();
     for (method, path) in [("POST", ""), ("PUT", "/Task/1"), ("POST", "/Task/1")] {
         let got = send(method, path, &[], &body).unwrap();
         assert_eq!((got.format, got.kind), (Format::Resource, Kind::Resource));
-        assert_eq!(
-            told(&got),
-            [("Task/1".into(), None, Some("5f0c".into()), true)]
-        );
+        assert_eq!(told(&got), [("Task/1".into(), None, Some("5f0c".into()), true)]);
     }
-    assert_eq!(
-        send("PUT", "/Task/2", &[], &body).unwrap_err().code(),
-        "notification-shape"
-    );
-    assert_eq!(
-        send("PUT", "/else", &[], &body).unwrap_err().code(),
-        "notification-path"
-    );
+    assert_eq!(send("PUT", "/Task/2", &[], &body).unwrap_err().code(), "notification-shape");
+    assert_eq!(send("PUT", "/else", &[], &body).unwrap_err().code(), "notification-path");
 }
 
 #[test]
 fn what_has_a_path_is_a_resource_also_if_it_is_a_bundle() {
     let body = json!({ "resourceType": "Bundle", "id": "b", "type": "message" }).to_string();
-    assert_eq!(
-        told(&send("PUT", "/Bundle/b", &[], &body).unwrap()),
-        [("Bundle/b".into(), None, None, true)]
-    );
+    assert_eq!(told(&send("PUT", "/Bundle/b", &[], &body).unwrap()), [("Bundle/b".into(), None, None, true)]);
     let document = json!({ "resourceType": "Bundle", "id": "b", "type": "document" });
     assert_eq!(post(&document).unwrap().kind, Kind::Resource);
-    assert_eq!(
-        told(&send("PUT", "/Task/1", &[("If-Match", "W/\"4\"")], "").unwrap())[0]
-            .2
-            .as_deref(),
-        Some("4")
-    );
+    assert_eq!(told(&send("PUT", "/Task/1", &[("If-Match", "W/\"4\"")], "").unwrap())[0].2.as_deref(), Some("4"));
 }
 
 #[test]
@@ -165,10 +102,7 @@ fn every_other_reply_is_a_bundle() {
     let got = send("DELETE", "/Task/1", &[], "").unwrap();
     let reply = reply_for(&got);
     let body: Value = serde_json::from_slice(&reply.body).unwrap();
-    assert_eq!(
-        (reply.status, reply.content_type, &body["resourceType"]),
-        (200, "application/fhir+json", &json!("Bundle"))
-    );
+    assert_eq!((reply.status, reply.content_type, &body["resourceType"]), (200, "application/fhir+json", &json!("Bundle")));
 }
 
 #[test]
@@ -177,40 +111,16 @@ fn what_is_none_says_why() {
         (json!({}), "notification-empty"),
         (json!(7), "notification-shape"),
         (json!({ "hello": "world" }), "notification-shape"),
-        (
-            json!({ "resourceType": "Bundle", "type": "history", "entry": [] }),
-            "notification-shape",
-        ),
-        (
-            json!({ "resourceType": "Bundle", "type": "transaction-response" }),
-            "notification-unsupported",
-        ),
-        (
-            json!({ "resourceType": "Bundle", "type": "transaction", "entry": 7 }),
-            "notification-shape",
-        ),
-        (
-            json!({ "resourceType": "Bundle", "type": "transaction", "entry": [{}] }),
-            "notification-shape",
-        ),
-        (
-            json!({ "resourceType": "Task", "id": "not an id" }),
-            "notification-shape",
-        ),
-        (
-            json!({ "resourceType": "SubscriptionStatus" }),
-            "notification-shape",
-        ),
+        (json!({ "resourceType": "Bundle", "type": "history", "entry": [] }), "notification-shape"),
+        (json!({ "resourceType": "Bundle", "type": "transaction-response" }), "notification-unsupported"),
+        (json!({ "resourceType": "Bundle", "type": "transaction", "entry": 7 }), "notification-shape"),
+        (json!({ "resourceType": "Bundle", "type": "transaction", "entry": [{}] }), "notification-shape"),
+        (json!({ "resourceType": "Task", "id": "not an id" }), "notification-shape"),
+        (json!({ "resourceType": "SubscriptionStatus" }), "notification-shape"),
     ] {
         assert_eq!(post(&body).unwrap_err().code(), code, "{body}");
     }
-    assert_eq!(
-        send("GET", "", &[], "").unwrap_err().code(),
-        "notification-method"
-    );
-    assert_eq!(
-        send("DELETE", "", &[], "").unwrap_err().code(),
-        "notification-path"
-    );
+    assert_eq!(send("GET", "", &[], "").unwrap_err().code(), "notification-method");
+    assert_eq!(send("DELETE", "", &[], "").unwrap_err().code(), "notification-path");
     assert_eq!(send("POST", "", &[], "  ").unwrap().kind, Kind::Ping);
 }

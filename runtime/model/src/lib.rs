@@ -24,10 +24,10 @@ pub use clock::{Clock, ManualClock, Timestamp};
 pub use effect::{Effects, Guard, OutboxItem, TimerOp, Write};
 pub use event::{Cause, Event, Payload};
 pub use id::{
-    BadId, BotName, Digest, EventId, Reference, LaneKey, ResourceId, ResourceType, RunId, SourceId, SubscriptionKey, TenantId,
+    BadId, BotName, Digest, EventId, LaneKey, Reference, ResourceId, ResourceType, RunId, SourceId, SubscriptionKey, TenantId,
     VersionId,
 };
-pub use journal::{Call, Journal, LogLine, LogLevel};
+pub use journal::{Call, Journal, LogLevel, LogLine};
 pub use manifest::{
     Filter, HttpRule, Limits, Manifest, ManifestError, OrderBy, Retry, SettingSpec, SettingType, Trigger, Versions,
 };

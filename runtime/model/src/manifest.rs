@@ -146,15 +146,7 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self {
-            cpu_ms: 1_000,
-            wall_ms: 30_000,
-            memory_mib: 64,
-            host_calls: 1_000,
-            writes: 100,
-            output_kib: 4_096,
-            log_kib: 256,
-        }
+        Self { cpu_ms: 1_000, wall_ms: 30_000, memory_mib: 64, host_calls: 1_000, writes: 100, output_kib: 4_096, log_kib: 256 }
     }
 }
 

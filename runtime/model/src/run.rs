@@ -30,15 +30,8 @@ pub enum RunState {
 
 impl RunState {
     /// Every state, in the order of the enum.
-    pub const ALL: [Self; 7] = [
-        Self::Pending,
-        Self::Recorded,
-        Self::Done,
-        Self::Superseded,
-        Self::Rejected,
-        Self::Dead,
-        Self::Late,
-    ];
+    pub const ALL: [Self; 7] =
+        [Self::Pending, Self::Recorded, Self::Done, Self::Superseded, Self::Rejected, Self::Dead, Self::Late];
 
     /// Whether the run still has something to do.
     #[must_use]
@@ -70,10 +63,10 @@ impl fmt::Display for RunState {
 impl FromStr for RunState {
     type Err = BadId;
     fn from_str(text: &str) -> Result<Self, BadId> {
-        Self::ALL.into_iter().find(|state| state.as_str() == text).ok_or(BadId {
-            kind: "run state",
-            rule: "one of pending, recorded, done, superseded, rejected, dead, late",
-        })
+        Self::ALL
+            .into_iter()
+            .find(|state| state.as_str() == text)
+            .ok_or(BadId { kind: "run state", rule: "one of pending, recorded, done, superseded, rejected, dead, late" })
     }
 }
 

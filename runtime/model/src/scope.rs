@@ -89,13 +89,7 @@ impl FromStr for Interactions {
             }
             None => false,
         };
-        let found = Self {
-            create: take('c'),
-            read: take('r'),
-            update: take('u'),
-            delete: take('d'),
-            search: take('s'),
-        };
+        let found = Self { create: take('c'), read: take('r'), update: take('u'), delete: take('d'), search: take('s') };
         if letters.is_empty() || !rest.is_empty() { Err(()) } else { Ok(found) }
     }
 }
@@ -140,7 +134,16 @@ mod tests {
         for good in ["system/Task.cru", "system/*.rs", "system/Observation.cruds?category=survey"] {
             assert_eq!(good.parse::<Scope>().unwrap().to_string(), good);
         }
-        for bad in ["Task.r", "system/Task", "system/Task.", "system/Task.rc", "system/Task.rr", "system/Task.x", "system/task.r", "system/Task.r?"] {
+        for bad in [
+            "Task.r",
+            "system/Task",
+            "system/Task.",
+            "system/Task.rc",
+            "system/Task.rr",
+            "system/Task.x",
+            "system/task.r",
+            "system/Task.r?",
+        ] {
             assert!(bad.parse::<Scope>().is_err(), "{bad}");
         }
         assert!(matches!("patient/Task.r".parse::<Scope>(), Err(ScopeError::Level(_))));

@@ -13,10 +13,9 @@ pub(crate) struct Fhir {
     base: String,
 }
 
-/// A write and when it was acknowledged.
+/// When a write was acknowledged.
 pub(crate) struct Written {
-    pub(crate) resource: Value,
-    pub(crate) at: Instant,
+    at: Instant,
 }
 
 /// Something that appeared, and how long after the write.
@@ -50,7 +49,7 @@ impl Fhir {
     #[allow(clippy::disallowed_methods, reason = "a stopwatch for the person at the terminal")]
     pub(crate) fn write(&self, resource: &Value) -> Result<Written, String> {
         let kind = resource["resourceType"].as_str().unwrap_or_default();
-        let resource = match resource["id"].as_str() {
+        match resource["id"].as_str() {
             Some(id) => {
                 let path = format!("{kind}/{id}");
                 let request = self.agent.put(format!("{}/{path}", self.base)).content_type("application/fhir+json");
@@ -58,12 +57,17 @@ impl Fhir {
             }
             None => self.post(kind, resource)?,
         };
-        Ok(Written { resource, at: Instant::now() })
+        Ok(Written { at: Instant::now() })
     }
 
     /// Looks again and again until `find` has what it wants.
     #[allow(clippy::disallowed_methods, reason = "a stopwatch for the person at the terminal")]
-    pub(crate) fn wait(&self, since: &Written, what: &str, find: impl Fn(&Self) -> Result<Option<Value>, String>) -> Result<Seen, String> {
+    pub(crate) fn wait(
+        &self,
+        since: &Written,
+        what: &str,
+        find: impl Fn(&Self) -> Result<Option<Value>, String>,
+    ) -> Result<Seen, String> {
         loop {
             if let Some(resource) = find(self)? {
                 return Ok(Seen { resource, after: since.at.elapsed() });

@@ -40,7 +40,8 @@ fn open(host: &Host, fhir: &Fhir) -> Result<(), String> {
     let (zone, clock) = scenes::daytime();
     for entry in people["entry"].as_array_mut().into_iter().flatten() {
         if entry["resource"]["id"] == "ana" {
-            entry["resource"]["extension"] = json!([{"url": "http://hl7.org/fhir/StructureDefinition/timezone", "valueCode": zone}]);
+            entry["resource"]["extension"] =
+                json!([{"url": "http://hl7.org/fhir/StructureDefinition/timezone", "valueCode": zone}]);
         }
     }
     fhir.post("", &people)?;
@@ -70,7 +71,9 @@ impl Morning<'_> {
     fn score(&mut self) -> Result<(), String> {
         println!("=> 9:00  Ana answers a PHQ-9");
         let written = self.fhir.write(&scenes::phq9("ana-monday", "completed", &[2, 1, 2, 2, 1, 1, 2, 1, 0]))?;
-        let seen = self.fhir.wait(&written, "the score of Ana's PHQ-9", |fhir| only(fhir, "Observation", SCORE, "ana-monday:44261-6"))?;
+        let seen = self
+            .fhir
+            .wait(&written, "the score of Ana's PHQ-9", |fhir| only(fhir, "Observation", SCORE, "ana-monday:44261-6"))?;
         expect(&seen.resource, "/valueQuantity/value", &json!(12))?;
         expect(&seen.resource, "/derivedFrom/0/reference", &json!("QuestionnaireResponse/ana-monday"))?;
         expect(&seen.resource, "/subject/reference", &json!("Patient/ana"))?;
@@ -88,7 +91,11 @@ impl Morning<'_> {
         })?;
         expect(&seen.resource, "/valueQuantity/value", &json!(14))?;
         expect(&seen.resource, "/id", &before["id"])?;
-        self.say("amendment to score", &seen, &format!("the same {} says 14 now: updated in place, not doubled", name(&seen.resource)));
+        self.say(
+            "amendment to score",
+            &seen,
+            &format!("the same {} says 14 now: updated in place, not doubled", name(&seen.resource)),
+        );
         Ok(())
     }
 
@@ -103,7 +110,11 @@ impl Morning<'_> {
         if !scores.is_empty() {
             return Err("an unfinished PHQ-9 was given a score".into());
         }
-        self.say("red flag to crisis team", &seen, &format!("{} is with the crisis team, urgent; no score, since the form is not done", name(&seen.resource)));
+        self.say(
+            "red flag to crisis team",
+            &seen,
+            &format!("{} is with the crisis team, urgent; no score, since the form is not done", name(&seen.resource)),
+        );
         Ok(())
     }
 
@@ -132,7 +143,11 @@ impl Morning<'_> {
         }
         let why = why(&task)?;
         self.made.push(task);
-        self.say("nobody to escalation", &seen, &format!("the task stays ready and unowned, {} tells operations: {why}", name(&seen.resource)));
+        self.say(
+            "nobody to escalation",
+            &seen,
+            &format!("the task stays ready and unowned, {} tells operations: {why}", name(&seen.resource)),
+        );
         Ok(())
     }
 
@@ -148,7 +163,11 @@ impl Morning<'_> {
         }
         expect(&seen.resource, "/about/0/reference", &json!("Task/ana-survey"))?;
         expect(&seen.resource, "/status", &json!("active"))?;
-        self.say("survey to reminder (due in 8 s)", &seen, &format!("{}, when due by Ana's clock, outside quiet hours, with no clinical word in it", name(&seen.resource)));
+        self.say(
+            "survey to reminder (due in 8 s)",
+            &seen,
+            &format!("{}, when due by Ana's clock, outside quiet hours, with no clinical word in it", name(&seen.resource)),
+        );
         Ok(())
     }
 
@@ -172,7 +191,10 @@ impl Morning<'_> {
         let longest = self.rows.iter().map(|(what, _)| what.len()).max().unwrap_or(0);
         let row = |(what, after): &(&str, Duration)| format!("  {what:<longest$}  {:>6.0} ms", after.as_secs_f64() * 1000.0);
         let rows: Vec<String> = self.rows.iter().map(row).collect();
-        format!("From a write on the FHIR server to what the bots wrote back, as a client sees it:\n{}\nAll as expected.", rows.join("\n"))
+        format!(
+            "From a write on the FHIR server to what the bots wrote back, as a client sees it:\n{}\nAll as expected.",
+            rows.join("\n")
+        )
     }
 }
 

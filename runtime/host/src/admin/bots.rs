@@ -119,7 +119,10 @@ pub(super) async fn invoke(
     body: Bytes,
 ) -> Result<Json<Value>, ApiError> {
     let (tenant, bot) = (tenant(&tenant_name)?, named::<BotName>(&name)?);
-    let bot = core.bots.get(&tenant, &bot).ok_or_else(|| ApiError::missing("bot-unknown", format!("there is no bot {bot} in service")))?;
+    let bot = core
+        .bots
+        .get(&tenant, &bot)
+        .ok_or_else(|| ApiError::missing("bot-unknown", format!("there is no bot {bot} in service")))?;
     if !bot.manifest.on.contains(&Trigger::Invoke) {
         let help = "add `[[on]] invoke = true` to its bot.toml and deploy it";
         return Err(ApiError::bad("not-invokable", format!("{} has no invoke trigger", bot.name), help));
@@ -134,13 +137,16 @@ pub(super) async fn invoke(
     core.news(queued.heads).await;
     let key = RunKey { tenant, run };
     let done = wait_for(&core, &key, Duration::from_secs(asked.wait.unwrap_or(30).min(60))).await?;
-    Ok(Json(json!({"run": run, "state": done.row.state, "failure": runs::row(&done.row)["failure"], "result": done.result.as_ref().map(runs::payload)})))
+    Ok(Json(
+        json!({"run": run, "state": done.row.state, "failure": runs::row(&done.row)["failure"], "result": done.result.as_ref().map(runs::payload)}),
+    ))
 }
 
 fn event(core: &Core, tenant: &TenantId, bot: &LiveBot) -> Event {
     let nonce = core.random().to_be_bytes();
     let now = core.clock.now();
-    let parts: [&[u8]; 5] = [b"invoke", tenant.as_str().as_bytes(), bot.name.as_str().as_bytes(), &nonce, &now.micros().to_be_bytes()];
+    let parts: [&[u8]; 5] =
+        [b"invoke", tenant.as_str().as_bytes(), bot.name.as_str().as_bytes(), &nonce, &now.micros().to_be_bytes()];
     Event {
         id: EventId::of_parts(&parts),
         tenant: tenant.clone(),

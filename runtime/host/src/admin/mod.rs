@@ -64,7 +64,8 @@ async fn authorize(State(guarded): State<Guarded>, request: Request, next: Next)
 
 /// A name in a path or query that must be valid.
 fn named<T: std::str::FromStr<Err = hob_model::BadId>>(text: &str) -> Result<T, ApiError> {
-    text.parse().map_err(|error: hob_model::BadId| ApiError::bad("bad-name", error.to_string(), "correct the name and call again"))
+    text.parse()
+        .map_err(|error: hob_model::BadId| ApiError::bad("bad-name", error.to_string(), "correct the name and call again"))
 }
 
 fn tenant(text: &str) -> Result<TenantId, ApiError> {

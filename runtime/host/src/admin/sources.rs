@@ -86,7 +86,8 @@ pub(super) async fn check(
     Path((tenant_name, name)): Path<(String, String)>,
 ) -> Result<Response, ApiError> {
     let (tenant, id) = (tenant(&tenant_name)?, named::<SourceId>(&name)?);
-    let entry = core.sources.get(&tenant, &id).ok_or_else(|| ApiError::missing("source-unknown", format!("there is no source {id}")))?;
+    let entry =
+        core.sources.get(&tenant, &id).ok_or_else(|| ApiError::missing("source-unknown", format!("there is no source {id}")))?;
     let (lines, mut out) = mpsc::channel::<Value>(64);
     let steps = lines.clone();
     tokio::spawn(async move {

@@ -4,9 +4,7 @@
 //! subscription brings what another bot wants, and servers search differently.
 
 use hob_engine::{check_fhirpath, when_fhirpath};
-use hob_model::{
-    Change, Digest, EventId, Filter, Interaction, LaneKey, Manifest, OrderBy, Trigger,
-};
+use hob_model::{Change, Digest, EventId, Filter, Interaction, LaneKey, Manifest, OrderBy, Trigger};
 use hob_search::{Criteria, ServerBases, When, patients_of_within};
 use serde_json::Value;
 

@@ -22,9 +22,9 @@ use tokio::task::JoinSet;
 pub(crate) use judge::{JudgeError, Watch, lane_of, lane_of_bot};
 
 use crate::core::Core;
-use crate::server::stopped;
 use crate::keyed::Keyed;
 use crate::run::driver::persist;
+use crate::server::stopped;
 use crate::sources::SourceEntry;
 
 /// What is known of a change before the source was asked.
@@ -198,7 +198,12 @@ impl Resolver {
 }
 
 /// Resolves one notification: each of its events for itself, then the notification.
-async fn one(core: &Core, locks: &Keyed<hob_model::ResourceKey>, sweeps: &sweep::Sweeps, stored: StoredNotification) -> Result<(), Unresolved> {
+async fn one(
+    core: &Core,
+    locks: &Keyed<hob_model::ResourceKey>,
+    sweeps: &sweep::Sweeps,
+    stored: StoredNotification,
+) -> Result<(), Unresolved> {
     let seq = stored.seq;
     let (tenant, source) = (stored.notification.tenant.clone(), stored.notification.source.clone());
     let outcome = events(core, locks, sweeps, stored).await;
@@ -264,11 +269,19 @@ async fn named(entry: &SourceEntry, event: &NotifiedEvent) -> Result<Option<Refe
         Some(Focus::Identifier { resource_type: Some(kind), system, value, .. }) => {
             by_identifier(entry, kind, system.as_deref(), value).await.map(Some)
         }
-        Some(_) => Err(Unresolved::dead("focus", "the focus names no resource of a FHIR server: neither Type/id nor an identifier with its type")),
+        Some(_) => Err(Unresolved::dead(
+            "focus",
+            "the focus names no resource of a FHIR server: neither Type/id nor an identifier with its type",
+        )),
     }
 }
 
-async fn by_identifier(entry: &SourceEntry, kind: &ResourceType, system: Option<&str>, value: &str) -> Result<Reference, Unresolved> {
+async fn by_identifier(
+    entry: &SourceEntry,
+    kind: &ResourceType,
+    system: Option<&str>,
+    value: &str,
+) -> Result<Reference, Unresolved> {
     let token = system.map_or_else(|| value.to_owned(), |system| format!("{system}|{value}"));
     let query = url::form_urlencoded::Serializer::new(String::new()).append_pair("identifier", &token).finish();
     let page = entry.client.search(kind, &query).await.map_err(|e| Unresolved::from_read(&e, "search by identifier"))?;

@@ -74,7 +74,10 @@ pub(crate) fn unseen(
     let end = match mark {
         Some(mark) => history.iter().position(|v| v.version == mark.version).unwrap_or_else(|| {
             // The mark's version was purged from the history: what is newer by the server's clock is what is left to go by.
-            history.iter().position(|v| matches!((v.occurred, mark.occurred), (Some(at), Some(seen)) if at <= seen)).unwrap_or(history.len())
+            history
+                .iter()
+                .position(|v| matches!((v.occurred, mark.occurred), (Some(at), Some(seen)) if at <= seen))
+                .unwrap_or(history.len())
         }),
         None => history.iter().position(|v| is_before(v, since)).unwrap_or(history.len()),
     };
@@ -119,7 +122,10 @@ mod tests {
     }
 
     fn mark(number: u64) -> Mark {
-        Mark { version: number.to_string().parse().unwrap(), occurred: Some(Timestamp::from_micros(i64::try_from(number).unwrap() * 10)) }
+        Mark {
+            version: number.to_string().parse().unwrap(),
+            occurred: Some(Timestamp::from_micros(i64::try_from(number).unwrap() * 10)),
+        }
     }
 
     fn brief(changes: &[Change]) -> Vec<(String, Interaction, Option<String>, Option<u64>)> {

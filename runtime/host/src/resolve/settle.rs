@@ -56,7 +56,13 @@ struct Unseen {
     late: bool,
 }
 
-async fn unseen(entry: &SourceEntry, key: &ResourceKey, hint: &Hint, mark: Option<&Mark>, since: Option<Timestamp>) -> Result<Unseen, Unresolved> {
+async fn unseen(
+    entry: &SourceEntry,
+    key: &ResourceKey,
+    hint: &Hint,
+    mark: Option<&Mark>,
+    since: Option<Timestamp>,
+) -> Result<Unseen, Unresolved> {
     let in_order = |changes| Unseen { changes, late: false };
     let deleted = hint.event.interaction == Some(Interaction::Delete);
     match order::look(mark, hint.event.version.as_ref(), entry.counts_versions()) {
@@ -104,10 +110,20 @@ async fn told(entry: &SourceEntry, key: &ResourceKey, hint: &Hint, mark: Option<
 }
 
 /// The history, newest first, as far back as it must be read, and whether it was read to its end. `None` where the source has none.
-async fn history(entry: &SourceEntry, hint: &Hint, mark: Option<&Mark>, since: Option<Timestamp>) -> Result<Option<(Vec<Version>, bool)>, Unresolved> {
+async fn history(
+    entry: &SourceEntry,
+    hint: &Hint,
+    mark: Option<&Mark>,
+    since: Option<Timestamp>,
+) -> Result<Option<(Vec<Version>, bool)>, Unresolved> {
     let mut page = match entry.client.history(&hint.reference, Some(PAGE)).await {
         Ok(page) => page,
-        Err(error) if matches!(error.kind, FhirErrorKind::NotFound | FhirErrorKind::Gone | FhirErrorKind::Refused | FhirErrorKind::Invalid) => {
+        Err(error)
+            if matches!(
+                error.kind,
+                FhirErrorKind::NotFound | FhirErrorKind::Gone | FhirErrorKind::Refused | FhirErrorKind::Invalid
+            ) =>
+        {
             return Ok(None);
         }
         Err(error) => return Err(Unresolved::from_read(&error, "history of the resource")),
@@ -127,7 +143,10 @@ async fn history(entry: &SourceEntry, hint: &Hint, mark: Option<&Mark>, since: O
         }
         page = entry.client.more(&next).await.map_err(|e| Unresolved::from_read(&e, "history of the resource"))?;
     }
-    Err(Unresolved::dead("history-too-long", "more versions than can be read lie between this one and the last one that was seen"))
+    Err(Unresolved::dead(
+        "history-too-long",
+        "more versions than can be read lie between this one and the last one that was seen",
+    ))
 }
 
 fn version(entry: HistoryEntry) -> Version {
@@ -140,7 +159,13 @@ fn version(entry: HistoryEntry) -> Version {
 }
 
 /// A source without history: what the notification says, or what the resource is now, is all that can be known.
-async fn without_history(entry: &SourceEntry, key: &ResourceKey, hint: &Hint, mark: Option<&Mark>, since: Option<Timestamp>) -> Result<Unseen, Unresolved> {
+async fn without_history(
+    entry: &SourceEntry,
+    key: &ResourceKey,
+    hint: &Hint,
+    mark: Option<&Mark>,
+    since: Option<Timestamp>,
+) -> Result<Unseen, Unresolved> {
     let mut change = match told(entry, key, hint, mark).await? {
         Some(change) => change,
         None => match entry.client.read(&hint.reference).await {
@@ -152,7 +177,10 @@ async fn without_history(entry: &SourceEntry, key: &ResourceKey, hint: &Hint, ma
                 resource: Some(found.resource),
             },
             Err(error) if matches!(error.kind, FhirErrorKind::Gone | FhirErrorKind::NotFound) => {
-                return Err(Unresolved::dead("gone-without-history", "the resource is gone and the source keeps no history of it"));
+                return Err(Unresolved::dead(
+                    "gone-without-history",
+                    "the resource is gone and the source keeps no history of it",
+                ));
             }
             Err(error) => return Err(Unresolved::from_read(&error, "read of the resource")),
         },
@@ -184,7 +212,9 @@ async fn write(
             (None, Some(version)) if bots.iter().any(|bot| bot.watches.iter().any(judge::Watch::wants_previous)) => {
                 match entry.client.vread(&change.key.resource.resource, version).await {
                     Ok(found) => Some(found.resource),
-                    Err(error) if error.is_transient() => return Err(Unresolved::from_read(&error, "read of the version before")),
+                    Err(error) if error.is_transient() => {
+                        return Err(Unresolved::from_read(&error, "read of the version before"));
+                    }
                     Err(_) => None,
                 }
             }
@@ -208,8 +238,10 @@ async fn write(
         };
         resolved.push(ResolvedChange { change, ordinal: place, received, hop, runs });
     }
-    let resolution = Resolution { tenant: entry.source.tenant.clone(), notifications: Vec::new(), changes: resolved, seen: Vec::new() };
-    let queued = persist(core, "resolve", || core.ledger.resolve(core.epoch, resolution.clone())).await.ok_or(Unresolved::Ledger)?;
+    let resolution =
+        Resolution { tenant: entry.source.tenant.clone(), notifications: Vec::new(), changes: resolved, seen: Vec::new() };
+    let queued =
+        persist(core, "resolve", || core.ledger.resolve(core.epoch, resolution.clone())).await.ok_or(Unresolved::Ledger)?;
     core.news(queued.heads).await;
     Ok(())
 }
@@ -227,7 +259,9 @@ fn run(core: &Core, entry: &SourceEntry, bot: &LiveBot, change: &Change, hop: u1
         Opening::Dead(Failure {
             kind: FailureKind::Fatal,
             code: "hop-limit".to_owned(),
-            message: format!("{hop} bots' writes led to this change, over the host's `limits.hops`: do bots answer one another in a circle?"),
+            message: format!(
+                "{hop} bots' writes led to this change, over the host's `limits.hops`: do bots answer one another in a circle?"
+            ),
             retry_after: None,
         })
     } else {
@@ -241,4 +275,3 @@ fn run(core: &Core, entry: &SourceEntry, bot: &LiveBot, change: &Change, hop: u1
         supersedes_earlier: bot.manifest.versions == Versions::Latest,
     }
 }
-

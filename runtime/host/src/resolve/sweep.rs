@@ -44,7 +44,9 @@ pub(super) async fn subscription(
         }
         None => {
             let bots = core.bots.on(&source.tenant, &source.id);
-            types.extend(bots.iter().flat_map(|bot| &bot.watches).filter_map(|watch| ResourceType::new(watch.resource_type()).ok()));
+            types.extend(
+                bots.iter().flat_map(|bot| &bot.watches).filter_map(|watch| ResourceType::new(watch.resource_type()).ok()),
+            );
         }
     }
     for kind in types {
@@ -53,11 +55,25 @@ pub(super) async fn subscription(
     Ok(())
 }
 
-async fn one(core: &Core, locks: &Keyed<ResourceKey>, sweeps: &Sweeps, entry: &SourceEntry, kind: &ResourceType, received: Timestamp) -> Result<(), Unresolved> {
+async fn one(
+    core: &Core,
+    locks: &Keyed<ResourceKey>,
+    sweeps: &Sweeps,
+    entry: &SourceEntry,
+    kind: &ResourceType,
+    received: Timestamp,
+) -> Result<(), Unresolved> {
     let source = &entry.source;
     let place = (format!("{}/{}", source.tenant, source.id), kind.clone());
     let last = sweeps.0.lock().unwrap_or_else(PoisonError::into_inner).get(&place).copied();
-    let deployed = core.bots.on(&source.tenant, &source.id).iter().filter(|bot| bot.watches_type(kind.as_str())).map(|bot| bot.since).min().flatten();
+    let deployed = core
+        .bots
+        .on(&source.tenant, &source.id)
+        .iter()
+        .filter(|bot| bot.watches_type(kind.as_str()))
+        .map(|bot| bot.since)
+        .min()
+        .flatten();
     let since = last.map(|at| at - OVERLAP).or(deployed);
     let (found, date) = changed(entry, kind, since).await?;
     for reference in found {
@@ -71,7 +87,11 @@ async fn one(core: &Core, locks: &Keyed<ResourceKey>, sweeps: &Sweeps, entry: &S
 }
 
 /// What changed since an instant, oldest first, and the source's clock at the look.
-async fn changed(entry: &SourceEntry, kind: &ResourceType, since: Option<Timestamp>) -> Result<(Vec<Reference>, Option<Timestamp>), Unresolved> {
+async fn changed(
+    entry: &SourceEntry,
+    kind: &ResourceType,
+    since: Option<Timestamp>,
+) -> Result<(Vec<Reference>, Option<Timestamp>), Unresolved> {
     let read = |error: hob_fhir::FhirError| Unresolved::from_read(&error, "sweep");
     let (mut page, by_history) = match entry.client.type_history(kind, since, Some(PAGE)).await {
         Ok(page) => (page, true),

@@ -35,10 +35,7 @@ pub(crate) async fn first(trying: &Trying<'_>, effects: Effects, journal: Journa
             return trying.failed(failure(FailureKind::Fatal, "effects", error.to_string()), Some(journal), false);
         }
     };
-    core.commit_begins(
-        trying.key,
-        core.inflight.begin(&trying.entry.source.tenant, &trying.entry.source.id, targets(&effects)),
-    );
+    core.commit_begins(trying.key, core.inflight.begin(&trying.entry.source.tenant, &trying.entry.source.id, targets(&effects)));
     let recorded = Recorded {
         attempt: trying.number,
         release: trying.bot.digest,

@@ -8,17 +8,17 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::FutureExt as _;
+use futures::future::Shared;
 use hob_dispatch::{Dispatcher, Input, Outcome, Output, PageRequest, Policy, RunHead};
 use hob_ledger::{LedgerError, Next, RunKey, RunSeq, Tried};
 use hob_model::{BotName, Failure, FailureKind, RunId, RunState, SourceId, TenantId, Timestamp};
-use futures::FutureExt as _;
-use futures::future::Shared;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 
 use crate::core::Core;
-use crate::server::stopped;
 use crate::run::attempt;
+use crate::server::stopped;
 
 /// What the driver is told.
 #[derive(Debug)]
@@ -28,12 +28,7 @@ pub(crate) enum Message {
     /// An operator opened a run again.
     Retry(RunHead),
     /// A bot was deployed or removed. Its runs up to `newest` are for the dispatcher to page, those after it come as news.
-    Policy {
-        tenant: TenantId,
-        bot: BotName,
-        policy: Policy,
-        newest: RunSeq,
-    },
+    Policy { tenant: TenantId, bot: BotName, policy: Policy, newest: RunSeq },
 }
 
 /// How an attempt ended, as its task says.
@@ -135,7 +130,10 @@ impl Driver {
             }
         };
         if tokio::time::timeout(drain, rest).await.is_err() {
-            tracing::warn!(left = self.tasks.len(), "runs in flight were cut off at the end of the drain: they go on after the next start");
+            tracing::warn!(
+                left = self.tasks.len(),
+                "runs in flight were cut off at the end of the drain: they go on after the next start"
+            );
         }
     }
 

@@ -9,22 +9,12 @@ use crate::Focus;
 
 pub(super) fn claims(status: &Status) -> bool {
     let topic = status.topic.as_deref().unwrap_or_default();
-    let host = topic
-        .split("://")
-        .nth(1)
-        .and_then(|rest| rest.split('/').next())
-        .unwrap_or_default();
+    let host = topic.split("://").nth(1).and_then(|rest| rest.split('/').next()).unwrap_or_default();
     let named = |focus: &Focus| match focus {
-        Focus::Identifier {
-            system: Some(system),
-            ..
-        } => system.starts_with("urn:athenahealth:"),
+        Focus::Identifier { system: Some(system), .. } => system.starts_with("urn:athenahealth:"),
         _ => false,
     };
     host.ends_with("athena.io")
         || host.ends_with("athenahealth.com")
-        || status
-            .events
-            .iter()
-            .any(|event| event.focus.as_ref().is_some_and(named))
+        || status.events.iter().any(|event| event.focus.as_ref().is_some_and(named))
 }

@@ -24,11 +24,7 @@ pub(super) fn delete(request: &WireRequest) -> Result<Notification, ParseError> 
         version: version.or_else(|| request.if_match()),
         ..NotifiedEvent::default()
     };
-    Ok(Notification::new(
-        Format::Delete,
-        Kind::Resource,
-        vec![event],
-    ))
+    Ok(Notification::new(Format::Delete, Kind::Resource, vec![event]))
 }
 
 /// Nothing but maybe a path: with it the host reads the resource, without it all that it watches.
@@ -36,11 +32,7 @@ pub(super) fn without_body(request: &WireRequest, target: Target) -> Notificatio
     let Some((focus, version)) = target else {
         return Notification::new(Format::Ping, Kind::Ping, Vec::new());
     };
-    Notification::new(
-        Format::Resource,
-        Kind::Resource,
-        vec![event(request, focus, version, None)],
-    )
+    Notification::new(Format::Resource, Kind::Resource, vec![event(request, focus, version, None)])
 }
 
 /// The event that a resource is, `None` as interaction where its version does not tell.
@@ -60,36 +52,22 @@ pub(super) fn event(
     }
 }
 
-pub(super) fn parse(
-    format: Format,
-    request: &WireRequest,
-    resource: Value,
-    target: Target,
-) -> Result<Notification, ParseError> {
+pub(super) fn parse(format: Format, request: &WireRequest, resource: Value, target: Target) -> Result<Notification, ParseError> {
     if resource_type(&resource).is_none() {
-        return Err(ParseError::shape(
-            "/resourceType",
-            "expected a FHIR resource",
-        ));
+        return Err(ParseError::shape("/resourceType", "expected a FHIR resource"));
     }
     let (stated, timestamp) = meta(&resource);
     let named = identity(&resource);
     let (focus, version) = match (target, named) {
         (Some((focus, version)), named) => {
             if named.is_some() && named.as_ref() != focus.reference() {
-                return Err(ParseError::shape(
-                    "/id",
-                    "the path and the body name different resources",
-                ));
+                return Err(ParseError::shape("/id", "the path and the body name different resources"));
             }
             (focus, version)
         }
         (None, Some(named)) => (Focus::relative(named), None),
         (None, None) => {
-            return Err(ParseError::shape(
-                "/id",
-                "a resource without a valid type and id",
-            ));
+            return Err(ParseError::shape("/id", "a resource without a valid type and id"));
         }
     };
     let mut event = event(request, focus, stated.or(version), timestamp);

@@ -18,27 +18,17 @@ pub(super) fn claims(event: &Object) -> bool {
 
 pub(super) fn parse(event: &Object) -> Result<Notification, ParseError> {
     if event.get("source").and_then(Value::as_str) != Some("aws.healthlake") {
-        return Err(ParseError::shape(
-            "/source",
-            "expected an event of aws.healthlake",
-        ));
+        return Err(ParseError::shape("/source", "expected an event of aws.healthlake"));
     }
-    let detail = |name: &str| {
-        event
-            .get("detail")
-            .and_then(|detail| detail.get(name))
-            .and_then(Value::as_str)
-    };
+    let detail = |name: &str| event.get("detail").and_then(|detail| detail.get(name)).and_then(Value::as_str);
     let interaction = match event.get("detail-type").and_then(Value::as_str) {
         Some("Import Job Completed" | "Import Job Completed With Errors") => None,
-        Some("AWS API Call via CloudTrail") if detail("errorCode").is_none() => {
-            match detail("eventName") {
-                Some("CreateResource") => Some(Interaction::Create),
-                Some("UpdateResource") => Some(Interaction::Update),
-                Some("DeleteResource") => Some(Interaction::Delete),
-                _ => return Err(NO_CHANGE),
-            }
-        }
+        Some("AWS API Call via CloudTrail") if detail("errorCode").is_none() => match detail("eventName") {
+            Some("CreateResource") => Some(Interaction::Create),
+            Some("UpdateResource") => Some(Interaction::Update),
+            Some("DeleteResource") => Some(Interaction::Delete),
+            _ => return Err(NO_CHANGE),
+        },
         _ => return Err(NO_CHANGE),
     };
     let notified = NotifiedEvent {
@@ -47,11 +37,7 @@ pub(super) fn parse(event: &Object) -> Result<Notification, ParseError> {
         timestamp: event.get("time").and_then(instant),
         ..NotifiedEvent::default()
     };
-    Ok(Notification::new(
-        Format::EventBridge,
-        Kind::EventNotification,
-        vec![notified],
-    ))
+    Ok(Notification::new(Format::EventBridge, Kind::EventNotification, vec![notified]))
 }
 
 const NO_CHANGE: ParseError = ParseError::Unsupported {

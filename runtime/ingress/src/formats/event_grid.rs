@@ -12,33 +12,21 @@ use hob_model::{BaseUrl, Interaction, Reference};
 use serde_json::Value;
 
 use crate::read::{Object, instant, text, version};
-use crate::{
-    Challenge, Focus, Format, Kind, MAX_EVENTS, Notification, NotifiedEvent, ParseError,
-    WireRequest,
-};
+use crate::{Challenge, Focus, Format, Kind, MAX_EVENTS, Notification, NotifiedEvent, ParseError, WireRequest};
 
 const VALIDATION: &str = "Microsoft.EventGrid.SubscriptionValidationEvent";
 
 pub(super) fn claims(event: &Object) -> bool {
-    event.contains_key("data")
-        && (event.contains_key("eventType") || event.contains_key("specversion"))
+    event.contains_key("data") && (event.contains_key("eventType") || event.contains_key("specversion"))
 }
 
 /// The handshake of CloudEvents (HTTP 1.1 Web Hooks for Event Delivery, 4).
 pub(super) fn origin(request: &WireRequest) -> Result<Notification, ParseError> {
-    let origin = request
-        .header("webhook-request-origin")
-        .ok_or(ParseError::Method)?;
+    let origin = request.header("webhook-request-origin").ok_or(ParseError::Method)?;
     // It is sent back in a header: let nothing pass that is no host name.
-    let plain = (1..=253).contains(&origin.len())
-        && origin
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || b"-.:".contains(&b));
+    let plain = (1..=253).contains(&origin.len()) && origin.bytes().all(|b| b.is_ascii_alphanumeric() || b"-.:".contains(&b));
     if !plain {
-        return Err(ParseError::shape(
-            "WebHook-Request-Origin",
-            "expected the header to be a host name",
-        ));
+        return Err(ParseError::shape("WebHook-Request-Origin", "expected the header to be a host name"));
     }
     Ok(Notification {
         challenge: Some(Challenge::RequestOrigin(origin.to_owned())),
@@ -48,28 +36,15 @@ pub(super) fn origin(request: &WireRequest) -> Result<Notification, ParseError> 
 
 pub(super) fn parse(items: Vec<Value>) -> Result<Notification, ParseError> {
     if items.len() > MAX_EVENTS {
-        return Err(ParseError::TooMany {
-            at: String::new(),
-            limit: MAX_EVENTS,
-            found: items.len(),
-        });
+        return Err(ParseError::TooMany { at: String::new(), limit: MAX_EVENTS, found: items.len() });
     }
-    let mut notification = Notification::new(
-        Format::EventGrid,
-        Kind::EventNotification,
-        Vec::with_capacity(items.len()),
-    );
+    let mut notification = Notification::new(Format::EventGrid, Kind::EventNotification, Vec::with_capacity(items.len()));
     for (index, item) in items.iter().enumerate() {
         let at = format!("/{index}");
         let event = item.as_object().filter(|event| claims(event));
-        let event = event.ok_or_else(|| {
-            ParseError::shape(&at, "expected an event of Event Grid or CloudEvents")
-        })?;
-        let (kind, topic, time) = if event.contains_key("specversion") {
-            ("type", "source", "time")
-        } else {
-            ("eventType", "topic", "eventTime")
-        };
+        let event = event.ok_or_else(|| ParseError::shape(&at, "expected an event of Event Grid or CloudEvents"))?;
+        let (kind, topic, time) =
+            if event.contains_key("specversion") { ("type", "source", "time") } else { ("eventType", "topic", "eventTime") };
         let interaction = match event.get(kind).and_then(Value::as_str) {
             Some("Microsoft.HealthcareApis.FhirResourceCreated") => Interaction::Create,
             Some("Microsoft.HealthcareApis.FhirResourceUpdated") => Interaction::Update,
@@ -95,26 +70,16 @@ pub(super) fn parse(items: Vec<Value>) -> Result<Notification, ParseError> {
 
 fn about(event: &Object, at: &str) -> Result<NotifiedEvent, ParseError> {
     let at = format!("{at}/data");
-    let data = event
-        .get("data")
-        .and_then(Value::as_object)
-        .ok_or_else(|| ParseError::shape(&at, "expected an object"))?;
+    let data = event.get("data").and_then(Value::as_object).ok_or_else(|| ParseError::shape(&at, "expected an object"))?;
     let named = |key| data.get(key).and_then(Value::as_str);
     let resource_type = named("resourceType").and_then(|name| name.parse().ok());
     let id = named("resourceFhirId").and_then(|id| id.parse().ok());
     let (Some(resource_type), Some(id)) = (resource_type, id) else {
-        return Err(ParseError::shape(
-            at,
-            "expected resourceType and resourceFhirId",
-        ));
+        return Err(ParseError::shape(at, "expected resourceType and resourceFhirId"));
     };
-    let base =
-        named("resourceFhirAccount").and_then(|host| BaseUrl::new(&format!("https://{host}")).ok());
+    let base = named("resourceFhirAccount").and_then(|host| BaseUrl::new(&format!("https://{host}")).ok());
     Ok(NotifiedEvent {
-        focus: Some(Focus::Literal {
-            reference: Reference { resource_type, id },
-            base,
-        }),
+        focus: Some(Focus::Literal { reference: Reference { resource_type, id }, base }),
         version: data.get("resourceVersionId").and_then(version),
         ..NotifiedEvent::default()
     })

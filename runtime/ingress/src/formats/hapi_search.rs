@@ -12,18 +12,10 @@ use crate::{Focus, Format, Kind, MAX_EVENTS, Notification, NotifiedEvent, ParseE
 
 pub(super) fn parse(mut bundle: Object) -> Result<Notification, ParseError> {
     let Some(Value::Array(entries)) = bundle.remove("entry") else {
-        return Ok(Notification::new(
-            Format::HapiSearch,
-            Kind::SearchResult,
-            Vec::new(),
-        ));
+        return Ok(Notification::new(Format::HapiSearch, Kind::SearchResult, Vec::new()));
     };
     if entries.len() > MAX_EVENTS {
-        return Err(ParseError::TooMany {
-            at: "/entry".into(),
-            limit: MAX_EVENTS,
-            found: entries.len(),
-        });
+        return Err(ParseError::TooMany { at: "/entry".into(), limit: MAX_EVENTS, found: entries.len() });
     }
     let mut events = Vec::with_capacity(entries.len());
     for (index, mut value) in entries.into_iter().enumerate() {
@@ -33,15 +25,9 @@ pub(super) fn parse(mut bundle: Object) -> Result<Notification, ParseError> {
         }
         let entry = Entry::read(&value, &format!("/entry/{index}"))?;
         let Some(named) = entry.names.first() else {
-            return Err(ParseError::shape(
-                format!("/entry/{index}"),
-                "an entry that names no resource",
-            ));
+            return Err(ParseError::shape(format!("/entry/{index}"), "an entry that names no resource"));
         };
-        let resource = value
-            .get_mut("resource")
-            .map(Value::take)
-            .filter(Value::is_object);
+        let resource = value.get_mut("resource").map(Value::take).filter(Value::is_object);
         events.push(NotifiedEvent {
             interaction: entry.interaction(Versions::Counted),
             focus: Some(Focus::relative(named.clone())),
@@ -51,9 +37,5 @@ pub(super) fn parse(mut bundle: Object) -> Result<Notification, ParseError> {
             ..NotifiedEvent::default()
         });
     }
-    Ok(Notification::new(
-        Format::HapiSearch,
-        Kind::SearchResult,
-        events,
-    ))
+    Ok(Notification::new(Format::HapiSearch, Kind::SearchResult, events))
 }

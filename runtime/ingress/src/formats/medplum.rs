@@ -11,8 +11,7 @@ use crate::read::bounded;
 use crate::{Focus, Format, Kind, Notification, NotifiedEvent, ParseError, WireRequest};
 
 pub(super) fn claims(request: &WireRequest) -> bool {
-    request.header("x-medplum-subscription").is_some()
-        || request.header("x-medplum-interaction").is_some()
+    request.header("x-medplum-subscription").is_some() || request.header("x-medplum-interaction").is_some()
 }
 
 pub(super) fn parse(request: &WireRequest, body: &[u8]) -> Result<Notification, ParseError> {
@@ -25,30 +24,15 @@ pub(super) fn parse(request: &WireRequest, body: &[u8]) -> Result<Notification, 
     let mut notification = match request.header("x-medplum-deleted-resource") {
         Some(deleted) => {
             let named = Focus::parse(deleted).filter(|(focus, _)| focus.reference().is_some());
-            let (focus, version) = named.ok_or_else(|| {
-                ParseError::shape(
-                    "X-Medplum-Deleted-Resource",
-                    "expected the header to say Type/id",
-                )
-            })?;
-            let event = NotifiedEvent {
-                focus: Some(focus),
-                version,
-                ..NotifiedEvent::default()
-            };
+            let (focus, version) =
+                named.ok_or_else(|| ParseError::shape("X-Medplum-Deleted-Resource", "expected the header to say Type/id"))?;
+            let event = NotifiedEvent { focus: Some(focus), version, ..NotifiedEvent::default() };
             Notification::new(Format::Medplum, Kind::Resource, vec![event])
         }
         None if body.is_empty() => Notification::new(Format::Medplum, Kind::Ping, Vec::new()),
-        None => bare::parse(
-            Format::Medplum,
-            request,
-            serde_json::from_slice(body)?,
-            request.target()?,
-        )?,
+        None => bare::parse(Format::Medplum, request, serde_json::from_slice(body)?, request.target()?)?,
     };
-    let deleted = request
-        .header("x-medplum-deleted-resource")
-        .map(|_| Interaction::Delete);
+    let deleted = request.header("x-medplum-deleted-resource").map(|_| Interaction::Delete);
     for event in &mut notification.events {
         event.interaction = deleted.or(interaction);
     }

@@ -69,18 +69,12 @@ fn of_object(request: &WireRequest, object: Object) -> Result<Notification, Pars
         None if event_grid::claims(&object) => event_grid::parse(vec![Value::Object(object)]),
         None if pub_sub::claims(&object) => pub_sub::parse(&object),
         None if event_bridge::claims(&object) => event_bridge::parse(&object),
-        None => Err(ParseError::shape(
-            "/resourceType",
-            "neither a FHIR resource nor a known cloud event",
-        )),
+        None => Err(ParseError::shape("/resourceType", "neither a FHIR resource nor a known cloud event")),
     }
 }
 
 fn of_bundle(request: &WireRequest, bundle: Object) -> Result<Notification, ParseError> {
-    let bundle_type = bundle
-        .get("type")
-        .and_then(Value::as_str)
-        .unwrap_or_default();
+    let bundle_type = bundle.get("type").and_then(Value::as_str).unwrap_or_default();
     match bundle_type {
         "message" => {
             return Err(ParseError::Unsupported {
@@ -101,24 +95,16 @@ fn of_bundle(request: &WireRequest, bundle: Object) -> Result<Notification, Pars
         Some(_) => return Err(ParseError::shape("/entry", "expected an array")),
     };
     if entries.len() > crate::MAX_ENTRIES {
-        return Err(ParseError::TooMany {
-            at: "/entry".into(),
-            limit: crate::MAX_ENTRIES,
-            found: entries.len(),
-        });
+        return Err(ParseError::TooMany { at: "/entry".into(), limit: crate::MAX_ENTRIES, found: entries.len() });
     }
-    if let Some(index) = entries
-        .iter()
-        .position(|entry| entry.get("resource").is_some_and(is_status))
-    {
+    if let Some(index) = entries.iter().position(|entry| entry.get("resource").is_some_and(is_status)) {
         return topic::parse(bundle, index);
     }
     match bundle_type {
         "transaction" | "batch" | "searchset" => hapi_search::parse(bundle),
-        "history" | "subscription-notification" => Err(ParseError::shape(
-            "/entry/0/resource",
-            "expected the subscription's status as the first entry",
-        )),
+        "history" | "subscription-notification" => {
+            Err(ParseError::shape("/entry/0/resource", "expected the subscription's status as the first entry"))
+        }
         // A stored document or collection is a resource like any other.
         _ => bare::parse(Format::Resource, request, Value::Object(bundle), None),
     }
@@ -134,7 +120,5 @@ fn is_status(resource: &Value) -> bool {
 
 /// The body without byte order mark and white space at its ends.
 fn trimmed(body: &[u8]) -> &[u8] {
-    body.strip_prefix(b"\xef\xbb\xbf")
-        .unwrap_or(body)
-        .trim_ascii()
+    body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body).trim_ascii()
 }

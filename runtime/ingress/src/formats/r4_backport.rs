@@ -14,10 +14,8 @@ use crate::{Kind, NotifiedEvent, ParseError, SubscriptionState};
 
 /// Whether these Parameters are a status and not of some operation.
 pub(super) fn is_status(parameters: &Object) -> bool {
-    let named = |name: &str| {
-        each(parameters, "parameter")
-            .any(|parameter| parameter.get("name").and_then(Value::as_str) == Some(name))
-    };
+    let named =
+        |name: &str| each(parameters, "parameter").any(|parameter| parameter.get("name").and_then(Value::as_str) == Some(name));
     named("type") && (named("subscription") || named("topic"))
 }
 
@@ -32,17 +30,11 @@ pub(super) fn read(parameters: &Object, at: &str) -> Result<Status, ParseError> 
         match name {
             "subscription" => subscription = reference(value(parameter), &at)?,
             "topic" => topic = reference(value(parameter), &at)?,
-            "status" => {
-                state = value(parameter)
-                    .and_then(Value::as_str)
-                    .and_then(SubscriptionState::from_code)
-            }
+            "status" => state = value(parameter).and_then(Value::as_str).and_then(SubscriptionState::from_code),
             "type" => {
                 let code = value(parameter).and_then(Value::as_str);
-                kind = Some(
-                    code.and_then(Kind::from_code)
-                        .ok_or_else(|| ParseError::shape(at, "an unknown type of notification"))?,
-                );
+                kind =
+                    Some(code.and_then(Kind::from_code).ok_or_else(|| ParseError::shape(at, "an unknown type of notification"))?);
             }
             "events-since-subscription-start" => since = value(parameter).and_then(count),
             "notification-event" => events.push(event(parameter, &at)?),
@@ -50,14 +42,7 @@ pub(super) fn read(parameters: &Object, at: &str) -> Result<Status, ParseError> 
         }
     }
     let kind = kind.ok_or_else(|| ParseError::shape(at, "no parameter `type`"))?;
-    Ok(Status {
-        kind,
-        subscription,
-        topic,
-        state,
-        since,
-        events,
-    })
+    Ok(Status { kind, subscription, topic, state, since, events })
 }
 
 fn event(parameter: &Object, at: &str) -> Result<NotifiedEvent, ParseError> {
@@ -80,20 +65,12 @@ fn event(parameter: &Object, at: &str) -> Result<NotifiedEvent, ParseError> {
 }
 
 fn each<'a>(object: &'a Object, key: &str) -> impl Iterator<Item = &'a Object> {
-    object
-        .get(key)
-        .and_then(Value::as_array)
-        .map(Vec::as_slice)
-        .unwrap_or_default()
-        .iter()
-        .filter_map(Value::as_object)
+    object.get(key).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default().iter().filter_map(Value::as_object)
 }
 
 /// The `value[x]` of a parameter.
 fn value(parameter: &Object) -> Option<&Value> {
-    parameter
-        .iter()
-        .find_map(|(key, value)| key.starts_with("value").then_some(value))
+    parameter.iter().find_map(|(key, value)| key.starts_with("value").then_some(value))
 }
 
 fn reference(value: Option<&Value>, at: &str) -> Result<Option<String>, ParseError> {

@@ -11,27 +11,16 @@ use crate::{Kind, NotifiedEvent, ParseError, SubscriptionState};
 
 pub(super) fn read(status: &Object, at: &str) -> Result<Status, ParseError> {
     let code = status.get("type").and_then(Value::as_str);
-    let code = code.ok_or_else(|| {
-        ParseError::shape(format!("{at}/type"), "expected the type of notification")
-    })?;
-    let kind = Kind::from_code(code).ok_or_else(|| {
-        ParseError::shape(format!("{at}/type"), "an unknown type of notification")
-    })?;
+    let code = code.ok_or_else(|| ParseError::shape(format!("{at}/type"), "expected the type of notification"))?;
+    let kind = Kind::from_code(code).ok_or_else(|| ParseError::shape(format!("{at}/type"), "an unknown type of notification"))?;
     let events = match status.get("notificationEvent") {
         None => Vec::new(),
         Some(Value::Array(events)) => {
             let at = |index| format!("{at}/notificationEvent/{index}");
-            events
-                .iter()
-                .enumerate()
-                .map(|(index, event)| read_event(event, &at(index)))
-                .collect::<Result<_, _>>()?
+            events.iter().enumerate().map(|(index, event)| read_event(event, &at(index))).collect::<Result<_, _>>()?
         }
         Some(_) => {
-            return Err(ParseError::shape(
-                format!("{at}/notificationEvent"),
-                "expected an array",
-            ));
+            return Err(ParseError::shape(format!("{at}/notificationEvent"), "expected an array"));
         }
     };
     let subscription = match status.get("subscription").and_then(Value::as_object) {
@@ -42,10 +31,7 @@ pub(super) fn read(status: &Object, at: &str) -> Result<Status, ParseError> {
         kind,
         subscription,
         topic: text(status, "topic", at)?,
-        state: status
-            .get("status")
-            .and_then(Value::as_str)
-            .and_then(SubscriptionState::from_code),
+        state: status.get("status").and_then(Value::as_str).and_then(SubscriptionState::from_code),
         since: status.get("eventsSinceSubscriptionStart").and_then(count),
         events,
     })

@@ -15,9 +15,7 @@ use serde_json::Value;
 use super::{aidbox, athenahealth, microsoft, r4_backport, r4b, r5};
 use crate::read::{Object, by_version, identity, meta};
 use crate::wire::etag;
-use crate::{
-    Focus, Format, Kind, MAX_EVENTS, Notification, NotifiedEvent, ParseError, SubscriptionState,
-};
+use crate::{Focus, Format, Kind, MAX_EVENTS, Notification, NotifiedEvent, ParseError, SubscriptionState};
 
 /// What a status says, whatever its form.
 pub(super) struct Status {
@@ -40,19 +38,12 @@ pub(super) enum Versions {
 
 /// Reads a Bundle whose entry `index` is its status.
 pub(super) fn parse(mut bundle: Object, index: usize) -> Result<Notification, ParseError> {
-    let bundle_type = bundle
-        .get("type")
-        .and_then(Value::as_str)
-        .unwrap_or_default()
-        .to_owned();
+    let bundle_type = bundle.get("type").and_then(Value::as_str).unwrap_or_default().to_owned();
     let Some(Value::Array(mut entries)) = bundle.remove("entry") else {
         return Err(ParseError::shape("/entry", "expected an array"));
     };
     let at = format!("/entry/{index}/resource");
-    let status = entries
-        .get_mut(index)
-        .and_then(|entry| entry.get_mut("resource"))
-        .map(Value::take);
+    let status = entries.get_mut(index).and_then(|entry| entry.get_mut("resource")).map(Value::take);
     let Some(Value::Object(status)) = status else {
         return Err(ParseError::shape(at, "expected the subscription's status"));
     };
@@ -67,25 +58,13 @@ pub(super) fn lone(status: Object) -> Result<Notification, ParseError> {
     Ok(notification(format, status))
 }
 
-fn read(
-    status: &Object,
-    at: &str,
-    bundle_type: &str,
-) -> Result<(Format, Versions, Status), ParseError> {
+fn read(status: &Object, at: &str, bundle_type: &str) -> Result<(Format, Versions, Status), ParseError> {
     let (format, versions, read) = match status.get("resourceType").and_then(Value::as_str) {
-        Some("Parameters") if microsoft::claims(bundle_type) => (
-            Format::Microsoft,
-            Versions::Counted,
-            r4_backport::read(status, at)?,
-        ),
-        Some("Parameters") => (
-            Format::R4Backport,
-            Versions::Counted,
-            r4_backport::read(status, at)?,
-        ),
-        Some("AidboxSubscriptionStatus") => {
-            (Format::Aidbox, Versions::Opaque, aidbox::read(status, at)?)
+        Some("Parameters") if microsoft::claims(bundle_type) => {
+            (Format::Microsoft, Versions::Counted, r4_backport::read(status, at)?)
         }
+        Some("Parameters") => (Format::R4Backport, Versions::Counted, r4_backport::read(status, at)?),
+        Some("AidboxSubscriptionStatus") => (Format::Aidbox, Versions::Opaque, aidbox::read(status, at)?),
         _ => {
             let read = r4b::read(status, at)?;
             let format = if athenahealth::claims(&read) {
@@ -101,11 +80,7 @@ fn read(
         }
     };
     if read.events.len() > MAX_EVENTS {
-        return Err(ParseError::TooMany {
-            at: at.to_owned(),
-            limit: MAX_EVENTS,
-            found: read.events.len(),
-        });
+        return Err(ParseError::TooMany { at: at.to_owned(), limit: MAX_EVENTS, found: read.events.len() });
     }
     Ok((format, versions, read))
 }
@@ -145,17 +120,13 @@ impl Entry {
             return Err(ParseError::shape(at, "expected an object"));
         };
         let text = |pointer: &str| entry.pointer(pointer).and_then(Value::as_str);
-        let resource = object
-            .get("resource")
-            .filter(|resource| resource.is_object());
+        let resource = object.get("resource").filter(|resource| resource.is_object());
         let (stated, updated) = resource.map(meta).unwrap_or_default();
         let mut names = Vec::new();
         names.extend(resource.and_then(identity));
         let mut version = stated;
         for pointer in ["/fullUrl", "/request/url"] {
-            if let Some((Focus::Literal { reference, .. }, named)) =
-                text(pointer).and_then(Focus::parse)
-            {
+            if let Some((Focus::Literal { reference, .. }, named)) = text(pointer).and_then(Focus::parse) {
                 version = version.or(named);
                 if !names.contains(&reference) {
                     names.push(reference);
@@ -185,10 +156,7 @@ impl Entry {
             Method::Patch => Some(Interaction::Update),
             Method::Delete => Some(Interaction::Delete),
             Method::Put => {
-                let counted = self
-                    .version
-                    .as_ref()
-                    .filter(|_| versions == Versions::Counted);
+                let counted = self.version.as_ref().filter(|_| versions == Versions::Counted);
                 by_version(counted).or(match self.status {
                     Some(201) => Some(Interaction::Create),
                     Some(200) => Some(Interaction::Update),
@@ -199,12 +167,7 @@ impl Entry {
     }
 }
 
-fn add(
-    events: &mut [NotifiedEvent],
-    mut entries: Vec<Value>,
-    status: usize,
-    versions: Versions,
-) -> Result<(), ParseError> {
+fn add(events: &mut [NotifiedEvent], mut entries: Vec<Value>, status: usize, versions: Versions) -> Result<(), ParseError> {
     let mut read = Vec::with_capacity(entries.len());
     let mut by_name: BTreeMap<String, Vec<usize>> = BTreeMap::new();
     for (index, value) in entries.iter().enumerate() {
@@ -237,17 +200,13 @@ fn add(
         candidates.sort_by_key(|&entry| read[entry].version.as_ref().and_then(VersionId::number));
         for (&event, &entry) in about.iter().rev().zip(candidates.iter().rev()) {
             let (event, entry, value) = (&mut events[event], &read[entry], &mut entries[entry]);
-            if event.version.is_some() && entry.version.is_some() && event.version != entry.version
-            {
+            if event.version.is_some() && entry.version.is_some() && event.version != entry.version {
                 continue;
             }
             event.interaction = entry.interaction(versions);
             event.version = event.version.take().or_else(|| entry.version.clone());
             event.timestamp = event.timestamp.or(entry.updated);
-            event.resource = value
-                .get_mut("resource")
-                .map(Value::take)
-                .filter(Value::is_object);
+            event.resource = value.get_mut("resource").map(Value::take).filter(Value::is_object);
         }
     }
     Ok(())
@@ -262,9 +221,7 @@ mod tests {
         let status = json!({ "resourceType": "SubscriptionStatus", "type": "event-notification", "notificationEvent": events });
         entries.insert(0, json!({ "resource": status }));
         let bundle = json!({ "resourceType": "Bundle", "type": "subscription-notification", "entry": entries });
-        let Value::Object(bundle) = bundle else {
-            unreachable!()
-        };
+        let Value::Object(bundle) = bundle else { unreachable!() };
         parse(bundle, 0).unwrap().events
     }
 
@@ -273,47 +230,28 @@ mod tests {
     }
 
     fn entry(version: &str, method: &str) -> Value {
-        let resource =
-            json!({ "resourceType": "Task", "id": "1", "meta": { "versionId": version } });
+        let resource = json!({ "resourceType": "Task", "id": "1", "meta": { "versionId": version } });
         json!({ "fullUrl": "http://a/Task/1", "resource": resource, "request": { "method": method, "url": "Task/1" } })
     }
 
     #[test]
     fn several_versions_of_one_resource_go_to_their_events() {
         // History Bundles may be newest first; the events are not.
-        let events = parsed(
-            json!([event(1, "Task/1"), event(2, "Task/1")]),
-            vec![entry("2", "PUT"), entry("1", "POST")],
-        );
-        let told: Vec<_> = events
-            .iter()
-            .map(|e| (e.version.as_ref().unwrap().as_str(), e.interaction.unwrap()))
-            .collect();
-        assert_eq!(
-            told,
-            [("1", Interaction::Create), ("2", Interaction::Update)]
-        );
+        let events = parsed(json!([event(1, "Task/1"), event(2, "Task/1")]), vec![entry("2", "PUT"), entry("1", "POST")]);
+        let told: Vec<_> = events.iter().map(|e| (e.version.as_ref().unwrap().as_str(), e.interaction.unwrap())).collect();
+        assert_eq!(told, [("1", Interaction::Create), ("2", Interaction::Update)]);
     }
 
     #[test]
     fn one_entry_for_two_events_is_of_the_last() {
-        let events = parsed(
-            json!([event(1, "Task/1"), event(2, "Task/1")]),
-            vec![entry("2", "PUT")],
-        );
-        assert_eq!(
-            (events[0].version.as_ref(), &events[0].resource),
-            (None, &None)
-        );
+        let events = parsed(json!([event(1, "Task/1"), event(2, "Task/1")]), vec![entry("2", "PUT")]);
+        assert_eq!((events[0].version.as_ref(), &events[0].resource), (None, &None));
         assert!(events[1].resource.is_some());
     }
 
     #[test]
     fn another_version_than_the_focus_names_is_not_taken() {
-        let events = parsed(
-            json!([event(1, "Task/1/_history/7")]),
-            vec![entry("8", "PUT")],
-        );
+        let events = parsed(json!([event(1, "Task/1/_history/7")]), vec![entry("8", "PUT")]);
         assert_eq!(events[0].version.as_ref().unwrap().as_str(), "7");
         assert_eq!(events[0].resource, None);
     }
@@ -340,13 +278,7 @@ mod tests {
             if let Some(version) = version {
                 value["response"]["etag"] = json!(format!("W/\"{version}\""));
             }
-            assert_eq!(
-                Entry::read(&value, "")
-                    .unwrap()
-                    .interaction(Versions::Counted),
-                expected,
-                "{status:?} {version:?}"
-            );
+            assert_eq!(Entry::read(&value, "").unwrap().interaction(Versions::Counted), expected, "{status:?} {version:?}");
         }
     }
 }

@@ -22,11 +22,7 @@ struct Head {
     updated: Option<Timestamp>,
 }
 
-pub(super) fn parse(
-    request: &WireRequest,
-    body: &[u8],
-    target: Target,
-) -> Result<Notification, ParseError> {
+pub(super) fn parse(request: &WireRequest, body: &[u8], target: Target) -> Result<Notification, ParseError> {
     let text = std::str::from_utf8(body).map_err(|error| ParseError::Xml {
         what: "it is not UTF-8",
         at: u64::try_from(error.valid_up_to()).unwrap_or(u64::MAX),
@@ -34,40 +30,26 @@ pub(super) fn parse(
     let head = head(text)?;
     let root = head.resource_type.as_ref().map(ResourceType::as_str);
     let is_topic = matches!(root, Some("Bundle" | "Parameters" | "SubscriptionStatus"));
-    let named = head
-        .resource_type
-        .zip(head.id)
-        .map(|(resource_type, id)| Reference { resource_type, id });
+    let named = head.resource_type.zip(head.id).map(|(resource_type, id)| Reference { resource_type, id });
     let (focus, version) = match (target, named) {
         (Some((focus, version)), named) => {
             if named.is_some() && named.as_ref() != focus.reference() {
-                return Err(ParseError::shape(
-                    "",
-                    "the path and the body name different resources",
-                ));
+                return Err(ParseError::shape("", "the path and the body name different resources"));
             }
             (focus, version)
         }
         (None, _) if is_topic => return Err(NO_XML_TOPICS),
         (None, Some(named)) => (Focus::relative(named), None),
         (None, None) => {
-            return Err(ParseError::shape(
-                "",
-                "an XML body without a path that names its resource, type and id",
-            ));
+            return Err(ParseError::shape("", "an XML body without a path that names its resource, type and id"));
         }
     };
     let event = bare::event(request, focus, head.version.or(version), head.updated);
-    Ok(Notification::new(
-        Format::ResourceXml,
-        Kind::Resource,
-        vec![event],
-    ))
+    Ok(Notification::new(Format::ResourceXml, Kind::Resource, vec![event]))
 }
 
-const NO_XML_TOPICS: ParseError = ParseError::Unsupported {
-    what: "Bundles are read as JSON only: set the subscription's payload to application/fhir+json",
-};
+const NO_XML_TOPICS: ParseError =
+    ParseError::Unsupported { what: "Bundles are read as JSON only: set the subscription's payload to application/fhir+json" };
 
 fn head(text: &str) -> Result<Head, ParseError> {
     let mut reader = Reader::from_str(text);
@@ -77,16 +59,10 @@ fn head(text: &str) -> Result<Head, ParseError> {
         let event = match reader.read_event() {
             Ok(event) => event,
             Err(_) => {
-                return Err(ParseError::Xml {
-                    what: "bad syntax",
-                    at: reader.error_position(),
-                });
+                return Err(ParseError::Xml { what: "bad syntax", at: reader.error_position() });
             }
         };
-        let bad = |what| ParseError::Xml {
-            what,
-            at: reader.buffer_position(),
-        };
+        let bad = |what| ParseError::Xml { what, at: reader.buffer_position() };
         match event {
             Event::Start(element) => {
                 head.take(&path, &element);
@@ -100,9 +76,7 @@ fn head(text: &str) -> Result<Head, ParseError> {
                 path.pop();
             }
             Event::DocType(_) => {
-                return Err(bad(
-                    "it has a document type definition, which a resource may not have",
-                ));
+                return Err(bad("it has a document type definition, which a resource may not have"));
             }
             Event::GeneralRef(entity) if !entity.is_char_ref() && !is_predefined(&entity) => {
                 return Err(bad("it has an entity, which a resource may not have"));
@@ -126,16 +100,10 @@ impl Head {
             found.map(|attribute| attribute.value.into_owned())
         };
         match (path.len(), name.as_ref()) {
-            (0, name) if self.resource_type.is_none() => {
-                self.resource_type = ResourceType::new(name).ok()
-            }
+            (0, name) if self.resource_type.is_none() => self.resource_type = ResourceType::new(name).ok(),
             (1, "id") => self.id = value().and_then(|id| ResourceId::new(id).ok()),
-            (2, "versionId") if path[1] == "meta" => {
-                self.version = value().and_then(|version| VersionId::new(version).ok())
-            }
-            (2, "lastUpdated") if path[1] == "meta" => {
-                self.updated = value().and_then(|at| Timestamp::parse(&at))
-            }
+            (2, "versionId") if path[1] == "meta" => self.version = value().and_then(|version| VersionId::new(version).ok()),
+            (2, "lastUpdated") if path[1] == "meta" => self.updated = value().and_then(|at| Timestamp::parse(&at)),
             _ => {}
         }
     }
@@ -146,12 +114,8 @@ mod tests {
     use super::*;
 
     fn code(text: &str) -> Result<String, &'static str> {
-        let request = WireRequest {
-            method: "POST".into(),
-            path_rest: String::new(),
-            headers: Vec::new(),
-            body: Default::default(),
-        };
+        let request =
+            WireRequest { method: "POST".into(), path_rest: String::new(), headers: Vec::new(), body: Default::default() };
         let parsed = parse(&request, text.as_bytes(), None).map_err(|error| error.code())?;
         Ok(parsed.events[0].focus.as_ref().unwrap().to_string())
     }
@@ -168,13 +132,9 @@ mod tests {
 
     #[test]
     fn bombs_are_refused() {
-        let dtd =
-            r#"<!DOCTYPE x [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;">]><Task><id value="1"/></Task>"#;
+        let dtd = r#"<!DOCTYPE x [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;">]><Task><id value="1"/></Task>"#;
         assert_eq!(code(dtd), Err("notification-xml"));
-        assert_eq!(
-            code(r#"<Task><id value="1"/><x>&b;</x></Task>"#),
-            Err("notification-xml")
-        );
+        assert_eq!(code(r#"<Task><id value="1"/><x>&b;</x></Task>"#), Err("notification-xml"));
         assert_eq!(code(&"<a>".repeat(200_000)), Err("notification-xml"));
         assert_eq!(code("<Task>"), Err("notification-xml"));
         assert_eq!(code("<Task></Patient>"), Err("notification-xml"));

@@ -1,9 +1,5 @@
 //! The fixtures in `tests/fixtures/notifications`, whose MANIFEST.tsv says where each is from and what it holds.
-#![allow(
-    dead_code,
-    clippy::unwrap_used,
-    reason = "shared by tests that need parts of it"
-)]
+#![allow(dead_code, clippy::unwrap_used, reason = "shared by tests that need parts of it")]
 
 use std::path::{Path, PathBuf};
 
@@ -55,26 +51,13 @@ pub(crate) fn request(file: &str) -> WireRequest {
     let bytes = read(file);
     let wire: Value = serde_json::from_slice(&bytes).unwrap();
     let Some(method) = wire.get("method").and_then(Value::as_str) else {
-        return WireRequest {
-            method: "POST".into(),
-            path_rest: String::new(),
-            headers: Vec::new(),
-            body: bytes.into(),
-        };
+        return WireRequest { method: "POST".into(), path_rest: String::new(), headers: Vec::new(), body: bytes.into() };
     };
     let text = |value: &Value| value.as_str().unwrap().to_owned();
     WireRequest {
         method: method.to_owned(),
-        path_rest: text(&wire["path"])
-            .strip_prefix("{endpoint}")
-            .unwrap()
-            .to_owned(),
-        headers: wire["headers"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .map(|pair| (text(&pair[0]), text(&pair[1])))
-            .collect(),
+        path_rest: text(&wire["path"]).strip_prefix("{endpoint}").unwrap().to_owned(),
+        headers: wire["headers"].as_array().unwrap().iter().map(|pair| (text(&pair[0]), text(&pair[1]))).collect(),
         body: match &wire["body"] {
             Value::Null => Bytes::new(),
             Value::String(text) => text.clone().into(),

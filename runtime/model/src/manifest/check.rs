@@ -144,13 +144,18 @@ fn trigger(place: &Place<'_>, on: Spanned<raw::On>) -> Result<Trigger, ManifestE
     }
     if let Some(schedule) = on.cron {
         super::cron(schedule.get_ref()).map_err(|e| {
-            place.error(schedule.span(), Some("on.cron".into()), format!("{e} (seconds come first: \"0 0 9 * * *\" is nine o'clock)"))
+            place.error(
+                schedule.span(),
+                Some("on.cron".into()),
+                format!("{e} (seconds come first: \"0 0 9 * * *\" is nine o'clock)"),
+            )
         })?;
         let zone = on.zone.ok_or_else(|| wrong("cron needs a zone, such as zone = \"America/New_York\""))?;
         let zone_at = zone.span();
-        let zone = zone.get_ref().parse().map_err(|_| {
-            place.error(zone_at, Some("on.zone".into()), "is not an IANA time zone such as America/New_York")
-        })?;
+        let zone = zone
+            .get_ref()
+            .parse()
+            .map_err(|_| place.error(zone_at, Some("on.zone".into()), "is not an IANA time zone such as America/New_York"))?;
         return Ok(Trigger::Cron { schedule: schedule.into_inner(), zone });
     }
     Ok(if on.timer.is_some() {
@@ -177,12 +182,8 @@ fn key_at(text: &str, offset: usize) -> Option<String> {
     let start = before.rfind('\n').map_or(0, |at| at + 1);
     let line = text.get(start..)?.lines().next()?;
     let key = line.split('=').next()?.trim().trim_matches(['[', ']']).trim();
-    let table = before
-        .lines()
-        .rev()
-        .map(str::trim)
-        .find(|l| l.starts_with('['))
-        .map(|l| l.trim_matches(['[', ']']).trim().to_owned());
+    let table =
+        before.lines().rev().map(str::trim).find(|l| l.starts_with('[')).map(|l| l.trim_matches(['[', ']']).trim().to_owned());
     if key.is_empty() || line.trim_start().starts_with('[') {
         return if key.is_empty() { table } else { Some(key.to_owned()) };
     }

@@ -65,4 +65,3 @@ pub(super) enum OrderBy {
     Word(String),
     Path { path: String },
 }
-
