@@ -14,11 +14,8 @@ use crate::path::{Scope, Source};
 use crate::reference::{ServerBases, Target};
 
 /// The compiled compartment parameters of each type, compiled when a resource of that type first comes.
-static SOURCES: LazyLock<BTreeMap<&'static str, OnceLock<Vec<Source>>>> = LazyLock::new(|| {
-    definitions::resource_types()
-        .map(|name| (name, OnceLock::new()))
-        .collect()
-});
+static SOURCES: LazyLock<BTreeMap<&'static str, OnceLock<Vec<Source>>>> =
+    LazyLock::new(|| definitions::resource_types().map(|name| (name, OnceLock::new())).collect());
 
 /// The ids of the Patients in whose compartment a resource is: for a Patient first its own, then in the order of the
 /// definition's parameters, each once. Only relative references count; see [`patients_of_within`].
@@ -58,11 +55,7 @@ pub fn patients_of_within(resource: &Value, bases: &ServerBases) -> Vec<String> 
 fn compile(type_name: &str) -> Vec<Source> {
     definitions::patient_compartment(type_name)
         .iter()
-        .filter_map(|code| {
-            definitions::parameter(type_name, code)?
-                .expression
-                .as_deref()
-        })
+        .filter_map(|code| definitions::parameter(type_name, code)?.expression.as_deref())
         .filter_map(|expression| Source::compile(expression, type_name).ok())
         .collect()
 }
@@ -75,11 +68,7 @@ mod tests {
     #[test]
     fn every_compartment_parameter_compiles() {
         for name in definitions::resource_types() {
-            assert_eq!(
-                compile(name).len(),
-                definitions::patient_compartment(name).len(),
-                "{name}"
-            );
+            assert_eq!(compile(name).len(), definitions::patient_compartment(name).len(), "{name}");
         }
     }
 
@@ -88,10 +77,8 @@ mod tests {
         let of = |resource: Value| patients_of(&resource);
         assert_eq!(of(json!({"resourceType": "Patient", "id": "a"})), ["a"]);
         assert_eq!(
-            of(
-                json!({"resourceType": "Observation", "subject": {"reference": "Patient/a"},
-                "performer": [{"reference": "Practitioner/x"}, {"reference": "Patient/a/_history/2"}, {"reference": "Patient/b"}]})
-            ),
+            of(json!({"resourceType": "Observation", "subject": {"reference": "Patient/a"},
+                "performer": [{"reference": "Practitioner/x"}, {"reference": "Patient/a/_history/2"}, {"reference": "Patient/b"}]})),
             ["a", "b"]
         );
         assert_eq!(
@@ -100,10 +87,7 @@ mod tests {
             ),
             ["a"]
         );
-        assert!(
-            of(json!({"resourceType": "Observation", "subject": {"reference": "Group/a"}}))
-                .is_empty()
-        );
+        assert!(of(json!({"resourceType": "Observation", "subject": {"reference": "Group/a"}})).is_empty());
         assert!(of(json!({"resourceType": "Medication", "id": "m"})).is_empty());
         assert!(of(json!({"resourceType": "Nonsense"})).is_empty());
         assert!(of(json!([1])).is_empty());
@@ -113,12 +97,7 @@ mod tests {
     fn absolute_references_count_on_the_own_server_only() {
         let resource = json!({"resourceType": "Coverage", "beneficiary": {"reference": "https://here.org/fhir/Patient/a"}});
         assert!(patients_of(&resource).is_empty());
-        assert_eq!(
-            patients_of_within(&resource, &ServerBases::new(["https://here.org/fhir/"])),
-            ["a"]
-        );
-        assert!(
-            patients_of_within(&resource, &ServerBases::new(["https://here.org/f"])).is_empty()
-        );
+        assert_eq!(patients_of_within(&resource, &ServerBases::new(["https://here.org/fhir/"])), ["a"]);
+        assert!(patients_of_within(&resource, &ServerBases::new(["https://here.org/f"])).is_empty());
     }
 }

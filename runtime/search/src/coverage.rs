@@ -16,11 +16,7 @@ fn which_parameters_cannot_be_judged() {
                 Ok(_) => judgeable += 1,
                 Err(Refusal::NotJudgeable(why)) => {
                     // What all types inherit is listed once.
-                    let of = if code.starts_with('_') {
-                        "*"
-                    } else {
-                        type_name
-                    };
+                    let of = if code.starts_with('_') { "*" } else { type_name };
                     let names = refused.entry(why).or_default();
                     let name = format!("{of}.{code}");
                     if !names.contains(&name) {
@@ -39,13 +35,8 @@ fn which_codes_have_no_implicit_system() {
     let mut without = Vec::new();
     for type_name in definitions::resource_types() {
         for code in definitions::parameter_codes(type_name).filter(|code| !code.starts_with('_')) {
-            let source = definitions::parameter(type_name, code)
-                .and_then(|definition| source(type_name, definition).ok());
-            if source.is_some_and(|source| {
-                source
-                    .leaves()
-                    .any(|leaf| *leaf == ElementType::Code([].into()))
-            }) {
+            let source = definitions::parameter(type_name, code).and_then(|definition| source(type_name, definition).ok());
+            if source.is_some_and(|source| source.leaves().any(|leaf| *leaf == ElementType::Code([].into()))) {
                 without.push(format!("{type_name}.{code}"));
             }
         }

@@ -92,12 +92,8 @@ impl Criteria {
 
     /// Whether the resource is of the type and passes every parameter. What is malformed in it is as if it were not there.
     pub fn matches(&self, resource: &Value) -> bool {
-        let scope = Scope {
-            resource,
-            bases: &self.bases,
-        };
-        let same_type =
-            resource.get("resourceType").and_then(Value::as_str) == Some(&*self.resource_type);
+        let scope = Scope { resource, bases: &self.bases };
+        let same_type = resource.get("resourceType").and_then(Value::as_str) == Some(&*self.resource_type);
         same_type && self.tests.iter().all(|test| test.holds(scope))
     }
 
@@ -111,18 +107,10 @@ impl Criteria {
         &self.parameters
     }
 
-    fn compile(
-        resource_type: &str,
-        query: &str,
-        offset: usize,
-        search: bool,
-    ) -> Result<Self, CriteriaError> {
+    fn compile(resource_type: &str, query: &str, offset: usize, search: bool) -> Result<Self, CriteriaError> {
         if !definitions::is_resource_type(resource_type) {
             let near = near(resource_type, definitions::resource_types());
-            return Err(CriteriaError::UnknownType {
-                name: resource_type.to_owned(),
-                near,
-            });
+            return Err(CriteriaError::UnknownType { name: resource_type.to_owned(), near });
         }
         let mut criteria = Self {
             resource_type: resource_type.into(),
@@ -139,46 +127,27 @@ impl Criteria {
                 if search {
                     continue;
                 }
-                return Err(CriteriaError::ResultParameter {
-                    position: pair.position,
-                    param: name.to_owned(),
-                });
+                return Err(CriteriaError::ResultParameter { position: pair.position, param: name.to_owned() });
             }
-            criteria
-                .tests
-                .push(test(resource_type, name, modifier, &pair)?);
+            criteria.tests.push(test(resource_type, name, modifier, &pair)?);
             criteria.parameters.push(Parameter {
                 name: name.to_owned(),
                 modifier: modifier.map(str::to_owned),
-                values: query::split(&pair.value, ',')
-                    .into_iter()
-                    .map(query::unescape)
-                    .collect(),
+                values: query::split(&pair.value, ',').into_iter().map(query::unescape).collect(),
             });
         }
         Ok(criteria)
     }
 }
 
-fn test(
-    resource_type: &str,
-    name: &str,
-    modifier: Option<&str>,
-    pair: &Pair,
-) -> Result<Test, CriteriaError> {
+fn test(resource_type: &str, name: &str, modifier: Option<&str>, pair: &Pair) -> Result<Test, CriteriaError> {
     let position = pair.position;
-    let not_judgeable = |why: String| CriteriaError::NotJudgeable {
-        position,
-        param: pair.name.clone(),
-        why,
-    };
+    let not_judgeable = |why: String| CriteriaError::NotJudgeable { position, param: pair.name.clone(), why };
     if let Some((_, why)) = BEYOND.iter().find(|(beyond, _)| *beyond == name) {
         return Err(not_judgeable((*why).to_owned()));
     }
     if pair.name.contains('.') {
-        return Err(not_judgeable(
-            "a chain needs the resources that are referred to".to_owned(),
-        ));
+        return Err(not_judgeable("a chain needs the resources that are referred to".to_owned()));
     }
     let Some(definition) = definitions::parameter(resource_type, name) else {
         let near = near(name, definitions::parameter_codes(resource_type));
@@ -189,8 +158,7 @@ fn test(
             near,
         });
     };
-    Test::compile(resource_type, definition, modifier, &pair.value).map_err(|refusal| match refusal
-    {
+    Test::compile(resource_type, definition, modifier, &pair.value).map_err(|refusal| match refusal {
         Refusal::NotJudgeable(why) => not_judgeable(why),
         Refusal::Bad(why) => CriteriaError::BadParameter {
             position: pair.value_position,
@@ -231,11 +199,6 @@ impl fmt::Debug for Criteria {
 impl fmt::Debug for Parameter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let colon = if self.modifier.is_some() { ":" } else { "" };
-        write!(
-            f,
-            "{}{colon}{}=…",
-            self.name,
-            self.modifier.as_deref().unwrap_or_default()
-        )
+        write!(f, "{}{colon}{}=…", self.name, self.modifier.as_deref().unwrap_or_default())
     }
 }

@@ -20,10 +20,7 @@ struct Span {
 }
 
 /// The whole of time, for a Period that is open on a side.
-const EVER: Span = Span {
-    start: i128::MIN,
-    end: i128::MAX,
-};
+const EVER: Span = Span { start: i128::MIN, end: i128::MAX };
 
 /// A date in criteria.
 pub(crate) struct DateValue {
@@ -78,32 +75,20 @@ fn period(element: &Value) -> Option<Span> {
     match (side("start"), side("end")) {
         // A date that cannot be read says nothing, so it must not read as "open".
         (Some(None), _) | (_, Some(None)) | (None, None) => None,
-        (start, end) => Some(Span {
-            start: start.flatten().unwrap_or(EVER).start,
-            end: end.flatten().unwrap_or(EVER).end,
-        }),
+        (start, end) => Some(Span { start: start.flatten().unwrap_or(EVER).start, end: end.flatten().unwrap_or(EVER).end }),
     }
 }
 
 /// The outer limits of all events and of the bounds; how it repeats in between is not looked at.
 fn timing(element: &Value) -> Option<Span> {
-    let events = items(element, "event")
-        .iter()
-        .filter_map(|event| parse(event.as_str()?, false));
-    let bounds = element
-        .get("repeat")
-        .and_then(|repeat| period(repeat.get("boundsPeriod")?));
-    events.chain(bounds).reduce(|a, b| Span {
-        start: a.start.min(b.start),
-        end: a.end.max(b.end),
-    })
+    let events = items(element, "event").iter().filter_map(|event| parse(event.as_str()?, false));
+    let bounds = element.get("repeat").and_then(|repeat| period(repeat.get("boundsPeriod")?));
+    events.chain(bounds).reduce(|a, b| Span { start: a.start.min(b.start), end: a.end.max(b.end) })
 }
 
 /// Reads a FHIR date, dateTime or instant. Criteria may leave out the seconds and the offset.
 fn parse(text: &str, lenient: bool) -> Option<Span> {
-    let (date, time) = text
-        .split_once('T')
-        .map_or((text, None), |(date, time)| (date, Some(time)));
+    let (date, time) = text.split_once('T').map_or((text, None), |(date, time)| (date, Some(time)));
     let mut fields = date.split('-');
     let year = i32::try_from(digits(fields.next()?, 4)?).ok()?;
     let month = fields.next().map(|m| digits(m, 2));
@@ -112,35 +97,19 @@ fn parse(text: &str, lenient: bool) -> Option<Span> {
         return None;
     }
     match (month, day, time) {
-        (None, None, None) => Some(Span {
-            start: midnight(year, 1, 1)?,
-            end: midnight(year + 1, 1, 1)?,
-        }),
+        (None, None, None) => Some(Span { start: midnight(year, 1, 1)?, end: midnight(year + 1, 1, 1)? }),
         (Some(month), None, None) => {
             let month = month?;
-            let (next_year, next) = if month == 12 {
-                (year + 1, 1)
-            } else {
-                (year, month + 1)
-            };
-            Some(Span {
-                start: midnight(year, month, 1)?,
-                end: midnight(next_year, next, 1)?,
-            })
+            let (next_year, next) = if month == 12 { (year + 1, 1) } else { (year, month + 1) };
+            Some(Span { start: midnight(year, month, 1)?, end: midnight(next_year, next, 1)? })
         }
         (Some(month), Some(day), time) => {
             let start = midnight(year, month?, day?)?;
             match time {
-                None => Some(Span {
-                    start,
-                    end: start + DAY,
-                }),
+                None => Some(Span { start, end: start + DAY }),
                 Some(time) => {
                     let (offset, width) = time_of_day(time, lenient)?;
-                    Some(Span {
-                        start: start + offset,
-                        end: start + offset + width,
-                    })
+                    Some(Span { start: start + offset, end: start + offset + width })
                 }
             }
         }
@@ -167,9 +136,7 @@ fn time_of_day(text: &str, lenient: bool) -> Option<(i128, i128)> {
     let (second, width) = match second {
         None => (0, 60 * SECOND),
         Some(text) => {
-            let (whole, fraction) = text
-                .split_once('.')
-                .map_or((text, None), |(w, f)| (w, Some(f)));
+            let (whole, fraction) = text.split_once('.').map_or((text, None), |(w, f)| (w, Some(f)));
             let whole = digits(whole, 2).filter(|s| *s <= 60)?;
             let (part, width) = fraction.map_or(Some((0, SECOND)), nanoseconds)?;
             (i128::from(whole) * SECOND + part, width)
@@ -212,9 +179,7 @@ mod tests {
     use serde_json::json;
 
     fn date(search: &str, target: &str) -> bool {
-        DateValue::parse(search)
-            .unwrap()
-            .matches(&json!(target), &ElementType::Date)
+        DateValue::parse(search).unwrap().matches(&json!(target), &ElementType::Date)
     }
 
     #[test]
@@ -225,14 +190,8 @@ mod tests {
         assert!(!date("eq2013-01-14", "2013-01-15T00:00:00Z"));
         assert!(date("ne2013-01-14", "2013-01-15T00:00:00Z"));
         assert!(!date("ne2013-01-14", "2013-01-14T00:00:00Z"));
-        assert!(
-            date("lt2013-01-14T10:00", "2013-01-14"),
-            "the day includes the part before 10:00"
-        );
-        assert!(
-            date("gt2013-01-14T10:00", "2013-01-14"),
-            "and the part after it"
-        );
+        assert!(date("lt2013-01-14T10:00", "2013-01-14"), "the day includes the part before 10:00");
+        assert!(date("gt2013-01-14T10:00", "2013-01-14"), "and the part after it");
         assert!(date("ge2013-03-14", "2013-03-14T08:00:00Z"));
         assert!(date("ge2013-03-14", "2013-03-21"));
         assert!(!date("ge2013-03-14", "2013-03-13"));
@@ -247,34 +206,20 @@ mod tests {
 
     #[test]
     fn periods_that_are_open_reach_as_far_as_time() {
-        let period = |search: &str, value: Value| {
-            DateValue::parse(search)
-                .unwrap()
-                .matches(&value, &ElementType::Period)
-        };
+        let period = |search: &str, value: Value| DateValue::parse(search).unwrap().matches(&value, &ElementType::Period);
         assert!(period("ge2013-03-14", json!({"start": "2013-01-21"})));
         assert!(period("gt2050", json!({"start": "2013-01-21"})));
         assert!(!period("sa2013-03-14", json!({"start": "2013-01-21"})));
         assert!(period("eb2013-03-14", json!({"end": "2013-01-21"})));
         assert!(!period("2013", json!({"start": "2013-01-21"})));
-        assert!(
-            period("2013", json!({"start": "2013-01-21", "end": "2013-12-31"})),
-            "the end's day belongs to it"
-        );
-        assert!(
-            !period("ne2013", json!({"start": "soon"})),
-            "what cannot be read is no date"
-        );
+        assert!(period("2013", json!({"start": "2013-01-21", "end": "2013-12-31"})), "the end's day belongs to it");
+        assert!(!period("ne2013", json!({"start": "soon"})), "what cannot be read is no date");
         assert!(!period("ne2013", json!({})));
     }
 
     #[test]
     fn timings_are_judged_by_their_outer_limits() {
-        let timing = |search: &str, value: Value| {
-            DateValue::parse(search)
-                .unwrap()
-                .matches(&value, &ElementType::Timing)
-        };
+        let timing = |search: &str, value: Value| DateValue::parse(search).unwrap().matches(&value, &ElementType::Timing);
         let value = json!({"event": ["2020-01-05", "2020-03-01"], "repeat": {"boundsPeriod": {"start": "2020-01-01", "end": "2020-02-01"}}});
         assert!(timing("2020", value.clone()));
         assert!(!timing("2020-01", value.clone()));
@@ -284,18 +229,9 @@ mod tests {
 
     #[test]
     fn zones_and_precision() {
-        assert!(date(
-            "2020-01-01T10:00:00%2B01:00".replace("%2B", "+").as_str(),
-            "2020-01-01T09:00:00Z"
-        ));
-        assert!(
-            date("2020-01-01", "2020-01-02T01:30:00+02:00"),
-            "23:30 UTC the day before"
-        );
-        assert!(
-            date("2020-01-01T10:00:00Z", "2020-01-01T10:00:00.250Z"),
-            "the second holds the quarter"
-        );
+        assert!(date("2020-01-01T10:00:00%2B01:00".replace("%2B", "+").as_str(), "2020-01-01T09:00:00Z"));
+        assert!(date("2020-01-01", "2020-01-02T01:30:00+02:00"), "23:30 UTC the day before");
+        assert!(date("2020-01-01T10:00:00Z", "2020-01-01T10:00:00.250Z"), "the second holds the quarter");
         assert!(!date("2020-01-01T10:00:00.25Z", "2020-01-01T10:00:00Z"));
         assert!(date("2020-01-01T10:00:00.250Z", "2020-01-01T10:00:00.250Z"));
         assert!(date("9999", "9999-12-31"));

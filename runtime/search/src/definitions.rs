@@ -13,9 +13,7 @@ static TABLE: &[u8] = include_bytes!("../data/r4.json");
 
 static DEFINITIONS: LazyLock<Definitions> = LazyLock::new(|| {
     // The table is part of the program: a test holds that it can be read, so nothing is lost by the default.
-    serde_json::from_slice::<Table>(TABLE)
-        .map(Definitions::from)
-        .unwrap_or_default()
+    serde_json::from_slice::<Table>(TABLE).map(Definitions::from).unwrap_or_default()
 });
 
 /// The `type` of a SearchParameter.
@@ -76,8 +74,7 @@ struct Lazy<T> {
 
 impl<T: Deserialize<'static> + Default> Lazy<T> {
     fn get(&'static self) -> &'static T {
-        self.read
-            .get_or_init(|| serde_json::from_str(self.raw.get()).unwrap_or_default())
+        self.read.get_or_init(|| serde_json::from_str(self.raw.get()).unwrap_or_default())
     }
 }
 
@@ -94,17 +91,7 @@ struct Definitions {
 impl From<Table> for Definitions {
     fn from(table: Table) -> Self {
         fn sections<T>(raw: BTreeMap<&'static str, &'static RawValue>) -> Sections<T> {
-            raw.into_iter()
-                .map(|(name, raw)| {
-                    (
-                        name,
-                        Lazy {
-                            raw,
-                            read: OnceLock::new(),
-                        },
-                    )
-                })
-                .collect()
+            raw.into_iter().map(|(name, raw)| (name, Lazy { raw, read: OnceLock::new() })).collect()
         }
         Self {
             types: table.types,
@@ -122,11 +109,7 @@ const INHERITED: [&str; 2] = ["DomainResource", "Resource"];
 const BARE: [&str; 3] = ["Binary", "Bundle", "Parameters"];
 
 fn inherited(resource_type: &str) -> &'static [&'static str] {
-    if BARE.contains(&resource_type) {
-        &INHERITED[1..]
-    } else {
-        &INHERITED
-    }
+    if BARE.contains(&resource_type) { &INHERITED[1..] } else { &INHERITED }
 }
 
 /// Every R4 resource type, sorted.
@@ -158,19 +141,13 @@ pub(crate) fn parameter_codes(resource_type: &str) -> impl Iterator<Item = &'sta
 /// systems of a bound code; `#path` means the children of another element of the same type.
 pub(crate) fn element(type_name: &str, path: &str) -> Option<&'static str> {
     let own = |name: &str| DEFINITIONS.elements.get(name)?.get().get(path).copied();
-    own(type_name).or_else(|| {
-        is_resource_type(type_name)
-            .then(|| inherited(type_name).iter().find_map(|name| own(name)))
-            .flatten()
-    })
+    own(type_name)
+        .or_else(|| is_resource_type(type_name).then(|| inherited(type_name).iter().find_map(|name| own(name))).flatten())
 }
 
 /// The codes of the parameters by which a resource of this type is in a Patient's compartment.
 pub(crate) fn patient_compartment(resource_type: &str) -> &'static [&'static str] {
-    DEFINITIONS
-        .compartment
-        .get(resource_type)
-        .map_or(&[], Vec::as_slice)
+    DEFINITIONS.compartment.get(resource_type).map_or(&[], Vec::as_slice)
 }
 
 #[cfg(test)]

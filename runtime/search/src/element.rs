@@ -71,9 +71,7 @@ pub(crate) fn has_value(element: &Value) -> bool {
         Value::String(text) => !text.is_empty(),
         Value::Bool(_) | Value::Number(_) => true,
         Value::Array(items) => items.iter().any(has_value),
-        Value::Object(fields) => fields
-            .iter()
-            .any(|(name, value)| name != "extension" && name != "id" && has_value(value)),
+        Value::Object(fields) => fields.iter().any(|(name, value)| name != "extension" && name != "id" && has_value(value)),
     }
 }
 

@@ -24,10 +24,7 @@ pub enum CriteriaError {
         why: &'static str,
     },
     /// The resource type has no such search parameter in R4.
-    #[error(
-        "at byte {position}: {resource_type} has no search parameter \"{param}\"{}",
-        Near(near)
-    )]
+    #[error("at byte {position}: {resource_type} has no search parameter \"{param}\"{}", Near(near))]
     UnknownParameter {
         /// Where the parameter begins.
         position: usize,
@@ -61,9 +58,7 @@ pub enum CriteriaError {
         why: String,
     },
     /// A parameter that shapes the result of a search (`_sort`, `_count`) and so means nothing in criteria.
-    #[error(
-        "at byte {position}: {param} shapes the result of a search; criteria only say which resources match: remove it"
-    )]
+    #[error("at byte {position}: {param} shapes the result of a search; criteria only say which resources match: remove it")]
     ResultParameter {
         /// Where the parameter begins.
         position: usize,
@@ -76,11 +71,7 @@ struct Near<'a>(&'a [String]);
 
 impl fmt::Display for Near<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.0.is_empty() {
-            Ok(())
-        } else {
-            write!(f, "; near: {}", self.0.join(", "))
-        }
+        if self.0.is_empty() { Ok(()) } else { write!(f, "; near: {}", self.0.join(", ")) }
     }
 }
 
@@ -108,9 +99,5 @@ pub(crate) fn near<'a>(wanted: &str, names: impl Iterator<Item = &'a str>) -> Ve
         .collect();
     found.sort_unstable();
     found.dedup();
-    found
-        .into_iter()
-        .take(3)
-        .map(|(_, name)| name.to_owned())
-        .collect()
+    found.into_iter().take(3).map(|(_, name)| name.to_owned()).collect()
 }

@@ -42,11 +42,7 @@ pub(crate) fn parse(text: &str) -> Result<Expression<'_>, String> {
     let mut parser = Parser { rest: text };
     let expression = parser.expression()?;
     parser.skip_space();
-    if parser.rest.is_empty() {
-        Ok(expression)
-    } else {
-        Err(parser.unsupported())
-    }
+    if parser.rest.is_empty() { Ok(expression) } else { Err(parser.unsupported()) }
 }
 
 struct Parser<'a> {
@@ -57,10 +53,7 @@ impl<'a> Parser<'a> {
     fn expression(&mut self) -> Result<Expression<'a>, String> {
         let first = self.chain()?;
         self.skip_space();
-        if self.rest.starts_with("and ")
-            || self.rest.starts_with("!=")
-            || self.rest.starts_with(".exists()")
-        {
+        if self.rest.starts_with("and ") || self.rest.starts_with("!=") || self.rest.starts_with(".exists()") {
             return self.conditions(first);
         }
         let mut branches = vec![first];
@@ -107,11 +100,7 @@ impl<'a> Parser<'a> {
         while self.rest.starts_with('.') && !self.rest.starts_with(".exists()") {
             self.expect(".")?;
             let name = self.name()?;
-            chain.push(if self.eat("(") {
-                self.function(name)?
-            } else {
-                Node::Name(name)
-            });
+            chain.push(if self.eat("(") { self.function(name)? } else { Node::Name(name) });
         }
         Ok(chain)
     }
@@ -124,10 +113,7 @@ impl<'a> Parser<'a> {
                 let field = self.name()?;
                 self.expect("=")?;
                 self.expect("'")?;
-                let (literal, rest) = self
-                    .rest
-                    .split_once('\'')
-                    .ok_or_else(|| self.unsupported())?;
+                let (literal, rest) = self.rest.split_once('\'').ok_or_else(|| self.unsupported())?;
                 self.rest = rest;
                 Node::WhereEquals(field, literal)
             }
@@ -139,10 +125,7 @@ impl<'a> Parser<'a> {
 
     fn name(&mut self) -> Result<&'a str, String> {
         self.skip_space();
-        let end = self
-            .rest
-            .find(|c: char| !c.is_ascii_alphanumeric())
-            .unwrap_or(self.rest.len());
+        let end = self.rest.find(|c: char| !c.is_ascii_alphanumeric()).unwrap_or(self.rest.len());
         let (name, rest) = self.rest.split_at(end);
         if name.is_empty() {
             return Err(self.unsupported());
@@ -163,21 +146,14 @@ impl<'a> Parser<'a> {
     }
 
     fn expect(&mut self, token: &str) -> Result<(), String> {
-        if self.eat(token) {
-            Ok(())
-        } else {
-            Err(self.unsupported())
-        }
+        if self.eat(token) { Ok(()) } else { Err(self.unsupported()) }
     }
 
     fn unsupported(&self) -> String {
         if self.rest.is_empty() {
             "its expression ends too early".into()
         } else {
-            format!(
-                "its expression uses what is not supported, from \"{}\"",
-                self.rest
-            )
+            format!("its expression uses what is not supported, from \"{}\"", self.rest)
         }
     }
 }
@@ -189,49 +165,23 @@ mod tests {
 
     #[test]
     fn reads_what_parameters_are_written_in() {
-        let union = parse(
-            "(Observation.value as CodeableConcept).text | a.where(system='x').b | c.where(resolve() is Patient)",
-        );
+        let union = parse("(Observation.value as CodeableConcept).text | a.where(system='x').b | c.where(resolve() is Patient)");
         assert_eq!(
             union.unwrap(),
             Expression::Union(vec![
-                vec![
-                    Node::Name("Observation"),
-                    Node::Name("value"),
-                    Node::As("CodeableConcept"),
-                    Node::Name("text")
-                ],
-                vec![
-                    Node::Name("a"),
-                    Node::WhereEquals("system", "x"),
-                    Node::Name("b")
-                ],
+                vec![Node::Name("Observation"), Node::Name("value"), Node::As("CodeableConcept"), Node::Name("text")],
+                vec![Node::Name("a"), Node::WhereEquals("system", "x"), Node::Name("b")],
                 vec![Node::Name("c"), Node::WhereRefersTo("Patient")],
             ])
         );
         let all = parse("Patient.deceased.exists() and Patient.deceased != false");
         let deceased = || vec![Node::Name("Patient"), Node::Name("deceased")];
-        assert_eq!(
-            all.unwrap(),
-            Expression::All(vec![
-                Condition::Exists(deceased()),
-                Condition::IsNot(deceased(), false)
-            ])
-        );
+        assert_eq!(all.unwrap(), Expression::All(vec![Condition::Exists(deceased()), Condition::IsNot(deceased(), false)]));
     }
 
     #[test]
     fn refuses_the_rest() {
-        for text in [
-            "Bundle.entry[0].resource",
-            "%resource.a",
-            "a.first()",
-            "a +",
-            "(a as B",
-            "a |",
-            "",
-            "a.where(b='c",
-        ] {
+        for text in ["Bundle.entry[0].resource", "%resource.a", "a.first()", "a +", "(a as B", "a |", "", "a.where(b='c"] {
             assert!(parse(text).is_err(), "{text}");
         }
     }

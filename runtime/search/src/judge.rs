@@ -72,10 +72,7 @@ impl Test {
         let source = source(resource_type, definition)?;
         if modifier == Some("missing") {
             return match value {
-                "true" | "false" => Ok(Self::Missing {
-                    source,
-                    missing: value == "true",
-                }),
+                "true" | "false" => Ok(Self::Missing { source, missing: value == "true" }),
                 _ => Err(Refusal::Bad("missing needs true or false".into())),
             };
         }
@@ -86,62 +83,33 @@ impl Test {
         }
         if definition.kind == ParameterType::Composite {
             let roots = roots(source, definition)?;
-            let values: Result<_, _> = alternatives
-                .iter()
-                .map(|text| composite_row(text, definition))
-                .collect();
-            return Ok(Self::Composite {
-                roots,
-                values: values?,
-            });
+            let values: Result<_, _> = alternatives.iter().map(|text| composite_row(text, definition)).collect();
+            return Ok(Self::Composite { roots, values: values? });
         }
-        let values: Result<Vec<_>, _> = alternatives
-            .iter()
-            .map(|text| Matcher::parse(definition.kind, modifier, text, &definition.target))
-            .collect();
+        let values: Result<Vec<_>, _> =
+            alternatives.iter().map(|text| Matcher::parse(definition.kind, modifier, text, &definition.target)).collect();
         let values = values.map_err(Refusal::Bad)?;
-        if values.iter().any(|value| value.names_system())
-            && source
-                .leaves()
-                .all(|leaf| *leaf == ElementType::Code([].into()))
-        {
-            return Err(Refusal::NotJudgeable(
-                "its codes come from no fixed system: leave the system out".into(),
-            ));
+        if values.iter().any(|value| value.names_system()) && source.leaves().all(|leaf| *leaf == ElementType::Code([].into())) {
+            return Err(Refusal::NotJudgeable("its codes come from no fixed system: leave the system out".into()));
         }
-        Ok(Self::Values {
-            source,
-            values,
-            negated: modifier == Some("not"),
-        })
+        Ok(Self::Values { source, values, negated: modifier == Some("not") })
     }
 
     /// Whether the resource passes.
     pub(crate) fn holds(&self, scope: Scope<'_>) -> bool {
         let resource = scope.resource;
         match self {
-            Self::Missing { source, missing } => {
-                source.any(resource, scope, &mut |v, _| has_value(v)) != *missing
-            }
-            Self::Values {
-                source,
-                values,
-                negated,
-            } => {
-                let found = source.any(resource, scope, &mut |element, kind| {
-                    values
-                        .iter()
-                        .any(|value| value.matches(element, kind, scope))
-                });
+            Self::Missing { source, missing } => source.any(resource, scope, &mut |v, _| has_value(v)) != *missing,
+            Self::Values { source, values, negated } => {
+                let found = source
+                    .any(resource, scope, &mut |element, kind| values.iter().any(|value| value.matches(element, kind, scope)));
                 found != *negated
             }
             Self::Composite { roots, values } => roots.iter().any(|root| {
                 root.path.any(resource, scope, &mut |element| {
                     values.iter().any(|row| {
                         root.components.iter().zip(row).all(|(component, value)| {
-                            component.any(element, scope, &mut |part, kind| {
-                                value.matches(part, kind, scope)
-                            })
+                            component.any(element, scope, &mut |part, kind| value.matches(part, kind, scope))
                         })
                     })
                 })
@@ -193,33 +161,24 @@ fn comparable(kind: ParameterType, source: &Source) -> Result<(), Refusal> {
     if source.leaves().any(fits) {
         Ok(())
     } else {
-        Err(Refusal::NotJudgeable(
-            "its elements are of no type that it can be compared with".into(),
-        ))
+        Err(Refusal::NotJudgeable("its elements are of no type that it can be compared with".into()))
     }
 }
 
 fn roots(source: Source, definition: &Definition) -> Result<Vec<Root>, Refusal> {
     let Source::Paths(paths) = source else {
-        return Err(Refusal::NotJudgeable(
-            "a composite needs elements to look into".into(),
-        ));
+        return Err(Refusal::NotJudgeable("a composite needs elements to look into".into()));
     };
     let component = |path: &Path, index: usize| {
         let component = definition.components.get(index)?;
-        let source =
-            Source::compile_below(&component.expression, path).map_err(Refusal::NotJudgeable);
+        let source = Source::compile_below(&component.expression, path).map_err(Refusal::NotJudgeable);
         Some(source.and_then(|source| comparable(component.kind, &source).map(|()| source)))
     };
     paths
         .into_iter()
         .map(|path| {
-            let components: Result<_, _> =
-                (0..).map_while(|index| component(&path, index)).collect();
-            Ok(Root {
-                components: components?,
-                path,
-            })
+            let components: Result<_, _> = (0..).map_while(|index| component(&path, index)).collect();
+            Ok(Root { components: components?, path })
         })
         .collect()
 }
@@ -228,20 +187,10 @@ fn composite_row(text: &str, definition: &Definition) -> Result<Vec<Matcher>, Re
     let parts = query::split(text, '$');
     let wanted = definition.components.len();
     if parts.len() != wanted || parts.contains(&"") {
-        return Err(Refusal::Bad(format!(
-            "a composite value here has {wanted} parts, joined by $"
-        )));
+        return Err(Refusal::Bad(format!("a composite value here has {wanted} parts, joined by $")));
     }
-    let matcher = |(component, part): (&definitions::Component, &&str)| {
-        Matcher::parse(component.kind, None, part, &[])
-    };
-    definition
-        .components
-        .iter()
-        .zip(&parts)
-        .map(matcher)
-        .collect::<Result<_, _>>()
-        .map_err(Refusal::Bad)
+    let matcher = |(component, part): (&definitions::Component, &&str)| Matcher::parse(component.kind, None, part, &[]);
+    definition.components.iter().zip(&parts).map(matcher).collect::<Result<_, _>>().map_err(Refusal::Bad)
 }
 
 fn check_modifier(kind: ParameterType, modifier: Option<&str>) -> Result<(), Refusal> {
@@ -250,19 +199,13 @@ fn check_modifier(kind: ParameterType, modifier: Option<&str>) -> Result<(), Ref
     };
     let known: &[&str] = match (kind, modifier) {
         (ParameterType::Token, "in" | "not-in" | "above" | "below") => {
-            return Err(Refusal::NotJudgeable(format!(
-                ":{modifier} needs a terminology server"
-            )));
+            return Err(Refusal::NotJudgeable(format!(":{modifier} needs a terminology server")));
         }
         (ParameterType::Token, "text") => {
-            return Err(Refusal::NotJudgeable(
-                ":text depends on how a server indexes text".into(),
-            ));
+            return Err(Refusal::NotJudgeable(":text depends on how a server indexes text".into()));
         }
         (ParameterType::Reference, "above" | "below") => {
-            return Err(Refusal::NotJudgeable(format!(
-                ":{modifier} needs the resources that are referred to"
-            )));
+            return Err(Refusal::NotJudgeable(format!(":{modifier} needs the resources that are referred to")));
         }
         (ParameterType::Reference, name) if definitions::is_resource_type(name) => return Ok(()),
         (ParameterType::Token, _) => &["missing", "not", "of-type"],
@@ -274,45 +217,23 @@ fn check_modifier(kind: ParameterType, modifier: Option<&str>) -> Result<(), Ref
     if known.contains(&modifier) {
         Ok(())
     } else {
-        Err(Refusal::Bad(format!(
-            "no such modifier for this kind of parameter; there are: {}",
-            known.join(", ")
-        )))
+        Err(Refusal::Bad(format!("no such modifier for this kind of parameter; there are: {}", known.join(", "))))
     }
 }
 
 impl Matcher {
-    fn parse(
-        kind: ParameterType,
-        modifier: Option<&str>,
-        text: &str,
-        targets: &[String],
-    ) -> Result<Self, String> {
+    fn parse(kind: ParameterType, modifier: Option<&str>, text: &str, targets: &[String]) -> Result<Self, String> {
         match (kind, modifier) {
-            (ParameterType::String, Some("exact")) => {
-                Ok(Self::Text(TextValue::Exact(query::unescape(text))))
-            }
-            (ParameterType::String, Some("contains")) => {
-                Ok(Self::Text(TextValue::Contains(folded(text)?)))
-            }
+            (ParameterType::String, Some("exact")) => Ok(Self::Text(TextValue::Exact(query::unescape(text)))),
+            (ParameterType::String, Some("contains")) => Ok(Self::Text(TextValue::Contains(folded(text)?))),
             (ParameterType::String, _) => Ok(Self::Text(TextValue::Starts(folded(text)?))),
-            (ParameterType::Token, Some("of-type")) => {
-                TypedIdentifier::parse(&query::bars(text)).map(Self::TypedIdentifier)
-            }
+            (ParameterType::Token, Some("of-type")) => TypedIdentifier::parse(&query::bars(text)).map(Self::TypedIdentifier),
             (ParameterType::Token, _) => TokenValue::parse(&query::bars(text)).map(Self::Token),
-            (ParameterType::Reference, Some("identifier")) => {
-                TokenValue::parse(&query::bars(text)).map(Self::LogicalReference)
-            }
-            (ParameterType::Reference, only) => {
-                ReferenceValue::parse(&query::unescape(text), only, targets).map(Self::Reference)
-            }
+            (ParameterType::Reference, Some("identifier")) => TokenValue::parse(&query::bars(text)).map(Self::LogicalReference),
+            (ParameterType::Reference, only) => ReferenceValue::parse(&query::unescape(text), only, targets).map(Self::Reference),
             (ParameterType::Date, _) => DateValue::parse(&query::unescape(text)).map(Self::Date),
-            (ParameterType::Number, _) => {
-                NumberValue::parse(&query::unescape(text)).map(Self::Number)
-            }
-            (ParameterType::Quantity, _) => {
-                QuantityValue::parse(&query::bars(text)).map(Self::Quantity)
-            }
+            (ParameterType::Number, _) => NumberValue::parse(&query::unescape(text)).map(Self::Number),
+            (ParameterType::Quantity, _) => QuantityValue::parse(&query::bars(text)).map(Self::Quantity),
             (ParameterType::Uri, modifier) => {
                 let how = match modifier {
                     Some("below") => UriMatch::Below,
@@ -321,9 +242,7 @@ impl Matcher {
                 };
                 UriValue::parse(&query::unescape(text), how).map(Self::Uri)
             }
-            (ParameterType::Composite | ParameterType::Special, _) => {
-                Err("it cannot be compared with one value".into())
-            }
+            (ParameterType::Composite | ParameterType::Special, _) => Err("it cannot be compared with one value".into()),
         }
     }
 
@@ -339,8 +258,7 @@ impl Matcher {
             Self::Reference(value) => value.matches(element, kind, scope),
             Self::LogicalReference(value) => {
                 let identifier = element.get("identifier");
-                identifier
-                    .is_some_and(|identifier| value.matches(identifier, &ElementType::Identifier))
+                identifier.is_some_and(|identifier| value.matches(identifier, &ElementType::Identifier))
             }
             Self::Date(value) => value.matches(element, kind),
             Self::Number(value) => value.matches(element, kind),
@@ -352,9 +270,5 @@ impl Matcher {
 
 fn folded(text: &str) -> Result<String, String> {
     let folded = fold(&query::unescape(text));
-    if folded.is_empty() {
-        Err("the value has only space".into())
-    } else {
-        Ok(folded)
-    }
+    if folded.is_empty() { Err("the value has only space".into()) } else { Ok(folded) }
 }

@@ -28,9 +28,6 @@ impl Prefix {
             ("eb", Self::EndsBefore),
             ("ap", Self::Approximately),
         ];
-        known
-            .into_iter()
-            .find_map(|(letters, prefix)| Some((prefix, text.strip_prefix(letters)?)))
-            .unwrap_or((Self::Equal, text))
+        known.into_iter().find_map(|(letters, prefix)| Some((prefix, text.strip_prefix(letters)?))).unwrap_or((Self::Equal, text))
     }
 }

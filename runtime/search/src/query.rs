@@ -28,35 +28,22 @@ pub(crate) fn pairs(query: &str, offset: usize) -> Result<Vec<Pair>, CriteriaErr
             continue;
         }
         let malformed = |position, why| CriteriaError::Malformed { position, why };
-        let (name, value) = piece
-            .split_once('=')
-            .ok_or(malformed(here, "a parameter is written name=value"))?;
+        let (name, value) = piece.split_once('=').ok_or(malformed(here, "a parameter is written name=value"))?;
         if name.is_empty() {
             return Err(malformed(here, "there is no parameter name before the ="));
         }
         let value_position = here + name.len() + 1;
-        out.push(Pair {
-            name: decode(name, here)?,
-            value: decode(value, value_position)?,
-            position: here,
-            value_position,
-        });
+        out.push(Pair { name: decode(name, here)?, value: decode(value, value_position)?, position: here, value_position });
     }
     Ok(out)
 }
 
 fn decode(text: &str, position: usize) -> Result<String, CriteriaError> {
-    let malformed = |at, why| CriteriaError::Malformed {
-        position: position + at,
-        why,
-    };
+    let malformed = |at, why| CriteriaError::Malformed { position: position + at, why };
     for (at, _) in text.match_indices('%') {
         let hex = text.as_bytes().get(at + 1..at + 3);
         if !hex.is_some_and(|hex| hex.iter().all(u8::is_ascii_hexdigit)) {
-            return Err(malformed(
-                at,
-                "a % begins two hexadecimal digits; a % itself is written %25",
-            ));
+            return Err(malformed(at, "a % begins two hexadecimal digits; a % itself is written %25"));
         }
     }
     percent_decode_str(&text.replace('+', " "))
@@ -107,21 +94,8 @@ mod tests {
     #[test]
     fn decoding_comes_before_splitting_and_unescaping_last() {
         let pairs = pairs("a=x%2Cy&b=%C3%A9+z&&c=", 5).unwrap();
-        let seen: Vec<_> = pairs
-            .iter()
-            .map(|p| {
-                (
-                    p.name.as_str(),
-                    p.value.as_str(),
-                    p.position,
-                    p.value_position,
-                )
-            })
-            .collect();
-        assert_eq!(
-            seen,
-            [("a", "x,y", 5, 7), ("b", "é z", 13, 15), ("c", "", 25, 27)]
-        );
+        let seen: Vec<_> = pairs.iter().map(|p| (p.name.as_str(), p.value.as_str(), p.position, p.value_position)).collect();
+        assert_eq!(seen, [("a", "x,y", 5, 7), ("b", "é z", 13, 15), ("c", "", 25, 27)]);
         assert_eq!(split(r"a\,b,c\\,d", ','), [r"a\,b", r"c\\", "d"]);
         assert_eq!(unescape(r"a\,b\|\$\\\x\"), r"a,b|$\\x\");
         assert_eq!(bars(r"s|a\|b"), ["s", "a|b"]);
@@ -129,13 +103,7 @@ mod tests {
 
     #[test]
     fn bad_encoding_is_found_where_it_is() {
-        for (text, position) in [
-            ("a=%zz", 2),
-            ("a=b%4", 3),
-            ("a=%ff", 2),
-            ("x&a", 0),
-            ("a=1&=2", 4),
-        ] {
+        for (text, position) in [("a=%zz", 2), ("a=b%4", 3), ("a=%ff", 2), ("x&a", 0), ("a=1&=2", 4)] {
             match pairs(text, 0) {
                 Err(CriteriaError::Malformed { position: at, .. }) => {
                     assert_eq!(at, position, "{text}")

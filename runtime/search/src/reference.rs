@@ -17,13 +17,8 @@ pub struct ServerBases(Box<[Box<str>]>);
 impl ServerBases {
     /// Takes base URLs such as `https://fhir.example.org/r4`, with or without a slash at the end.
     pub fn new<T: AsRef<str>>(bases: impl IntoIterator<Item = T>) -> Self {
-        let trimmed = bases
-            .into_iter()
-            .map(|base| base.as_ref().trim_end_matches('/').to_owned());
-        let mut bases: Vec<Box<str>> = trimmed
-            .filter(|base| !base.is_empty())
-            .map(String::into_boxed_str)
-            .collect();
+        let trimmed = bases.into_iter().map(|base| base.as_ref().trim_end_matches('/').to_owned());
+        let mut bases: Vec<Box<str>> = trimmed.filter(|base| !base.is_empty()).map(String::into_boxed_str).collect();
         // One base may be the beginning of another: the longest is the one that is meant.
         bases.sort_by_key(|base| std::cmp::Reverse(base.len()));
         Self(bases.into())
@@ -69,17 +64,11 @@ impl<'a> Target<'a> {
         let Some((front, id)) = path.rsplit_once('/') else {
             return Self::Other(text);
         };
-        let (base, type_name) = front
-            .rsplit_once('/')
-            .map_or((None, front), |(base, name)| (Some(base), name));
+        let (base, type_name) = front.rsplit_once('/').map_or((None, front), |(base, name)| (Some(base), name));
         if !is_id(id) || !definitions::is_resource_type(type_name) {
             return Self::Other(text);
         }
-        let versioned = Versioned {
-            type_name,
-            id,
-            version,
-        };
+        let versioned = Versioned { type_name, id, version };
         match base {
             None => Self::Local(versioned),
             Some(base) if base.contains("://") => Self::Remote(base, versioned),
@@ -96,18 +85,11 @@ impl<'a> Target<'a> {
 }
 
 fn is_id(text: &str) -> bool {
-    (1..=64).contains(&text.len())
-        && text
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'.')
+    (1..=64).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'.')
 }
 
 /// The type of what a Reference points to, as far as the resource tells.
-pub(crate) fn target_type<'a>(
-    reference: &'a Value,
-    resource: &'a Value,
-    bases: &ServerBases,
-) -> Option<&'a str> {
+pub(crate) fn target_type<'a>(reference: &'a Value, resource: &'a Value, bases: &ServerBases) -> Option<&'a str> {
     let told = || string(reference, "type");
     let Some(text) = string(reference, "reference") else {
         return told();
@@ -134,11 +116,7 @@ pub(crate) struct ReferenceValue {
 
 impl ReferenceValue {
     /// `only` is the type from a modifier (`subject:Patient`), `targets` what the parameter allows.
-    pub(crate) fn parse(
-        text: &str,
-        only: Option<&str>,
-        targets: &[String],
-    ) -> Result<Self, String> {
+    pub(crate) fn parse(text: &str, only: Option<&str>, targets: &[String]) -> Result<Self, String> {
         if text.is_empty() {
             return Err("it needs id, Type/id or a URL".into());
         }
@@ -148,24 +126,18 @@ impl ReferenceValue {
             None if bare => targets.iter().map(|name| name.as_str().into()).collect(),
             None => [].into(),
         };
-        Ok(Self {
-            text: text.into(),
-            bare,
-            types,
-        })
+        Ok(Self { text: text.into(), bare, types })
     }
 
     pub(crate) fn matches(&self, element: &Value, kind: &ElementType, scope: Scope<'_>) -> bool {
         let (have, version) = match kind {
             ElementType::Reference => (string(element, "reference"), None),
             // A canonical's version follows a bar.
-            ElementType::Canonical | ElementType::Uri => {
-                match element.as_str().map(|text| text.split_once('|')) {
-                    Some(Some((url, version))) => (Some(url), Some(version)),
-                    Some(None) => (element.as_str(), None),
-                    None => (None, None),
-                }
-            }
+            ElementType::Canonical | ElementType::Uri => match element.as_str().map(|text| text.split_once('|')) {
+                Some(Some((url, version))) => (Some(url), Some(version)),
+                Some(None) => (element.as_str(), None),
+                None => (None, None),
+            },
             _ => (None, None),
         };
         let Some(have) = have else { return false };
@@ -178,10 +150,8 @@ impl ReferenceValue {
             return false;
         }
         let have = Target::read(have, scope.bases);
-        let type_fits = self.types.is_empty()
-            || have
-                .versioned()
-                .is_some_and(|to| self.types.iter().any(|name| **name == *to.type_name));
+        let type_fits =
+            self.types.is_empty() || have.versioned().is_some_and(|to| self.types.iter().any(|name| **name == *to.type_name));
         type_fits && self.means(wanted, have, scope.bases)
     }
 
@@ -191,9 +161,7 @@ impl ReferenceValue {
         }
         // A reference to a version is also one to the resource; the other way round it is not.
         let same = |a: Versioned<'_>, b: Versioned<'_>| {
-            a.type_name == b.type_name
-                && a.id == b.id
-                && (a.version.is_none() || a.version == b.version)
+            a.type_name == b.type_name && a.id == b.id && (a.version.is_none() || a.version == b.version)
         };
         match (Target::read(wanted, bases), have) {
             (Target::Local(a), Target::Local(b)) => same(a, b),
@@ -213,44 +181,22 @@ mod tests {
     fn matches(search: &str, only: Option<&str>, reference: &str) -> bool {
         let bases = ServerBases::new(["https://here.org/fhir/"]);
         let targets = ["Patient".to_owned(), "Group".to_owned()];
-        let scope = Scope {
-            resource: &Value::Null,
-            bases: &bases,
-        };
+        let scope = Scope { resource: &Value::Null, bases: &bases };
         let value = ReferenceValue::parse(search, only, &targets).unwrap();
-        value.matches(
-            &json!({"reference": reference}),
-            &ElementType::Reference,
-            scope,
-        )
+        value.matches(&json!({"reference": reference}), &ElementType::Reference, scope)
     }
 
     #[test]
     fn one_target_in_its_forms() {
         for search in ["23", "Patient/23", "https://here.org/fhir/Patient/23"] {
-            for reference in [
-                "Patient/23",
-                "https://here.org/fhir/Patient/23",
-                "Patient/23/_history/4",
-            ] {
+            for reference in ["Patient/23", "https://here.org/fhir/Patient/23", "Patient/23/_history/4"] {
                 assert!(matches(search, None, reference), "{search} {reference}");
             }
-            for other in [
-                "Patient/2",
-                "https://other.org/fhir/Patient/23",
-                "#23",
-                "23",
-                "Device/23",
-                "Patient?identifier=23",
-            ] {
+            for other in ["Patient/2", "https://other.org/fhir/Patient/23", "#23", "23", "Device/23", "Patient?identifier=23"] {
                 assert!(!matches(search, None, other), "{search} {other}");
             }
         }
-        assert!(matches(
-            "https://other.org/Patient/23",
-            None,
-            "https://other.org/Patient/23/_history/1"
-        ));
+        assert!(matches("https://other.org/Patient/23", None, "https://other.org/Patient/23/_history/1"));
         assert!(matches("urn:uuid:0b1f", None, "urn:uuid:0b1f"));
     }
 
@@ -264,68 +210,35 @@ mod tests {
 
     #[test]
     fn types_and_versions() {
-        assert!(
-            matches("23", Some("Patient"), "Patient/23")
-                && !matches("23", Some("Patient"), "Group/23")
-        );
+        assert!(matches("23", Some("Patient"), "Patient/23") && !matches("23", Some("Patient"), "Group/23"));
         assert!(matches("23", None, "Group/23"));
-        assert!(matches(
-            "Patient/23/_history/4",
-            None,
-            "Patient/23/_history/4"
-        ));
+        assert!(matches("Patient/23/_history/4", None, "Patient/23/_history/4"));
         assert!(!matches("Patient/23/_history/4", None, "Patient/23"));
     }
 
     #[test]
     fn canonicals() {
         let bases = ServerBases::new(["https://here.org/fhir"]);
-        let scope = Scope {
-            resource: &Value::Null,
-            bases: &bases,
-        };
+        let scope = Scope { resource: &Value::Null, bases: &bases };
         let canonical = |search: &str, have: &str| {
-            ReferenceValue::parse(search, None, &[]).unwrap().matches(
-                &json!(have),
-                &ElementType::Canonical,
-                scope,
-            )
+            ReferenceValue::parse(search, None, &[]).unwrap().matches(&json!(have), &ElementType::Canonical, scope)
         };
-        assert!(canonical(
-            "http://x.org/Questionnaire/phq-9",
-            "http://x.org/Questionnaire/phq-9|1.0"
-        ));
-        assert!(canonical(
-            "http://x.org/phq-9|1.0",
-            "http://x.org/phq-9|1.0"
-        ));
+        assert!(canonical("http://x.org/Questionnaire/phq-9", "http://x.org/Questionnaire/phq-9|1.0"));
+        assert!(canonical("http://x.org/phq-9|1.0", "http://x.org/phq-9|1.0"));
         assert!(!canonical("http://x.org/phq-9|1.0", "http://x.org/phq-9"));
-        assert!(canonical(
-            "Questionnaire/q",
-            "https://here.org/fhir/Questionnaire/q|2"
-        ));
+        assert!(canonical("Questionnaire/q", "https://here.org/fhir/Questionnaire/q|2"));
     }
 
     #[test]
     fn the_type_of_a_target() {
         let bases = ServerBases::default();
-        let resource =
-            json!({"resourceType": "Task", "contained": [{"resourceType": "Device", "id": "d"}]});
+        let resource = json!({"resourceType": "Task", "contained": [{"resourceType": "Device", "id": "d"}]});
         let of = |reference: Value| target_type(&reference, &resource, &bases).map(str::to_owned);
         assert_eq!(of(json!({"reference": "#d"})).as_deref(), Some("Device"));
         assert_eq!(of(json!({"reference": "#"})).as_deref(), Some("Task"));
-        assert_eq!(
-            of(json!({"reference": "http://a/Patient/1"})).as_deref(),
-            Some("Patient")
-        );
-        assert_eq!(
-            of(json!({"type": "Group", "identifier": {"value": "1"}})).as_deref(),
-            Some("Group")
-        );
-        assert_eq!(
-            of(json!({"reference": "urn:uuid:1", "type": "Group"})).as_deref(),
-            Some("Group")
-        );
+        assert_eq!(of(json!({"reference": "http://a/Patient/1"})).as_deref(), Some("Patient"));
+        assert_eq!(of(json!({"type": "Group", "identifier": {"value": "1"}})).as_deref(), Some("Group"));
+        assert_eq!(of(json!({"reference": "urn:uuid:1", "type": "Group"})).as_deref(), Some("Group"));
         assert_eq!(of(json!("Patient/1")), None);
     }
 

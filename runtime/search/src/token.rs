@@ -37,22 +37,12 @@ impl TokenValue {
     pub(crate) fn parse(parts: &[String]) -> Result<Self, String> {
         let some = |text: &String| (!text.is_empty()).then(|| text.as_str().into());
         match parts {
-            [code] if !code.is_empty() => Ok(Self {
-                system: System::Any,
-                code: some(code),
-            }),
+            [code] if !code.is_empty() => Ok(Self { system: System::Any, code: some(code) }),
             [system, code] if !(system.is_empty() && code.is_empty()) => Ok(Self {
-                system: if system.is_empty() {
-                    System::Absent
-                } else {
-                    System::Is(system.as_str().into())
-                },
+                system: if system.is_empty() { System::Absent } else { System::Is(system.as_str().into()) },
                 code: some(code),
             }),
-            _ => Err(
-                "it needs code, system|code, |code or system| (a bar in a value is written \\|)"
-                    .into(),
-            ),
+            _ => Err("it needs code, system|code, |code or system| (a bar in a value is written \\|)".into()),
         }
     }
 
@@ -64,12 +54,10 @@ impl TokenValue {
     pub(crate) fn matches(&self, element: &Value, kind: &ElementType) -> bool {
         match kind {
             ElementType::Coding => self.pair(string(element, "system"), string(element, "code")),
-            ElementType::CodeableConcept => items(element, "coding")
-                .iter()
-                .any(|coding| self.matches(coding, &ElementType::Coding)),
-            ElementType::Identifier => {
-                self.pair(string(element, "system"), string(element, "value"))
+            ElementType::CodeableConcept => {
+                items(element, "coding").iter().any(|coding| self.matches(coding, &ElementType::Coding))
             }
+            ElementType::Identifier => self.pair(string(element, "system"), string(element, "value")),
             ElementType::Code(systems) => {
                 let system = match &self.system {
                     System::Is(wanted) => systems.contains(wanted),
@@ -79,9 +67,7 @@ impl TokenValue {
             }
             ElementType::Boolean => {
                 let system = match &self.system {
-                    System::Is(wanted) => {
-                        &**wanted == "http://terminology.hl7.org/CodeSystem/special-values"
-                    }
+                    System::Is(wanted) => &**wanted == "http://terminology.hl7.org/CodeSystem/special-values",
                     System::Any | System::Absent => true,
                 };
                 system && self.code_is(element.as_bool().map(|b| if b { "true" } else { "false" }))
@@ -93,9 +79,7 @@ impl TokenValue {
                 };
                 system && self.text_is(string(element, "value"))
             }
-            ElementType::Uri | ElementType::Canonical => {
-                !self.names_system() && self.code_is(element.as_str())
-            }
+            ElementType::Uri | ElementType::Canonical => !self.names_system() && self.code_is(element.as_str()),
             ElementType::Text => !self.names_system() && self.text_is(element.as_str()),
             _ => false,
         }
@@ -115,11 +99,7 @@ impl TokenValue {
     }
 
     fn text_is(&self, text: Option<&str>) -> bool {
-        text.is_some_and(|text| {
-            self.code
-                .as_deref()
-                .is_none_or(|wanted| fold(wanted) == fold(text))
-        })
+        text.is_some_and(|text| self.code.as_deref().is_none_or(|wanted| fold(wanted) == fold(text)))
     }
 }
 
@@ -127,27 +107,18 @@ impl TypedIdentifier {
     /// `parts` are the pieces between the bars.
     pub(crate) fn parse(parts: &[String]) -> Result<Self, String> {
         match parts {
-            [system, code, value] if [system, code, value].iter().all(|part| !part.is_empty()) => {
-                Ok(Self {
-                    coding: TokenValue {
-                        system: System::Is(system.as_str().into()),
-                        code: Some(code.as_str().into()),
-                    },
-                    value: value.as_str().into(),
-                })
-            }
-            _ => {
-                Err("it needs system|code|value: the type of the identifier, then its value".into())
-            }
+            [system, code, value] if [system, code, value].iter().all(|part| !part.is_empty()) => Ok(Self {
+                coding: TokenValue { system: System::Is(system.as_str().into()), code: Some(code.as_str().into()) },
+                value: value.as_str().into(),
+            }),
+            _ => Err("it needs system|code|value: the type of the identifier, then its value".into()),
         }
     }
 
     pub(crate) fn matches(&self, element: &Value, kind: &ElementType) -> bool {
         *kind == ElementType::Identifier
             && string(element, "value") == Some(&self.value)
-            && element
-                .get("type")
-                .is_some_and(|t| self.coding.matches(t, &ElementType::CodeableConcept))
+            && element.get("type").is_some_and(|t| self.coding.matches(t, &ElementType::CodeableConcept))
     }
 }
 
@@ -162,20 +133,14 @@ mod tests {
 
     #[test]
     fn the_four_forms() {
-        let with =
-            json!({"coding": [{"system": "http://loinc.org", "code": "4548-4"}, {"code": "own"}]});
+        let with = json!({"coding": [{"system": "http://loinc.org", "code": "4548-4"}, {"code": "own"}]});
         let concept = |text: &str| token(text).matches(&with, &ElementType::CodeableConcept);
-        assert!(
-            concept("4548-4") && concept("http://loinc.org|4548-4") && concept("http://loinc.org|")
-        );
+        assert!(concept("4548-4") && concept("http://loinc.org|4548-4") && concept("http://loinc.org|"));
         assert!(!concept("|4548-4"), "it has a system");
         assert!(concept("|own") && concept("own") && !concept("http://loinc.org|own"));
         assert!(!concept("4548") && !concept("OWN"));
         for bad in ["", "|", "a|b|c"] {
-            assert!(
-                TokenValue::parse(&bad.split('|').map(str::to_owned).collect::<Vec<_>>()).is_err(),
-                "{bad}"
-            );
+            assert!(TokenValue::parse(&bad.split('|').map(str::to_owned).collect::<Vec<_>>()).is_err(), "{bad}");
         }
     }
 
@@ -192,30 +157,18 @@ mod tests {
     fn booleans_contacts_and_strings() {
         assert!(token("true").matches(&json!(true), &ElementType::Boolean));
         assert!(!token("true").matches(&json!("true"), &ElementType::Boolean));
-        assert!(token("A@b.org").matches(
-            &json!({"system": "email", "value": "a@B.org"}),
-            &ElementType::ContactPoint
-        ));
+        assert!(token("A@b.org").matches(&json!({"system": "email", "value": "a@B.org"}), &ElementType::ContactPoint));
         assert!(token("Lot-1").matches(&json!("LOT-1"), &ElementType::Text));
         assert!(!token("x").matches(&json!({"value": 5}), &ElementType::ContactPoint));
     }
 
     #[test]
     fn identifiers_by_their_type() {
-        let mrn = json!({"type": {"coding": [{"system": "http://v2-0203", "code": "MR"}]}, "system": "http://a", "value": "446053"});
-        let of_type = |text: &str| {
-            TypedIdentifier::parse(&text.split('|').map(str::to_owned).collect::<Vec<_>>())
-        };
-        assert!(
-            of_type("http://v2-0203|MR|446053")
-                .unwrap()
-                .matches(&mrn, &ElementType::Identifier)
-        );
-        assert!(
-            !of_type("http://v2-0203|MR|4460")
-                .unwrap()
-                .matches(&mrn, &ElementType::Identifier)
-        );
+        let mrn =
+            json!({"type": {"coding": [{"system": "http://v2-0203", "code": "MR"}]}, "system": "http://a", "value": "446053"});
+        let of_type = |text: &str| TypedIdentifier::parse(&text.split('|').map(str::to_owned).collect::<Vec<_>>());
+        assert!(of_type("http://v2-0203|MR|446053").unwrap().matches(&mrn, &ElementType::Identifier));
+        assert!(!of_type("http://v2-0203|MR|4460").unwrap().matches(&mrn, &ElementType::Identifier));
         assert!(of_type("MR|446053").is_err());
         assert!(token("http://a|446053").matches(&mrn, &ElementType::Identifier));
     }

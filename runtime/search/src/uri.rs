@@ -25,10 +25,7 @@ impl UriValue {
         if how != UriMatch::Exact && text.starts_with("urn:") {
             return Err("above and below compare URLs; a urn has no path".into());
         }
-        Ok(Self {
-            text: text.into(),
-            how,
-        })
+        Ok(Self { text: text.into(), how })
     }
 
     pub(crate) fn matches(&self, element: &Value, kind: &ElementType) -> bool {
@@ -38,15 +35,10 @@ impl UriValue {
         match (self.how, kind) {
             (UriMatch::Exact, ElementType::Canonical) => canonical_matches(&self.text, uri),
             (UriMatch::Exact, ElementType::Uri) => uri == &*self.text,
-            (UriMatch::Below, ElementType::Uri | ElementType::Canonical) => {
-                uri.starts_with(&*self.text)
-            }
+            (UriMatch::Below, ElementType::Uri | ElementType::Canonical) => uri.starts_with(&*self.text),
             (UriMatch::Above, ElementType::Uri | ElementType::Canonical) => {
                 let rest = self.text.strip_prefix(uri);
-                !uri.is_empty()
-                    && rest.is_some_and(|rest| {
-                        rest.is_empty() || uri.ends_with('/') || rest.starts_with('/')
-                    })
+                !uri.is_empty() && rest.is_some_and(|rest| rest.is_empty() || uri.ends_with('/') || rest.starts_with('/'))
             }
             _ => false,
         }
@@ -67,50 +59,22 @@ mod tests {
     use serde_json::json;
 
     fn uri(text: &str, how: UriMatch, target: &str) -> bool {
-        UriValue::parse(text, how)
-            .unwrap()
-            .matches(&json!(target), &ElementType::Uri)
+        UriValue::parse(text, how).unwrap().matches(&json!(target), &ElementType::Uri)
     }
 
     #[test]
     fn the_examples_of_the_specification() {
-        assert!(uri(
-            "http://acme.org/fhir/ValueSet/123",
-            UriMatch::Exact,
-            "http://acme.org/fhir/ValueSet/123"
-        ));
-        assert!(!uri(
-            "http://acme.org/fhir/valueset/123",
-            UriMatch::Exact,
-            "http://acme.org/fhir/ValueSet/123"
-        ));
-        assert!(uri(
-            "http://acme.org/fhir/",
-            UriMatch::Below,
-            "http://acme.org/fhir/ValueSet/123"
-        ));
-        assert!(uri(
-            "http://acme.org/fhir/ValueSet/123/_history/5",
-            UriMatch::Above,
-            "http://acme.org/fhir/ValueSet/123"
-        ));
-        assert!(!uri(
-            "http://acme.org/fhir/ValueSet/1234",
-            UriMatch::Above,
-            "http://acme.org/fhir/ValueSet/123"
-        ));
+        assert!(uri("http://acme.org/fhir/ValueSet/123", UriMatch::Exact, "http://acme.org/fhir/ValueSet/123"));
+        assert!(!uri("http://acme.org/fhir/valueset/123", UriMatch::Exact, "http://acme.org/fhir/ValueSet/123"));
+        assert!(uri("http://acme.org/fhir/", UriMatch::Below, "http://acme.org/fhir/ValueSet/123"));
+        assert!(uri("http://acme.org/fhir/ValueSet/123/_history/5", UriMatch::Above, "http://acme.org/fhir/ValueSet/123"));
+        assert!(!uri("http://acme.org/fhir/ValueSet/1234", UriMatch::Above, "http://acme.org/fhir/ValueSet/123"));
         assert!(UriValue::parse("urn:oid:1.2.3", UriMatch::Below).is_err());
     }
 
     #[test]
     fn versions_count_only_where_asked_for() {
-        assert!(
-            canonical_matches("http://a/b", "http://a/b|1.0")
-                && canonical_matches("http://a/b|1.0", "http://a/b|1.0")
-        );
-        assert!(
-            !canonical_matches("http://a/b|2.0", "http://a/b|1.0")
-                && !canonical_matches("http://a/b|1.0", "http://a/b")
-        );
+        assert!(canonical_matches("http://a/b", "http://a/b|1.0") && canonical_matches("http://a/b|1.0", "http://a/b|1.0"));
+        assert!(!canonical_matches("http://a/b|2.0", "http://a/b|1.0") && !canonical_matches("http://a/b|1.0", "http://a/b"));
     }
 }

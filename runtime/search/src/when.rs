@@ -28,13 +28,8 @@ impl When {
     /// # Errors
     /// What is no JSONPath by RFC 9535.
     pub fn json_path(text: &str) -> Result<Self, WhenError> {
-        let query = parse_json_path(text).map_err(|error| WhenError {
-            why: error.to_string(),
-        })?;
-        Ok(Self {
-            text: text.into(),
-            query,
-        })
+        let query = parse_json_path(text).map_err(|error| WhenError { why: error.to_string() })?;
+        Ok(Self { text: text.into(), query })
     }
 
     /// Whether the path selects anything in the resource, be it null or false.
@@ -63,7 +58,8 @@ mod tests {
 
     #[test]
     fn true_if_it_selects_anything() {
-        let task = json!({"resourceType": "Task", "status": "ready", "input": [{"type": {"text": "reason"}, "valueBoolean": false}]});
+        let task =
+            json!({"resourceType": "Task", "status": "ready", "input": [{"type": {"text": "reason"}, "valueBoolean": false}]});
         for (path, expected) in [
             ("$.status", true),
             ("$.owner", false),
@@ -74,11 +70,7 @@ mod tests {
             ("$..text", true),
             ("$.input[?length(@.type.text) > 3]", true),
         ] {
-            assert_eq!(
-                When::json_path(path).unwrap().matches(&task),
-                expected,
-                "{path}"
-            );
+            assert_eq!(When::json_path(path).unwrap().matches(&task), expected, "{path}");
         }
     }
 

@@ -7,9 +7,7 @@ use hob_search::{Criteria, CriteriaError, ServerBases, patients_of};
 use serde_json::{Value, json};
 
 fn fixture(name: &str) -> Value {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("tests/fixtures/resources")
-        .join(name);
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/resources").join(name);
     let text = fs::read_to_string(path).unwrap_or_default();
     let resource: Value = serde_json::from_str(&text).unwrap_or_default();
     assert!(resource.is_object(), "{name}");
@@ -18,17 +16,12 @@ fn fixture(name: &str) -> Value {
 
 #[test]
 fn cases_over_real_resources() {
-    let text =
-        fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases.tsv")).unwrap();
+    let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases.tsv")).unwrap();
     let (mut judged, mut wrong) = (0, Vec::new());
     for line in text.lines().filter(|line| !line.starts_with('#')) {
-        let [file, expected, criteria] = line.split('\t').collect::<Vec<_>>()[..] else {
-            panic!("{line}")
-        };
+        let [file, expected, criteria] = line.split('\t').collect::<Vec<_>>()[..] else { panic!("{line}") };
         let bases = ServerBases::new(["https://fhir.example.org/r4"]);
-        let compiled = Criteria::parse(criteria)
-            .unwrap_or_else(|e| panic!("{criteria}: {e}"))
-            .with_server_bases(bases);
+        let compiled = Criteria::parse(criteria).unwrap_or_else(|e| panic!("{criteria}: {e}")).with_server_bases(bases);
         if compiled.matches(&fixture(file)) != (expected == "yes") {
             wrong.push(line);
         }
@@ -89,22 +82,13 @@ fn queries_may_shape_their_result() {
     assert_eq!(criteria.parameters().len(), 1);
     assert!(criteria.matches(&json!({"resourceType": "Task", "status": "ready"})));
     let error = Criteria::parse_query("Task", "status=ready&owner.name=x").unwrap_err();
-    assert!(matches!(
-        error,
-        CriteriaError::NotJudgeable { position: 13, .. }
-    ));
+    assert!(matches!(error, CriteriaError::NotJudgeable { position: 13, .. }));
 }
 
 #[test]
 fn parameters_are_listed_as_written() {
-    let criteria =
-        Criteria::parse(r"Patient?name:exact=a\,b,c&birthdate=ge2000&identifier=http%3A//x|1")
-            .unwrap();
-    let seen: Vec<_> = criteria
-        .parameters()
-        .iter()
-        .map(|p| (p.name(), p.modifier(), p.values().join(" or ")))
-        .collect();
+    let criteria = Criteria::parse(r"Patient?name:exact=a\,b,c&birthdate=ge2000&identifier=http%3A//x|1").unwrap();
+    let seen: Vec<_> = criteria.parameters().iter().map(|p| (p.name(), p.modifier(), p.values().join(" or "))).collect();
     assert_eq!(
         seen,
         [
@@ -118,20 +102,13 @@ fn parameters_are_listed_as_written() {
 #[test]
 fn values_are_never_shown() {
     let secret = "canary4711";
-    let criteria =
-        Criteria::parse(&format!("Patient?name={secret}&identifier:not=x|{secret}")).unwrap();
+    let criteria = Criteria::parse(&format!("Patient?name={secret}&identifier:not=x|{secret}")).unwrap();
     assert_eq!(format!("{criteria:?}"), "Patient?name=…&identifier:not=…");
     assert!(!format!("{:?}", criteria.parameters()).contains(secret));
-    for text in [
-        "birthdate=SECRET",
-        "name:in=SECRET",
-        "identifier=a|SECRET|c|d",
-        "active:missing=SECRET",
-        "name=%ffSECRET",
-        "SECRET",
-    ] {
-        let error =
-            Criteria::parse(&format!("Patient?{}", text.replace("SECRET", secret))).unwrap_err();
+    for text in
+        ["birthdate=SECRET", "name:in=SECRET", "identifier=a|SECRET|c|d", "active:missing=SECRET", "name=%ffSECRET", "SECRET"]
+    {
+        let error = Criteria::parse(&format!("Patient?{}", text.replace("SECRET", secret))).unwrap_err();
         assert!(!format!("{error} {error:?}").contains(secret), "{text}");
     }
 }
@@ -155,11 +132,7 @@ fn malformed_resources_do_not_match() {
 fn an_element_with_only_extensions_is_missing() {
     let absent = json!([{"url": "http://hl7.org/fhir/StructureDefinition/data-absent-reason", "valueCode": "unknown"}]);
     let task = json!({"resourceType": "Task", "_status": {"extension": absent}, "code": {"extension": absent}, "owner": {"display": "?"}});
-    assert!(
-        Criteria::parse("Task?status:missing=true&code:missing=true&owner:missing=false")
-            .unwrap()
-            .matches(&task)
-    );
+    assert!(Criteria::parse("Task?status:missing=true&code:missing=true&owner:missing=false").unwrap().matches(&task));
 }
 
 #[test]
