@@ -11,12 +11,15 @@ use bytes::Bytes;
 use hob_fhir::Secret;
 use hob_fhir::subscriptions::{self, Dialect, Wanted};
 use hob_ledger::{Deployment, LedgerError, Release, RunFilter, RunSeq, Subscription, SubscriptionStatus};
-use hob_model::{BotName, Digest, Inbound, Interaction, Manifest, ManifestError, SourceId, SubscriptionKey, TenantId, Trigger};
+use hob_model::{
+    BotName, Digest, Inbound, Interaction, Manifest, ManifestError, RunState, SourceId, SubscriptionKey, TenantId, Trigger,
+};
 use serde_json::{Map, Value};
 
 use crate::bots::LiveBot;
 use crate::core::Core;
 use crate::resolve::{JudgeError, Watch};
+use crate::run::attempt::targets;
 use crate::run::driver::{Message, live};
 use crate::secrets::{self, SecretError};
 use crate::sources::SourceEntry;
@@ -357,8 +360,24 @@ pub(crate) async fn restore(core: &Arc<Core>, deployment: Deployment) -> Result<
     let subscriptions = core.ledger.subscriptions(&tenant, Some(&source)).await?;
     let since = subscriptions.into_iter().filter(|s| s.bot == bot).filter_map(|s| s.since).min();
     let settings = settings.into_iter().collect();
+    commits_under_way(core, &entry, &tenant, &bot).await?;
     let parts = Parts { manifest: kept.manifest, release, digest, watches, settings, since, deployed };
     put_in_service(core, &tenant, &source, parts).await
+}
+
+/// Tells resolve of the commits that the host before this one may have left under way: what they made may be notified before their runs are resumed.
+async fn commits_under_way(core: &Core, entry: &SourceEntry, tenant: &TenantId, bot: &BotName) -> Result<(), LedgerError> {
+    let mut after = RunSeq::ZERO;
+    loop {
+        let heads = core.ledger.open_runs(tenant, bot, after, 1_000).await?;
+        let Some(last) = heads.last() else { return Ok(()) };
+        after = last.seq;
+        for head in heads.into_iter().filter(|head| head.state == RunState::Recorded) {
+            if let Some(recorded) = core.ledger.load(&head.key).await?.recorded {
+                core.commit_begins(&head.key, core.inflight.begin(tenant, &entry.source.id, targets(&recorded.effects)));
+            }
+        }
+    }
 }
 
 /// Takes a bot out of service and sets its Subscriptions off.

@@ -86,6 +86,9 @@ pub(crate) struct Driver {
     feeds: BTreeMap<(TenantId, BotName), Feed>,
     /// Ledger writes that went out and may not have ended: a page waits for those before it.
     writes: Vec<Shared<oneshot::Receiver<()>>>,
+    /// Those of them that write a failure down before the run's next attempt. It must not begin earlier: it would find the ledger as the failed
+    /// attempt left it, and what it records would be taken for what failed.
+    retries: BTreeMap<RunId, Shared<oneshot::Receiver<()>>>,
 }
 
 impl Driver {
@@ -104,6 +107,7 @@ impl Driver {
             failed: BTreeMap::new(),
             feeds: BTreeMap::new(),
             writes: Vec::new(),
+            retries: BTreeMap::new(),
         }
     }
 
@@ -211,7 +215,12 @@ impl Driver {
 
     fn start(&mut self, tenant: TenantId, bot: BotName, run: RunId) {
         let core = Arc::clone(&self.core);
+        let before = self.retries.remove(&run);
         self.tasks.spawn(async move {
+            if let Some(before) = before {
+                // Ends when the writer drops its end.
+                drop(before.await);
+            }
             let ended = attempt::attempt(&core, &tenant, &bot, run).await;
             Some(Done::Attempt(tenant, run, ended))
         });
@@ -232,11 +241,13 @@ impl Driver {
     }
 
     /// Says that a ledger write is under way for as long as the answer lives.
-    fn under_way(&mut self) -> oneshot::Sender<()> {
+    fn under_way(&mut self) -> (oneshot::Sender<()>, Shared<oneshot::Receiver<()>>) {
         let (under, ended) = oneshot::channel();
         self.writes.retain(|write| write.peek().is_none());
-        self.writes.push(ended.shared());
-        under
+        self.retries.retain(|_, write| write.peek().is_none());
+        let ended = ended.shared();
+        self.writes.push(ended.clone());
+        (under, ended)
     }
 
     fn write(&mut self, output: Output) {
@@ -245,7 +256,8 @@ impl Driver {
             Output::Retry { tenant, run, at, .. } => {
                 let Some(failed) = self.failed.remove(&run) else { return };
                 let next = if failed.unsure { Next::Resend { at } } else { Next::Again { at } };
-                let under = self.under_way();
+                let (under, ended) = self.under_way();
+                self.retries.insert(run, ended);
                 self.tasks.spawn(async move {
                     let _under = under;
                     write_failure(&core, RunKey { tenant, run }, failed, next).await;
@@ -264,7 +276,7 @@ impl Driver {
                     (_, true) => Next::DeadUnsure,
                     (_, false) => Next::Dead,
                 };
-                let under = self.under_way();
+                let (under, _) = self.under_way();
                 self.tasks.spawn(async move {
                     let _under = under;
                     write_failure(&core, RunKey { tenant, run }, failed, next).await;
@@ -307,7 +319,12 @@ where
     loop {
         match write().await {
             Ok(done) => return Some(done),
-            Err(error @ (LedgerError::LeaseLost { .. } | LedgerError::NotFound { .. } | LedgerError::RunIs { .. })) => {
+            Err(
+                error @ (LedgerError::LeaseLost { .. }
+                | LedgerError::NotFound { .. }
+                | LedgerError::RunIs { .. }
+                | LedgerError::Closed),
+            ) => {
                 tracing::error!(%error, what, "a ledger write was refused");
                 return None;
             }
