@@ -300,6 +300,20 @@ impl Site {
     }
 }
 
+impl Drop for Site {
+    #[allow(clippy::print_stderr, reason = "for whoever reads why a test failed")]
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let text = match &self.running {
+                Running::There(process) => process.log(),
+                _ => logs::text(),
+            };
+            let own = text.lines().filter(|line| line.contains(&self.tenant) || line.contains("ERROR"));
+            eprintln!("the host's log of {}:\n{}", self.tenant, own.collect::<Vec<_>>().join("\n"));
+        }
+    }
+}
+
 /// The body of a deploy of the acting bot.
 #[must_use]
 pub fn acting(source: &str, name: &str, version: &str, more: &str, steps: Value) -> Value {

@@ -6,28 +6,36 @@ use crate::fhir::reference;
 use crate::hapi::Options;
 use crate::site::{Site, answers};
 
-/// What the manifest does not grant is refused, with the scope that would be needed, and nothing is written.
+/// What the manifest does not grant ends the run with the scope that would be needed, and nothing of it is written.
 pub async fn outside_its_scopes(options: Options) {
     let site = Site::start(options, "scopes").await;
-    let more = format!("scopes = [\"system/Patient.r\"]\n[[on]]\nchange = \"{}\"\n", site.criteria("Patient", "a"));
-    let steps = json!([
-        ["create", site.observation("a")],
-        ["patch", "{ref}", [{"op": "add", "path": "/gender", "value": "female"}]],
-        ["search", "Observation", format!("identifier={}|a", site.system())],
-        ["read", "{ref}"],
-    ]);
-    site.deploy("snoop", &more, json!({"change": steps})).await;
+    let more =
+        format!("scopes = [\"system/Patient.r\", \"system/Flag.c\"]\n[[on]]\nchange = \"{}\"\n", site.criteria("Patient", "a"));
+    let cases = [
+        ("creator", json!(["create", site.observation("a")]), "system/Observation.c"),
+        ("changer", json!(["patch", "{ref}", [{"op": "add", "path": "/gender", "value": "female"}]]), "system/Patient.u"),
+        ("deleter", json!(["delete", "{ref}"]), "system/Patient.d"),
+        ("searcher", json!(["search", "Observation", format!("identifier={}|a", site.system())]), "system/Observation.s"),
+    ];
+    let flag =
+        json!({"resourceType": "Flag", "status": "active", "code": {"text": site.tenant}, "subject": {"reference": "{ref}"}});
+    for (name, step, _) in &cases {
+        site.deploy(name, &more, json!({"change": [["create", flag], step]})).await;
+    }
+    site.deploy("reader", &more, json!({"change": [["read", "{ref}"]]})).await;
 
     let patient = reference(&site.fhir.create(&site.patient("a")).await);
-    let run = site.runs("snoop", 1).await.remove(0);
-    let answers = answers(&run);
-    for (step, scope) in [(0, "system/Observation.c"), (1, "system/Patient.u"), (2, "system/Observation.s")] {
-        let message = answers[step]["message"].as_str().unwrap_or_else(|| panic!("not refused: {run:#}"));
+    for (name, _, scope) in &cases {
+        let run = site.runs(name, 1).await.remove(0);
+        assert_eq!((&run["state"], &run["failure"]["code"]), (&json!("dead"), &json!("scope")), "{run:#}");
+        let message = run["failure"]["message"].as_str().unwrap();
         assert!(message.contains(scope), "{message:?} does not name {scope}");
+        assert_eq!(run["wrote"], json!([]));
     }
-    assert_eq!(answers[3]["ok"]["id"], patient.split_once('/').unwrap().1);
-    assert_eq!(run["wrote"], json!([]));
+    let read = site.runs("reader", 1).await.remove(0);
+    assert_eq!(answers(&read)[0]["ok"]["id"], patient.split_once('/').unwrap().1, "{read:#}");
     assert_eq!(site.observations("a").await.len(), 0);
+    assert_eq!(site.fhir.search(&format!("Flag?subject={patient}")).await.len(), 0);
     assert_eq!(site.fhir.read(&patient).await["meta"]["versionId"], "1");
     site.end().await;
 }
