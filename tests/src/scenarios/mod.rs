@@ -34,6 +34,7 @@ macro_rules! e2e {
             time::timers_survive_a_restart,
             time::cron_fires,
             time::outbox_sends_and_hears,
+            shipped::what_the_bots_write_is_valid,
         }
     };
     (@ $options:expr; $($module:ident :: $test:ident),* $(,)?) => {
