@@ -16,7 +16,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::any;
 use hob_ingress::{ParseError, Reply, WireRequest, parse, reply_for};
 use hob_ledger::{DeadReason, LedgerError, NewNotification, Receipt, Verdict};
-use hob_model::{SourceId, SubscriptionKey, TenantId};
+use hob_model::{Inbound, SourceId, SubscriptionKey, TenantId};
 use http_body_util::BodyExt as _;
 
 use crate::core::Core;
@@ -44,7 +44,7 @@ const KEPT: [&str; 16] = [
 /// Of a notification that is too large, so much is kept for whoever looks at the dead letter.
 const KEPT_OF_LARGE: usize = 16 * 1024;
 
-/// How many times the limit a body may have before it is not even read to be authenticated.
+/// How many times the limit a signed body may have: it must be read whole to be authenticated.
 const LARGEST: usize = 8;
 
 pub(crate) fn router(core: Arc<Core>) -> Router {
@@ -86,23 +86,33 @@ async fn take(core: &Core, tenant: &str, source: &str, rest: &str, (method, head
     let Ok(_place) = core.intake.try_acquire() else { return come_back(1) };
 
     let limit = core.config.limits.body_kib * 1024;
-    let collected = tokio::time::timeout(Duration::from_millis(core.config.limits.request_ms), collect(body, limit * LARGEST));
-    let body = match collected.await {
-        Ok(Ok(body)) => body,
+    let all: Vec<(String, String)> =
+        headers.iter().filter_map(|(name, value)| Some((name.as_str().to_owned(), value.to_str().ok()?.to_owned()))).collect();
+    let mut wire =
+        WireRequest { method: method.as_str().to_owned(), path_rest: format!("/{rest}"), headers: all, body: Bytes::new() };
+    // A stranger's body is not even read, unless it is what must prove that it is none.
+    let signed = matches!(entry.source.inbound, Inbound::Hmac { .. });
+    if !signed && let Err(status) = entry.admit(&mut wire) {
+        return status.into_response();
+    }
+    let most = if signed { limit * LARGEST } else { limit + 1 };
+    let collected = tokio::time::timeout(Duration::from_millis(core.config.limits.request_ms), collect(body, most)).await;
+    let size = match collected {
+        Ok(Ok((_, size))) if signed && size > most => return StatusCode::PAYLOAD_TOO_LARGE.into_response(),
+        Ok(Ok((body, size))) => {
+            wire.body = body;
+            size
+        }
         Ok(Err(status)) => return status.into_response(),
         Err(_) => return StatusCode::REQUEST_TIMEOUT.into_response(),
     };
-    let all: Vec<(String, String)> =
-        headers.iter().filter_map(|(name, value)| Some((name.as_str().to_owned(), value.to_str().ok()?.to_owned()))).collect();
-    let mut wire = WireRequest { method: method.as_str().to_owned(), path_rest: format!("/{rest}"), headers: all, body };
-    if let Err(status) = entry.admit(&mut wire) {
+    if signed && let Err(status) = entry.admit(&mut wire) {
         return status.into_response();
     }
     let subscription = split_subscription(&mut wire.path_rest);
     wire.headers.retain(|(name, _)| KEPT.contains(&name.to_ascii_lowercase().as_str()));
 
-    let size = u64::try_from(wire.body.len()).unwrap_or(u64::MAX);
-    let (verdict, format, reply) = judge(&mut wire, limit);
+    let (verdict, format, reply) = judge(&mut wire, size, limit);
     let stored = NewNotification {
         tenant: entry.source.tenant.clone(),
         source: entry.source.id.clone(),
@@ -113,7 +123,7 @@ async fn take(core: &Core, tenant: &str, source: &str, rest: &str, (method, head
         headers: wire.headers,
         format,
         body: wire.body,
-        size,
+        size: u64::try_from(size).unwrap_or(u64::MAX),
         verdict,
     };
     match core.ledger.accept(vec![stored]).await {
@@ -149,19 +159,18 @@ fn come_back(seconds: u32) -> Response {
     (StatusCode::SERVICE_UNAVAILABLE, [(header::RETRY_AFTER, seconds.to_string())]).into_response()
 }
 
-/// Reads the whole body, up to a bound.
-async fn collect(mut body: Body, most: usize) -> Result<Bytes, StatusCode> {
-    let mut bytes = Vec::new();
+/// Reads the whole body and keeps the first `most` bytes; says how many there were.
+async fn collect(mut body: Body, most: usize) -> Result<(Bytes, usize), StatusCode> {
+    let (mut bytes, mut size) = (Vec::new(), 0_usize);
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|_| StatusCode::BAD_REQUEST)?;
         if let Some(data) = frame.data_ref() {
-            if bytes.len() + data.len() > most {
-                return Err(StatusCode::PAYLOAD_TOO_LARGE);
-            }
-            bytes.extend_from_slice(data);
+            size = size.saturating_add(data.len());
+            let room = most.saturating_sub(bytes.len()).min(data.len());
+            bytes.extend_from_slice(&data[..room]);
         }
     }
-    Ok(bytes.into())
+    Ok((bytes.into(), size))
 }
 
 /// Takes the subscription's key off the front of the path, unless the path begins with a resource type.
@@ -179,9 +188,9 @@ fn split_subscription(path: &mut String) -> Option<SubscriptionKey> {
 }
 
 /// Parses the request to see what it is. What cannot be read is kept with the reason, cut where it is too large.
-fn judge(wire: &mut WireRequest, limit: usize) -> (Verdict, Option<String>, Reply) {
-    if wire.body.len() > limit {
-        let reason = format!("the body has {} bytes, over the limit of {limit} (`limits.body-kib` in hob.toml)", wire.body.len());
+fn judge(wire: &mut WireRequest, size: usize, limit: usize) -> (Verdict, Option<String>, Reply) {
+    if size > limit {
+        let reason = format!("the body has {size} bytes, over the limit of {limit} (`limits.body-kib` in hob.toml)");
         wire.body.truncate(KEPT_OF_LARGE);
         return (Verdict::Dead(DeadReason { code: "notification-too-large".into(), message: reason }), None, Reply::default());
     }
@@ -228,7 +237,7 @@ mod tests {
             headers: Vec::new(),
             body: Bytes::from(vec![b'x'; 100_000]),
         };
-        let (verdict, _, reply) = judge(&mut wire, 50_000);
+        let (verdict, _, reply) = judge(&mut wire, 100_000, 50_000);
         assert!(matches!(verdict, Verdict::Dead(dead) if dead.code == "notification-too-large"));
         assert_eq!((wire.body.len(), reply.status), (KEPT_OF_LARGE, 200));
     }
