@@ -129,7 +129,9 @@ impl Config {
             let line_start = before.rfind('\n').map_or(0, |at| at + 1);
             let key = format!("{}{line}", &before[line_start..]);
             let key = key.split('=').next().unwrap_or_default().trim();
-            let key = if key.is_empty() { String::new() } else { format!("`{key}`: ") };
+            // A key that is missing is on no line: the message names it.
+            let no_key = key.is_empty() || error.message().starts_with("missing field");
+            let key = if no_key { String::new() } else { format!("`{key}`: ") };
             ConfigError {
                 file: path.to_owned(),
                 line: before.matches('\n').count() + 1,
