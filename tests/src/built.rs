@@ -7,6 +7,7 @@ use std::process::Command;
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 use bytes::Bytes;
+use serde_json::Value;
 
 /// The folder of the workspace.
 #[must_use]
@@ -29,20 +30,22 @@ pub fn component(package: &str) -> Bytes {
     bytes
 }
 
-/// The `hob` command, built.
+/// The `hob` command, built; where it is, cargo says.
 #[must_use]
 pub fn hob() -> &'static Path {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
     BUILT.get_or_init(|| {
-        cargo(&["build", "--package", "hob-cli"]);
-        // The tests' own target folder: …/deps/name is two below the profile's.
-        let own = std::env::current_exe().expect("a test has a path");
-        own.parent().and_then(Path::parent).expect("a test lies in deps").join("hob")
+        let said = cargo(&["build", "--package", "hob-cli", "--message-format", "json-render-diagnostics"]);
+        let messages = said.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        let executables = messages.filter_map(|message| message["executable"].as_str().map(PathBuf::from));
+        executables.last().expect("hob-cli has an executable")
     })
 }
 
-fn cargo(arguments: &[&str]) {
+/// What it says on standard output.
+fn cargo(arguments: &[&str]) -> String {
     let mut cargo = Command::new(std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned()));
     let output = cargo.args(arguments).current_dir(root()).output().expect("cargo can be started");
     assert!(output.status.success(), "cargo {}:\n{}", arguments.join(" "), String::from_utf8_lossy(&output.stderr));
+    String::from_utf8_lossy(&output.stdout).into_owned()
 }
