@@ -7,8 +7,9 @@
 //! run that it makes, what the run decided), then the POST. Goal: 3 times that; the host also parses, judges, makes an instance
 //! and takes a fence, and none of that should cost more than the disk does.
 //!
-//! `throughput` is 64 at a time, each for a Task of its own. Its floor is plain POSTs of the same transaction, 64 at a time, by a client
-//! that keeps nothing. Goal: 0.2 of that; a run is two HTTP exchanges instead of one, four durable writes, and a sandbox, on the same cores.
+//! `throughput` is 64 at a time, each for a Task of its own. Its floor is plain POSTs of the same transaction, 64 at a time, by a client that
+//! keeps nothing. Goal: 0.1 of that. Beside the POST, a run is the webhook's exchange, at least four durable writes one after the other, the
+//! sandbox, and a dozen passes over the JSON: about ten times the CPU of the POST alone.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -69,6 +70,8 @@ pub(crate) async fn latency() -> Outcome<Row> {
             let arrived = post(&mut direct, &sink, &transaction).await?;
             figures.push(millis(begun.until(arrived)));
             posts.push(millis(posting.until(arrived)));
+            // The same rest as ours has: what has just run is faster.
+            hosted.quiet().await?;
         }
         if round == 0 {
             before = hosted.quiet().await?;
@@ -126,7 +129,7 @@ pub(crate) async fn throughput() -> Outcome<Row> {
     sink.check()?;
     hosted.stop().await?;
     let (median, floor) = (median(rounds.ours), median(rounds.floor));
-    Ok(Row { name: "throughput", n: rounds.n, median, unit: "1/s", floor, goal: Goal::AtLeast(0.2) })
+    Ok(Row { name: "throughput", n: rounds.n, median, unit: "1/s", floor, goal: Goal::AtLeast(0.1) })
 }
 
 fn count_of(of: u64) -> f64 {
