@@ -36,7 +36,7 @@ pub async fn what_the_bots_write_is_valid(options: Options) {
     put(&site.fhir, clinic.as_array().unwrap().clone(), &mut names).await;
 
     let crisis = renamed(json_file(&bots.join("pro-scorer/cases/given/crisis.json")), &names);
-    let rules = json_file(&bots.join("task-router/rules.example.json"));
+    let rules = renamed(json_file(&bots.join("task-router/rules.example.json")), &names);
     let settings = [
         ("pro-scorer", json!({"crisis": crisis})),
         ("task-router", json!({"rules": rules})),
