@@ -38,7 +38,7 @@ pub fn hob() -> &'static Path {
         let said = cargo(&["build", "--package", "hob-cli", "--message-format", "json-render-diagnostics"]);
         let messages = said.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
         let executables = messages.filter_map(|message| message["executable"].as_str().map(PathBuf::from));
-        executables.last().expect("hob-cli has an executable")
+        executables.max().expect("hob-cli has an executable")
     })
 }
 

@@ -28,7 +28,7 @@ pub enum Mode {
     Pass = 0,
     /// The server answers; the answer is thrown away and the connection closed.
     DropAnswer = 1,
-    /// It waits until [`Proxy::release`], however long the client waits for it.
+    /// It waits until [`Proxy::release`], and goes on then though its client may be gone.
     Hold = 2,
     /// It arrives twice; the second answer is the one that the client gets.
     Twice = 3,
@@ -58,6 +58,7 @@ struct Shared {
     release: Notify,
     held: watch::Sender<u32>,
     lost: watch::Sender<Vec<u16>>,
+    late: watch::Sender<Vec<u16>>,
     seen: Mutex<Vec<Seen>>,
     http: reqwest::Client,
 }
@@ -82,6 +83,7 @@ impl Proxy {
             release: Notify::new(),
             held: watch::Sender::new(0),
             lost: watch::Sender::new(Vec::new()),
+            late: watch::Sender::new(Vec::new()),
             seen: Mutex::default(),
             http: reqwest::Client::builder().no_gzip().build().unwrap(),
         });
@@ -127,6 +129,15 @@ impl Proxy {
         until("an answer that is lost", || async {
             let lost = self.shared.lost.borrow();
             (lost.len() >= count).then(|| lost.clone())
+        })
+        .await
+    }
+
+    /// Waits until `count` transactions that were held have gone on; gives their answers' statuses.
+    pub async fn late(&self, count: usize) -> Vec<u16> {
+        until("a transaction that was held", || async {
+            let late = self.shared.late.borrow();
+            (late.len() >= count).then(|| late.clone())
         })
         .await
     }
@@ -183,7 +194,7 @@ impl Shared {
     }
 
     /// The answer, or none where the connection is to be closed instead.
-    async fn pass(&self, request: Request<Incoming>) -> Option<Response<Full<Bytes>>> {
+    async fn pass(self: Arc<Self>, request: Request<Incoming>) -> Option<Response<Full<Bytes>>> {
         let (head, body) = request.into_parts();
         let path = head.uri.path_and_query().map(ToString::to_string).unwrap_or_default();
         let body = body.collect().await.ok()?.to_bytes();
@@ -196,9 +207,16 @@ impl Shared {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner).push(seen.clone());
         match mode {
             Mode::Hold => {
-                self.held.send_modify(|count| *count += 1);
-                self.release.notified().await;
-                self.forward(&seen).await
+                let shared = Arc::clone(&self);
+                // A task of its own: it does not end with its client.
+                let going_on = tokio::spawn(async move {
+                    shared.held.send_modify(|count| *count += 1);
+                    shared.release.notified().await;
+                    let answer = shared.forward(&seen).await?;
+                    shared.late.send_modify(|late| late.push(answer.status().as_u16()));
+                    Some(answer)
+                });
+                going_on.await.ok()?
             }
             Mode::DropAnswer => {
                 let answer = self.forward(&seen).await?;

@@ -24,7 +24,7 @@ enum Running {
     /// In this process.
     Here(Box<Host>),
     /// A `hob serve` of its own, to be killed.
-    There(Process),
+    There(Box<Process>),
     Stopped,
 }
 
@@ -105,7 +105,7 @@ impl Site {
     pub async fn start_there(&mut self) {
         let process = Process::serve(&self.folder.path().join("hob.toml")).await;
         self.at(&process.webhooks, process.admin.clone());
-        self.running = Running::There(process);
+        self.running = Running::There(Box::new(process));
     }
 
     fn at(&mut self, webhooks: &str, admin: String) {

@@ -52,6 +52,32 @@ pub async fn killed_between_commit_and_answer(options: Options) {
     site.end().await;
 }
 
+/// The host is killed while its transaction is still on its way. The next host sends what was recorded; when the first one arrives after all, it
+/// finds that it has happened.
+pub async fn killed_and_overtaken(options: Options) {
+    let mut site = Site::start_process(options, "overtaken").await;
+    let (more, steps) = writer(&site);
+    site.deploy("writer", &more, steps).await;
+
+    site.server.set(Mode::Hold);
+    let patient = reference(&site.fhir.create(&site.patient("a")).await);
+    site.server.held(1).await;
+    site.kill().await;
+    site.server.set(Mode::Pass);
+    assert_eq!(site.observations("a").await.len(), 0, "nothing has arrived");
+
+    site.start_there().await;
+    let run = site.runs("writer", 1).await.remove(0);
+    assert_eq!(run["state"], "done", "{run:#}");
+    site.server.release();
+    assert_eq!(site.server.late(1).await, [409]);
+    assert_eq!((site.observations("a").await.len(), site.observations("b").await.len()), (1, 1));
+    assert_eq!(version(&site.fhir.read(&patient).await), "2");
+    site.quiet().await;
+    assert_eq!(site.rows("writer").await.len(), 1);
+    site.end().await;
+}
+
 /// The answer is lost and the host lives: it finds out, and sends nothing again.
 pub async fn a_lost_answer_is_found_out(options: Options) {
     let site = Site::start(options, "lost").await;

@@ -22,6 +22,7 @@ macro_rules! e2e {
             conflicts::an_edit_before_the_commit_is_worked_on,
             conflicts::an_edit_that_no_longer_matches_supersedes,
             crash::killed_between_commit_and_answer,
+            crash::killed_and_overtaken,
             crash::a_lost_answer_is_found_out,
             crash::a_doubled_transaction_happens_once,
             once::one_change_is_one_run,
