@@ -220,6 +220,11 @@ async fn one(
             persist(core, "bury", || core.ledger.bury(core.epoch, &tenant, seq, reason.clone())).await;
             Err(Unresolved::Dead(reason))
         }
+        Err(Unresolved::Ledger) => {
+            // It is looked at again at once: not in a busy loop.
+            core.pause(Duration::from_millis(500)).await;
+            Err(Unresolved::Ledger)
+        }
         Err(other) => Err(other),
     }
 }

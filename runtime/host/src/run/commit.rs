@@ -160,8 +160,7 @@ impl Sending<'_> {
 
     async fn done(&self, committed: Committed) -> Ended {
         let trying = self.trying;
-        if let Some(changed) = trying.entry.is_up().then_some(()) {
-            let () = changed;
+        if trying.entry.is_up() {
             tracing::info!(tenant = %trying.key.tenant, source = %trying.entry.source.id, "the source answers again");
         }
         let slot = match &committed.slot {
