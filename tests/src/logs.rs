@@ -58,6 +58,7 @@ pub fn text() -> String {
 /// Fails where a line holds the canary.
 pub fn assert_clean() {
     let text = text();
+    assert!(text.contains("DEBUG"), "the log is kept down to debug");
     let at_fault: Vec<&str> = text.lines().filter(|line| line.contains(CANARY)).take(3).collect();
     assert!(at_fault.is_empty(), "patient data in the log: {at_fault:#?}");
 }

@@ -6,9 +6,9 @@ use futures::future::join_all;
 use hob_fhir::commit::{self, CommitOutcome, Finding, Stale};
 use hob_model::{Effects, Guard, Interaction, Write};
 use hob_tests::hapi::Options;
+use hob_tests::proxy::{Mode, Proxy};
 use serde_json::json;
 
-use crate::proxy::{Mode, Proxy};
 use crate::world::{World, committed, effects, references, version, versions};
 
 /// Long enough for a slow machine's answer, where one comes.
@@ -80,12 +80,12 @@ pub async fn of_eight_at_once_one_happens(options: Options) {
 pub async fn a_lost_answer_is_found_out_and_others_work_stands(options: Options) {
     let world = World::new(options);
     let proxy = Proxy::start(&world.base).await;
-    let client = world.client_through(proxy.base_url(), PATIENT);
+    let client = world.client_through(&proxy.base_url(), PATIENT);
     let plan = world.plan(&three(&world).await, &world.slot().await);
     proxy.set(Mode::DropAnswer);
     let outcome = commit::commit(&client, &plan).await;
     assert!(matches!(outcome, CommitOutcome::Unknown { .. }), "{outcome:?}");
-    assert_eq!(proxy.lost_status().await, 200);
+    assert_eq!(proxy.lost(1).await, [200]);
 
     // Before the repeat somebody deletes one, edits the other and what was updated. What refers goes first where integrity is kept.
     let Finding::Happened(found) = commit::find_out(&world.client, &plan).await.unwrap() else { panic!("it happened") };
@@ -106,7 +106,7 @@ pub async fn a_lost_answer_is_found_out_and_others_work_stands(options: Options)
 pub async fn a_late_send_is_stopped_by_a_burn(options: Options) {
     let world = World::new(options);
     let proxy = Proxy::start(&world.base).await;
-    let client = world.client_through(proxy.base_url(), IMPATIENT);
+    let client = world.client_through(&proxy.base_url(), IMPATIENT);
     let slot = world.slot().await;
     let plan = world.plan(&three(&world).await, &slot);
     proxy.set(Mode::Hold);
@@ -122,7 +122,7 @@ pub async fn a_late_send_is_stopped_by_a_burn(options: Options) {
     let next = world.plan(&three(&world).await, &burnt);
     committed(commit::commit(&world.client, &next).await);
     proxy.release();
-    assert_eq!(proxy.lost_status().await, 409);
+    assert_eq!(proxy.late(1).await, [409]);
     assert_eq!(world.observations().await, 2);
     assert!(
         matches!(commit::burn(&world.client, &plan).await.unwrap(), Finding::Never { slot: Some(_) }),
@@ -131,7 +131,7 @@ pub async fn a_late_send_is_stopped_by_a_burn(options: Options) {
 
     // The other way round: it had arrived, so the burn finds it.
     let proxy = Proxy::start(&world.base).await;
-    let client = world.client_through(proxy.base_url(), PATIENT);
+    let client = world.client_through(&proxy.base_url(), PATIENT);
     proxy.set(Mode::DropAnswer);
     let plan = world.plan(&effects(vec![world.create(world.observation("late"))]), &world.slot().await);
     commit::commit(&client, &plan).await;

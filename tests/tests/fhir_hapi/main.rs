@@ -6,7 +6,6 @@
 
 mod client;
 mod commits;
-mod proxy;
 mod speed;
 mod world;
 
