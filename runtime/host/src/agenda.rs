@@ -40,7 +40,10 @@ pub(crate) async fn run(core: Arc<Core>, mut stop: watch::Receiver<bool>) {
             () = core.pause(pause) => {}
         }
     }
-    outbox.drain().await;
+    let drain = Duration::from_millis(core.config.limits.drain_ms);
+    if tokio::time::timeout(drain, outbox.drain()).await.is_err() {
+        tracing::warn!("requests in flight were cut off at the end of the drain: they are sent again after the next start");
+    }
 }
 
 /// Fires the timers that are due; says when the next one is.
@@ -81,7 +84,7 @@ async fn cron(core: &Core) -> Option<Timestamp> {
                 zone: zone.name().to_owned(),
             };
             let mark = core.ledger.cron_mark(&key).await.ok().flatten();
-            table.set(&bot.tenant, &bot.name, schedule, mark.unwrap_or(bot.deployed));
+            table.set(&bot.tenant, &bot.name, schedule, mark.map_or(bot.deployed, |mark| mark.max(bot.deployed)));
         }
     }
     for due in table.due(now) {

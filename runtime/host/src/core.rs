@@ -104,9 +104,10 @@ impl Core {
         f64::from(u32::try_from(self.random() >> 32).unwrap_or(u32::MAX)) / f64::from(u32::MAX)
     }
 
-    /// Keeps a recorded run's commit in the sight of resolve until [`Core::commit_ended`].
+    /// Keeps a recorded run's commit in the sight of resolve until [`Core::commit_ended`]. What waits for it already goes on waiting: a resume does not
+    /// take the first word back.
     pub(crate) fn commit_begins(&self, run: &RunKey, under: Under) {
-        self.under.lock().unwrap_or_else(PoisonError::into_inner).insert(run.clone(), under);
+        self.under.lock().unwrap_or_else(PoisonError::into_inner).entry(run.clone()).or_insert(under);
     }
 
     /// The commit of `run` has an end that the ledger holds.

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use axum::http::StatusCode;
-use hob_fhir::{Client, ClientConfig, Credentials, FhirError};
+use hob_fhir::{Client, ClientConfig, Credentials, FhirError, FhirErrorKind};
 use hob_ingress::{AuthError, Verifier, WireRequest};
 use hob_model::{Clock, Inbound, SecretRef, Source, SourceId, TenantId, Timestamp};
 use hob_search::ServerBases;
@@ -99,6 +99,16 @@ impl SourceEntry {
         let until = now + pause.max(asked.unwrap_or_default().min(Duration::from_secs(600)));
         health.down_until = Some(until);
         until
+    }
+
+    /// Whether it is the source that failed, and not this one request: a server that answers the plainest question is not down, and whatever it cannot
+    /// answer must not hold up the rest.
+    pub(crate) async fn is_down(&self, error: &FhirError) -> bool {
+        match error.kind {
+            FhirErrorKind::Unreachable | FhirErrorKind::TooMany | FhirErrorKind::Unauthorized => true,
+            FhirErrorKind::Unavailable | FhirErrorKind::Lost => self.client.capability_statement().await.is_err(),
+            _ => false,
+        }
     }
 
     /// Notes that the source answered. True where it had been down.

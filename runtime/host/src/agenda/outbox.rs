@@ -21,8 +21,8 @@ use crate::secrets;
 
 /// Requests under way at once.
 const AT_ONCE: usize = 16;
-/// Tries before the answer that none came is the answer.
-const TRIES: u32 = 12;
+/// Tries before the answer that none came is the answer: with ten minutes between the later ones, about three days.
+const TRIES: u32 = 450;
 /// The most of an answer's body that is kept.
 const BODY: usize = 1024 * 1024;
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -114,7 +114,10 @@ async fn one(core: &Core, http: &reqwest::Client, item: DueOutbox) {
             persist(core, "outbox", || core.ledger.outbox_again(core.epoch, &item.key, at)).await;
             return;
         }
-        Tried::Later(_) => (None, Payload::default()),
+        Tried::Later(_) => {
+            tracing::error!(tenant = %item.key.tenant, run = %item.key.run, code = "outbox-given-up", "a request was given up");
+            (None, Payload::default())
+        }
         Tried::Refused(why) => {
             tracing::error!(tenant = %item.key.tenant, run = %item.key.run, code = "outbox-refused", why, "a request was not sent");
             (None, Payload::default())
@@ -128,7 +131,7 @@ async fn one(core: &Core, http: &reqwest::Client, item: DueOutbox) {
 async fn send(http: &reqwest::Client, bot: &LiveBot, item: &DueOutbox) -> Tried {
     let fill = |text: &str| fill(bot, item, text);
     let built = (|| {
-        let method = item.item.method.parse::<reqwest::Method>().map_err(|_| "the method is none of HTTP".to_owned())?;
+        let method = item.item.method.parse::<reqwest::Method>().map_err(|_| Tried::Refused("the method is none of HTTP".to_owned()))?;
         let mut request = http.request(method, fill(&item.item.url)?);
         for (name, value) in &item.item.headers {
             request = request.header(name, fill(value)?);
@@ -138,11 +141,11 @@ async fn send(http: &reqwest::Client, bot: &LiveBot, item: &DueOutbox) -> Tried 
             Ok(text) => fill(text)?.into_bytes(),
             Err(_) => item.item.body.clone(),
         };
-        Ok::<_, String>(request.body(body))
+        Ok::<_, Tried>(request.body(body))
     })();
     let request = match built {
         Ok(request) => request,
-        Err(why) => return Tried::Refused(why),
+        Err(why) => return why,
     };
     let Ok(mut response) = request.send().await else { return Tried::Later(None) };
     let status = response.status().as_u16();
@@ -152,7 +155,12 @@ async fn send(http: &reqwest::Client, bot: &LiveBot, item: &DueOutbox) -> Tried 
         return Tried::Later(asked.and_then(|text| text.parse().ok()).map(Duration::from_secs));
     }
     let mut body = Vec::new();
-    while let Ok(Some(chunk)) = response.chunk().await {
+    loop {
+        let chunk = match response.chunk().await {
+            Ok(Some(chunk)) => chunk,
+            Ok(None) => break,
+            Err(_) => return Tried::Later(None),
+        };
         body.extend_from_slice(&chunk);
         if body.len() > BODY {
             body.truncate(BODY);
@@ -163,12 +171,15 @@ async fn send(http: &reqwest::Client, bot: &LiveBot, item: &DueOutbox) -> Tried 
 }
 
 /// Puts the values of secrets in the place of their placeholders.
-fn fill(bot: &LiveBot, item: &DueOutbox, text: &str) -> Result<String, String> {
+fn fill(bot: &LiveBot, item: &DueOutbox, text: &str) -> Result<String, Tried> {
     let mut filled = text.to_owned();
     for (name, reference) in &bot.manifest.secrets {
         let placeholder = placeholder(item.key.run, name);
         if filled.contains(&placeholder) {
-            let value = secrets::resolve(reference).map_err(|error| format!("the secret {name}: {error}"))?;
+            let value = secrets::resolve(reference).map_err(|error| {
+                tracing::error!(tenant = %item.key.tenant, bot = %bot.name, secret = name, %error, "a request of a bot waits for its secret");
+                Tried::Later(None)
+            })?;
             filled = filled.replace(&placeholder, value.expose());
         }
     }

@@ -13,6 +13,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::FutureExt as _;
+use hob_fhir::FhirError;
 use hob_ingress::{Focus, Kind, NotifiedEvent, ParseError, WireRequest, parse};
 use hob_ledger::{DeadReason, NotificationSeq, Resolution, SeenEvent, StoredNotification};
 use hob_model::{Reference, ResourceType, SourceId, TenantId, Timestamp};
@@ -38,8 +40,12 @@ pub(crate) struct Hint {
 /// Why a notification is not resolved.
 #[derive(Debug)]
 pub(crate) enum Unresolved {
+    /// A read failed: later, for the whole source where it does not answer, else for this notification alone.
+    Unread(Box<FhirError>),
     /// The source did not answer: later.
     Down(Option<Duration>),
+    /// This notification could not be resolved, and others can: later.
+    Again,
     /// It never can be.
     Dead(DeadReason),
     /// The ledger did not take it: later.
@@ -52,16 +58,39 @@ impl Unresolved {
     }
 
     /// From a read that failed. `what` names the step for the operator.
-    pub(crate) fn from_read(error: &hob_fhir::FhirError, what: &str) -> Self {
+    pub(crate) fn from_read(error: FhirError, what: &str) -> Self {
         use hob_fhir::FhirErrorKind as K;
         match error.kind {
             // Credentials, permissions and protocol are the operator's to mend; until then nothing is lost.
-            K::Unauthorized | K::Forbidden | K::Protocol => Self::Down(error.retry_after),
-            _ if error.is_transient() => Self::Down(error.retry_after),
+            K::Unauthorized | K::Forbidden | K::Protocol => Self::Unread(Box::new(error)),
+            _ if error.is_transient() => Self::Unread(Box::new(error)),
             _ => Self::dead("resolve", format!("{what}: {error}")),
         }
     }
 }
+
+/// Goes on behind what is dead: one event that cannot be resolved must not take the others of its notification with it.
+#[derive(Default)]
+pub(crate) struct Dead(Option<DeadReason>);
+
+impl Dead {
+    pub(crate) fn note(&mut self, done: Result<(), Unresolved>) -> Result<(), Unresolved> {
+        match done {
+            Err(Unresolved::Dead(reason)) => {
+                self.0.get_or_insert(reason);
+                Ok(())
+            }
+            other => other,
+        }
+    }
+
+    pub(crate) fn end(self) -> Result<(), Unresolved> {
+        self.0.map_or(Ok(()), |reason| Err(Unresolved::Dead(reason)))
+    }
+}
+
+/// The longest pause between two looks at a notification that could not be resolved though its source answers.
+const LONGEST_PAUSE: Duration = Duration::from_secs(300);
 
 /// Which notifications of a source wait for it to answer again.
 struct Waiting {
@@ -77,6 +106,10 @@ pub(crate) struct Resolver {
     cursor: NotificationSeq,
     busy: BTreeSet<NotificationSeq>,
     waiting: BTreeMap<(TenantId, SourceId), Waiting>,
+    /// Notifications that wait for themselves alone: until when, and how often they were tried.
+    later: BTreeMap<NotificationSeq, (Timestamp, u32)>,
+    /// The last time that the alarm was looked at: what was due by then has been begun.
+    asleep: Timestamp,
     tasks: JoinSet<(NotificationSeq, TenantId, SourceId, Result<(), Unresolved>)>,
 }
 
@@ -89,6 +122,8 @@ impl Resolver {
             cursor: NotificationSeq::ZERO,
             busy: BTreeSet::new(),
             waiting: BTreeMap::new(),
+            later: BTreeMap::new(),
+            asleep: Timestamp::default(),
             tasks: JoinSet::new(),
         }
     }
@@ -133,12 +168,14 @@ impl Resolver {
                 return true;
             }
         };
-        let more = page.len() == room;
+        // Pages are cut by bytes too: only an empty one is the end.
+        let more = !page.is_empty();
+        let now = self.core.clock.now();
         for stored in page {
             let seq = stored.seq;
             self.cursor = self.cursor.max(seq);
             let key = (stored.notification.tenant.clone(), stored.notification.source.clone());
-            if self.busy.contains(&seq) {
+            if self.busy.contains(&seq) || self.later.get(&seq).is_some_and(|(until, _)| *until > now) {
                 continue;
             }
             if let Some(waiting) = self.waiting.get_mut(&key) {
@@ -148,7 +185,8 @@ impl Resolver {
             self.busy.insert(seq);
             let (core, locks, sweeps) = (Arc::clone(&self.core), Arc::clone(&self.locks), Arc::clone(&self.sweeps));
             self.tasks.spawn(async move {
-                let done = one(&core, &locks, &sweeps, stored).await;
+                let work = std::panic::AssertUnwindSafe(one(&core, &locks, &sweeps, stored)).catch_unwind();
+                let done = work.await.unwrap_or(Err(Unresolved::Again));
                 (seq, key.0, key.1, done)
             });
         }
@@ -166,7 +204,15 @@ impl Resolver {
         self.busy.remove(&seq);
         let again = |from: NotificationSeq| NotificationSeq::new(from.get().saturating_sub(1));
         match result {
-            Ok(()) | Err(Unresolved::Dead(_)) => {}
+            Ok(()) | Err(Unresolved::Dead(_)) => {
+                self.later.remove(&seq);
+            }
+            Err(Unresolved::Again | Unresolved::Unread(_)) => {
+                let tries = self.later.get(&seq).map_or(1, |(_, tries)| tries.saturating_add(1));
+                let pause = Duration::from_secs(1).saturating_mul(1_u32.checked_shl(tries).unwrap_or(u32::MAX)).min(LONGEST_PAUSE);
+                tracing::warn!(%tenant, %source, notification = seq.get(), tries, "a notification is not resolved: it is looked at again later");
+                self.later.insert(seq, (self.core.clock.now() + pause, tries));
+            }
             Err(Unresolved::Ledger) => self.cursor = self.cursor.min(again(seq)),
             Err(Unresolved::Down(asked)) => {
                 let until = match self.core.sources.get(&tenant, &source) {
@@ -181,11 +227,16 @@ impl Resolver {
     }
 
     fn next_wake(&self) -> Option<Timestamp> {
-        self.waiting.values().map(|waiting| waiting.until).min()
+        let sources = self.waiting.values().map(|waiting| waiting.until);
+        sources.chain(self.later.values().map(|(until, _)| *until)).filter(|until| *until > self.asleep).min()
     }
 
     fn wake(&mut self) {
         let now = self.core.clock.now();
+        self.asleep = now;
+        if let Some((first, _)) = self.later.iter().find(|(_, (until, _))| *until <= now) {
+            self.cursor = self.cursor.min(NotificationSeq::new(first.get().saturating_sub(1)));
+        }
         let cursor = &mut self.cursor;
         self.waiting.retain(|_, waiting| {
             let still = waiting.until > now;
@@ -220,6 +271,13 @@ async fn one(
             persist(core, "bury", || core.ledger.bury(core.epoch, &tenant, seq, reason.clone())).await;
             Err(Unresolved::Dead(reason))
         }
+        Err(Unresolved::Unread(error)) => match core.sources.get(&tenant, &source) {
+            Some(entry) if !entry.is_down(&error).await => {
+                tracing::warn!(%tenant, %source, notification = seq.get(), %error, "a read for a notification failed");
+                Err(Unresolved::Again)
+            }
+            _ => Err(Unresolved::Down(error.retry_after)),
+        },
         Err(Unresolved::Ledger) => {
             // It is looked at again at once: not in a busy loop.
             core.pause(Duration::from_millis(500)).await;
@@ -254,15 +312,19 @@ async fn events(
         sweep::subscription(core, locks, sweeps, &entry, subscription.as_ref(), kept.received).await?;
         return Ok(seen);
     }
+    let mut dead = Dead::default();
     for event in parsed.events {
-        match named(&entry, &event).await? {
-            Some(reference) => {
+        let done = match named(&entry, &event).await {
+            Ok(Some(reference)) => {
                 let hint = Hint { reference, event, received: kept.received };
-                settle::resource(core, locks, &entry, hint).await?;
+                settle::resource(core, locks, &entry, hint).await
             }
-            None => sweep::subscription(core, locks, sweeps, &entry, subscription.as_ref(), kept.received).await?,
-        }
+            Ok(None) => sweep::subscription(core, locks, sweeps, &entry, subscription.as_ref(), kept.received).await,
+            Err(unresolved) => Err(unresolved),
+        };
+        dead.note(done)?;
     }
+    dead.end()?;
     Ok(seen)
 }
 
@@ -289,10 +351,10 @@ async fn by_identifier(
 ) -> Result<Reference, Unresolved> {
     let token = system.map_or_else(|| value.to_owned(), |system| format!("{system}|{value}"));
     let query = url::form_urlencoded::Serializer::new(String::new()).append_pair("identifier", &token).finish();
-    let page = entry.client.search(kind, &query).await.map_err(|e| Unresolved::from_read(&e, "search by identifier"))?;
-    let found = page.matches().map_err(|e| Unresolved::from_read(&e, "search by identifier"))?;
+    let page = entry.client.search(kind, &query).await.map_err(|e| Unresolved::from_read(e, "search by identifier"))?;
+    let found = page.matches().map_err(|e| Unresolved::from_read(e, "search by identifier"))?;
     match found.as_slice() {
-        [one] => one.reference().map_err(|e| Unresolved::from_read(&e, "search by identifier")),
+        [one] => one.reference().map_err(|e| Unresolved::from_read(e, "search by identifier")),
         [] => Err(Unresolved::dead("focus", "the source has no resource with the focus's identifier")),
         _ => Err(Unresolved::dead("focus", "the source has several resources with the focus's identifier")),
     }

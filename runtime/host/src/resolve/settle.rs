@@ -96,7 +96,7 @@ async fn told(entry: &SourceEntry, key: &ResourceKey, hint: &Hint, mark: Option<
         None => match entry.client.vread(&hint.reference, &version).await {
             Ok(found) => found.resource,
             Err(error) if matches!(error.kind, FhirErrorKind::Gone | FhirErrorKind::NotFound) => return Ok(None),
-            Err(error) => return Err(Unresolved::from_read(&error, "read of a version")),
+            Err(error) => return Err(Unresolved::from_read(error, "read of a version")),
         },
     };
     let interaction = if mark.is_none() { Interaction::Create } else { Interaction::Update };
@@ -126,11 +126,11 @@ async fn history(
         {
             return Ok(None);
         }
-        Err(error) => return Err(Unresolved::from_read(&error, "history of the resource")),
+        Err(error) => return Err(Unresolved::from_read(error, "history of the resource")),
     };
     let mut versions: Vec<Version> = Vec::new();
     for _ in 0..PAGES {
-        let entries = page.history().map_err(|e| Unresolved::from_read(&e, "history of the resource"))?;
+        let entries = page.history().map_err(|e| Unresolved::from_read(e, "history of the resource"))?;
         for entry in entries {
             // Pages by offset repeat entries when a version is added between them.
             if !versions.iter().any(|known| known.version == entry.version) {
@@ -141,7 +141,7 @@ async fn history(
         if order::reaches(&versions, mark, since) {
             return Ok(Some((versions, false)));
         }
-        page = entry.client.more(&next).await.map_err(|e| Unresolved::from_read(&e, "history of the resource"))?;
+        page = entry.client.more(&next).await.map_err(|e| Unresolved::from_read(e, "history of the resource"))?;
     }
     Err(Unresolved::dead(
         "history-too-long",
@@ -182,7 +182,7 @@ async fn without_history(
                     "the resource is gone and the source keeps no history of it",
                 ));
             }
-            Err(error) => return Err(Unresolved::from_read(&error, "read of the resource")),
+            Err(error) => return Err(Unresolved::from_read(error, "read of the resource")),
         },
     };
     if mark.is_some_and(|mark| mark.version == change.key.version) || is_old(&change, since) {
@@ -213,7 +213,7 @@ async fn write(
                 match entry.client.vread(&change.key.resource.resource, version).await {
                     Ok(found) => Some(found.resource),
                     Err(error) if error.is_transient() => {
-                        return Err(Unresolved::from_read(&error, "read of the version before"));
+                        return Err(Unresolved::from_read(error, "read of the version before"));
                     }
                     Err(_) => None,
                 }

@@ -8,14 +8,14 @@ use hob_fhir::{FhirErrorKind, Page};
 use hob_ingress::NotifiedEvent;
 use hob_model::{Reference, ResourceKey, ResourceType, SubscriptionKey, Timestamp};
 
-use super::{Hint, Unresolved, settle};
+use super::{Dead, Hint, Unresolved, settle};
 use crate::core::Core;
 use crate::keyed::Keyed;
 use crate::sources::SourceEntry;
 
 /// Looks overlap by this much, because a server's clock and its commits are not in step.
 const OVERLAP: Duration = Duration::from_secs(10);
-const PAGES: usize = 500;
+const PAGES: usize = 10_000;
 const PAGE: u32 = 200;
 
 /// How far each type of each source was swept, by the source's clock. Forgotten at a restart, which only makes the next sweep longer: what was
@@ -75,24 +75,26 @@ async fn one(
         .min()
         .flatten();
     let since = last.map(|at| at - OVERLAP).or(deployed);
-    let (found, date) = changed(entry, kind, since).await?;
-    for reference in found {
-        let hint = Hint { reference, event: NotifiedEvent::default(), received };
-        settle::resource(core, locks, entry, hint).await?;
-    }
+    let mut dead = Dead::default();
+    let date = changed(core, locks, entry, kind, since, received, &mut dead).await?;
     if let Some(date) = date {
         sweeps.0.lock().unwrap_or_else(PoisonError::into_inner).insert(place, date);
     }
-    Ok(())
+    dead.end()
 }
 
-/// What changed since an instant, oldest first, and the source's clock at the look.
+/// Settles what changed since an instant, page by page; gives the source's clock at the look. Order across resources is not promised, so a page is settled
+/// before the next is read.
 async fn changed(
+    core: &Core,
+    locks: &Keyed<ResourceKey>,
     entry: &SourceEntry,
     kind: &ResourceType,
     since: Option<Timestamp>,
-) -> Result<(Vec<Reference>, Option<Timestamp>), Unresolved> {
-    let read = |error: hob_fhir::FhirError| Unresolved::from_read(&error, "sweep");
+    received: Timestamp,
+    dead: &mut Dead,
+) -> Result<Option<Timestamp>, Unresolved> {
+    let read = |error: hob_fhir::FhirError| Unresolved::from_read(error, "sweep");
     let (mut page, by_history) = match entry.client.type_history(kind, since, Some(PAGE)).await {
         Ok(page) => (page, true),
         Err(error) if matches!(error.kind, FhirErrorKind::NotFound | FhirErrorKind::Refused | FhirErrorKind::Invalid) => {
@@ -102,17 +104,15 @@ async fn changed(
         Err(error) => return Err(read(error)),
     };
     let date = page.date;
-    let mut found: Vec<Reference> = Vec::new();
+    let mut settled: BTreeSet<Reference> = BTreeSet::new();
     for _ in 0..PAGES {
-        for reference in references(&page, by_history).map_err(read)? {
-            if !found.contains(&reference) {
-                found.push(reference);
+        for reference in references(&page, by_history).map_err(read)?.into_iter().rev() {
+            if settled.insert(reference.clone()) {
+                let hint = Hint { reference, event: NotifiedEvent::default(), received };
+                dead.note(settle::resource(core, locks, entry, hint).await)?;
             }
         }
-        let Some(next) = page.next.clone() else {
-            found.reverse();
-            return Ok((found, date));
-        };
+        let Some(next) = page.next.clone() else { return Ok(date) };
         page = entry.client.more(&next).await.map_err(read)?;
     }
     Err(Unresolved::dead("sweep-too-long", "more changed since the last look than can be read"))

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hob_engine::{Document, RunInput, RunOutput};
-use hob_fhir::FhirErrorKind;
+use hob_fhir::{FhirError, FhirErrorKind};
 use hob_ledger::{Finish, LedgerError, Recorded, RunKey, RunRecord, Tried};
 use hob_model::{
     Attempt, BotName, Cause, Effects, Failure, FailureKind, Interaction, Payload, RunId, RunState, TenantId, Timestamp,
@@ -30,6 +30,7 @@ pub(crate) async fn attempt(core: &Arc<Core>, tenant: &TenantId, bot: &BotName, 
         }
     };
     if !record.head.state.is_open() {
+        core.commit_ended(&key);
         return Ended::Finished;
     }
     let Some(bot) = core.bots.get(tenant, bot) else {
@@ -45,9 +46,26 @@ pub(crate) async fn attempt(core: &Arc<Core>, tenant: &TenantId, bot: &BotName, 
     let number = record.head.attempt + 1;
     let ended = Trying { core, key: &key, bot: &bot, entry: &entry, started: core.clock.now(), number }.go(&record).await;
     if matches!(ended, Ended::Finished) {
+        entry.is_up();
         core.commit_ended(&key);
     }
     ended
+}
+
+/// The end of an attempt that panicked: a failure like any other, so that its lane goes on.
+pub(crate) async fn panicked(core: &Core, key: RunKey) -> Ended {
+    let Ok(record) = core.ledger.load(&key).await else { return Ended::Lost };
+    let failure = Failure {
+        kind: FailureKind::Retry,
+        code: "panic".to_owned(),
+        message: "the host panicked at this run; its log says where".to_owned(),
+        retry_after: None,
+    };
+    let now = core.clock.now();
+    let attempt = Attempt { number: record.head.attempt + 1, started: now, ended: now, failure: Some(failure.clone()) };
+    let unsure = record.head.state == RunState::Recorded;
+    let tried = Tried { attempt, release: record.release, journal: None };
+    Ended::Failed(Box::new(Failed { tried, failure, unsure }))
 }
 
 /// What one attempt works with.
@@ -66,8 +84,8 @@ enum Subject {
     Stands(Payload, Option<Document>),
     /// It no longer matches.
     Gone,
-    /// The source did not answer.
-    Down(Option<Duration>),
+    /// It could not be read.
+    Unread(FhirError),
 }
 
 impl Trying<'_> {
@@ -83,11 +101,11 @@ impl Trying<'_> {
         let (payload, resource) = match self.subject(record).await {
             Subject::Stands(payload, resource) => (payload, resource),
             Subject::Gone => return self.supersede().await,
-            Subject::Down(asked) => return self.down(asked),
+            Subject::Unread(error) => return self.unread(&error).await,
         };
         let previous = match self.previous(record).await {
             Ok(previous) => previous,
-            Err(asked) => return self.down(asked),
+            Err(error) => return self.unread(&error).await,
         };
         let reads = Arc::new(SourceReads::new(Arc::clone(self.entry)));
         let input = RunInput {
@@ -103,9 +121,9 @@ impl Trying<'_> {
         };
         let output = self.bot.release.run(input, reads.clone(), Arc::clone(&self.core.clock)).await;
         match &output.result {
-            Err(failure) => match reads.was_down() {
+            Err(failure) => match reads.unanswered() {
                 // Whatever the bot made of it: a server that is down is not the bot's failure.
-                Some(asked) if failure.kind == FailureKind::Retry => self.down(asked),
+                Some(error) if failure.kind == FailureKind::Retry && self.entry.is_down(&error).await => self.down(error.retry_after),
                 _ => self.failed(failure.clone(), Some(output.journal), false),
             },
             Ok(result) => {
@@ -193,7 +211,7 @@ impl Trying<'_> {
         let found = match self.entry.client.read(&key.resource.resource).await {
             Ok(found) => found,
             Err(error) if matches!(error.kind, FhirErrorKind::Gone | FhirErrorKind::NotFound) => return Subject::Gone,
-            Err(error) => return Subject::Down(error.retry_after),
+            Err(error) => return Subject::Unread(error),
         };
         if found.version == key.version {
             return as_event();
@@ -214,16 +232,26 @@ impl Trying<'_> {
     }
 
     /// The version before, for bots whose filters look at it.
-    async fn previous(&self, record: &RunRecord) -> Result<Option<Document>, Option<Duration>> {
+    async fn previous(&self, record: &RunRecord) -> Result<Option<Document>, FhirError> {
         let Cause::Change { key, previous: Some(previous), .. } = &record.event.cause else { return Ok(None) };
         if !self.bot.watches.iter().any(super::super::resolve::Watch::wants_previous) {
             return Ok(None);
         }
         match self.entry.client.vread(&key.resource.resource, previous).await {
             Ok(found) => Ok(Some(found.resource.into())),
-            Err(error) if error.is_transient() => Err(error.retry_after),
+            Err(error) if error.is_transient() => Err(error),
             Err(_) => Ok(None),
         }
+    }
+
+    /// A read of the host's own failed: the source's trouble, or this run's.
+    async fn unread(&self, error: &FhirError) -> Ended {
+        if self.entry.is_down(error).await {
+            return self.down(error.retry_after);
+        }
+        let failure =
+            Failure { kind: FailureKind::Retry, code: "source".to_owned(), message: error.to_string(), retry_after: error.retry_after };
+        self.failed(failure, None, false)
     }
 
     /// The source did not answer: the run stands where it stood.

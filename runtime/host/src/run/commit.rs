@@ -46,6 +46,11 @@ pub(crate) async fn first(trying: &Trying<'_>, effects: Effects, journal: Journa
     };
     let kept = persist(core, "record", || core.ledger.record(core.epoch, trying.key, recorded.clone(), journal.clone())).await;
     if kept.is_none() {
+        // The run was ended under the attempt: nothing was sent, so nothing is held.
+        core.commit_ended(trying.key);
+        if let Err(error) = core.ledger.free_fence(core.epoch, trying.key, &trying.entry.source.id).await {
+            tracing::warn!(%error, "a fence slot stays with a run that has ended");
+        }
         return Ended::Lost;
     }
     Sending { trying, recorded: &recorded, plan, number, sent_before: false }.send().await
@@ -71,7 +76,7 @@ pub(crate) async fn resume(trying: &Trying<'_>, recorded: &Recorded) -> Ended {
         Ok(Finding::Happened(committed)) => sending.done(committed).await,
         Ok(Finding::NotYet) => sending.send().await,
         Ok(Finding::Never { slot }) => sending.stale(slot.as_ref(), "the fence was moved by somebody else").await,
-        Err(error) => sending.trouble(&error),
+        Err(error) => sending.trouble(&error).await,
     }
 }
 
@@ -102,22 +107,22 @@ impl Sending<'_> {
                     Ok(Finding::Happened(committed)) => self.done(committed).await,
                     Ok(Finding::Never { slot }) => self.stale(slot.as_ref(), &why).await,
                     Ok(Finding::NotYet) => self.unsure("the fence could not be voided".into()),
-                    Err(error) => self.trouble(&error),
+                    Err(error) => self.trouble(&error).await,
                 };
             }
-            Err(error) => return self.trouble(&error),
+            Err(error) => return self.trouble(&error).await,
         }
         match commit(client, &self.plan).await {
             CommitOutcome::Committed(committed) => self.done(committed).await,
             CommitOutcome::Conflict { error, slot } => self.stale(slot.as_ref(), &error.to_string()).await,
             CommitOutcome::Refused { error, slot } => self.refused(&error, slot.as_ref()).await,
-            CommitOutcome::NotSent { error } => self.trouble(&error),
+            CommitOutcome::NotSent { error } => self.trouble(&error).await,
             CommitOutcome::Unknown { error } => match find_out(client, &self.plan).await {
                 Ok(Finding::Happened(committed)) => self.done(committed).await,
                 Ok(Finding::Never { slot }) => self.stale(slot.as_ref(), "the fence was moved by somebody else").await,
                 // The server answers, and this transaction it does not manage: that is the run's own trouble.
                 Ok(Finding::NotYet) => self.unsure(error.to_string()),
-                Err(_) => self.trouble(&error),
+                Err(_) => self.trouble(&error).await,
             },
             CommitOutcome::NotAtomic { applied, failed } => {
                 let message = format!(
@@ -199,8 +204,8 @@ impl Sending<'_> {
     }
 
     /// The server could not be asked: the run stays recorded.
-    fn trouble(&self, error: &FhirError) -> Ended {
-        if error.is_transient() || error.kind == FhirErrorKind::Unauthorized {
+    async fn trouble(&self, error: &FhirError) -> Ended {
+        if self.trying.entry.is_down(error).await {
             self.trying.down(error.retry_after)
         } else {
             self.unsure(error.to_string())
@@ -230,7 +235,7 @@ fn failure(kind: FailureKind, code: &str, message: String) -> Failure {
 /// No slot before anything was recorded.
 fn no_fence(trying: &Trying<'_>, error: &FenceError) -> Ended {
     match error {
-        FenceError::Server(error) if error.is_transient() => trying.down(error.retry_after),
+        FenceError::Server(error) if error.is_transient() || error.kind == FhirErrorKind::Unauthorized => trying.down(error.retry_after),
         FenceError::Ledger(_) => Ended::Lost,
         FenceError::Server(_) | FenceError::Name(_) => {
             let message = format!("no fence could be made at the source: {error}");

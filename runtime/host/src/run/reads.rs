@@ -2,7 +2,6 @@
 
 use std::sync::Mutex;
 use std::sync::{Arc, PoisonError};
-use std::time::Duration;
 
 use async_trait::async_trait;
 use hob_engine::{FhirError, FhirErrorCode, FhirReads, Found, Page, ReadCapabilities};
@@ -14,22 +13,22 @@ use crate::sources::SourceEntry;
 /// The reads of one attempt. Remembers when the source did not answer, so that the attempt is not blamed on the bot.
 pub(crate) struct SourceReads {
     entry: Arc<SourceEntry>,
-    down: Mutex<Option<Option<Duration>>>,
+    failed: Mutex<Option<hob_fhir::FhirError>>,
 }
 
 impl SourceReads {
     pub(crate) fn new(entry: Arc<SourceEntry>) -> Self {
-        Self { entry, down: Mutex::new(None) }
+        Self { entry, failed: Mutex::new(None) }
     }
 
-    /// Whether the source did not answer, and the wait that it asked for.
-    pub(crate) fn was_down(&self) -> Option<Option<Duration>> {
-        *self.down.lock().unwrap_or_else(PoisonError::into_inner)
+    /// The last read that the source did not answer, if any.
+    pub(crate) fn unanswered(&self) -> Option<hob_fhir::FhirError> {
+        self.failed.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     fn failed(&self, error: hob_fhir::FhirError) -> FhirError {
         if error.is_transient() || error.kind == FhirErrorKind::Unauthorized {
-            *self.down.lock().unwrap_or_else(PoisonError::into_inner) = Some(error.retry_after);
+            *self.failed.lock().unwrap_or_else(PoisonError::into_inner) = Some(error.clone());
         }
         let code = match error.kind {
             FhirErrorKind::NotFound => FhirErrorCode::NotFound,
