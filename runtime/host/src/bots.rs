@@ -21,11 +21,14 @@ pub(crate) struct LiveBot {
     pub(crate) watches: Vec<Watch>,
     /// When it first went live, by the host's clock.
     pub(crate) deployed: Timestamp,
-    /// By the source's clock: what is older is from before the bot.
-    pub(crate) since: Option<Timestamp>,
 }
 
 impl LiveBot {
+    /// Since when a type matters to the bot; `None` where that is not known.
+    pub(crate) fn since(&self, kind: &str) -> Option<Timestamp> {
+        self.watches.iter().filter(|watch| watch.resource_type() == kind).map(|watch| watch.since).min().flatten()
+    }
+
     pub(crate) fn watches_type(&self, kind: &str) -> bool {
         self.watches.iter().any(|watch| watch.resource_type() == kind)
     }

@@ -99,7 +99,7 @@ pub(crate) async fn deploy(core: &Arc<Core>, wish: Wish) -> Result<Deployed, Dep
     let manifest = Manifest::parse(&text, &file).map_err(Box::new)?;
     let entry = core.sources.get(&tenant, &source).ok_or_else(|| DeployError::NoSource(source.clone()))?;
     proved(&entry, &manifest)?;
-    let watches = Watch::of(&manifest, &entry.bases)?;
+    let mut watches = Watch::of(&manifest, &entry.bases)?;
     let settings = checked(&manifest, settings)?;
     for secret in manifest.secrets.values() {
         secrets::resolve(secret)?;
@@ -109,11 +109,11 @@ pub(crate) async fn deploy(core: &Arc<Core>, wish: Wish) -> Result<Deployed, Dep
     let now = core.clock.now();
     let name = manifest.name.clone();
     // Notifications of the new Subscriptions wait until the bot is there to want them.
-    let _gate = entry.deploying.write().await;
+    let gate = entry.deploying.write().await;
     let mut deployed =
         Deployed { bot: name.clone(), changes: vec![format!("{name} runs release {digest}")], manual_steps: Vec::new() };
     let subscriptions = subscribe(core, &entry, &manifest, &mut deployed).await?;
-    let since = subscriptions.iter().filter_map(|subscription| subscription.since).min();
+    begin_at(&mut watches, &subscriptions, now);
     let kept =
         Release { tenant: tenant.clone(), digest, manifest: manifest.clone(), manifest_text: text, component, created: now };
     core.ledger.put_release(core.epoch, kept).await?;
@@ -125,15 +125,20 @@ pub(crate) async fn deploy(core: &Arc<Core>, wish: Wish) -> Result<Deployed, Dep
         release: digest,
         source: Some(source.clone()),
         settings: settings.clone().into_iter().collect(),
-        deployed: now,
+        deployed: first,
         active: true,
     };
-    core.ledger.activate(core.epoch, deployment).await?;
-    for subscription in subscriptions {
-        core.ledger.put_subscription(core.epoch, subscription).await?;
+    // The rows first: a bot in service without them would begin with the first version of everything.
+    for subscription in &subscriptions {
+        core.ledger.put_subscription(core.epoch, subscription.clone()).await?;
     }
-    let parts = Parts { manifest, release, digest, watches, settings, since, deployed: first };
+    core.ledger.activate(core.epoch, deployment).await?;
+    let parts = Parts { manifest, release, digest, watches, settings, deployed: first };
     put_in_service(core, &tenant, &source, parts).await?;
+    drop(gate);
+    for subscription in subscriptions {
+        active(core, &entry, subscription, &mut deployed).await?;
+    }
     Ok(deployed)
 }
 
@@ -213,14 +218,6 @@ async fn subscribe(
                         status = one.status.parse().unwrap_or(status);
                     }
                 }
-                if let Some(reference) = &reference {
-                    status = active(core, entry, reference, status).await;
-                }
-                if status != SubscriptionStatus::Active {
-                    deployed
-                        .changes
-                        .push(format!("the Subscription for {criteria:?} is {status}, not active: the server does not post yet"));
-                }
                 (reference, status, mark)
             }
             Err(error) if error.is_transient() => {
@@ -232,8 +229,9 @@ async fn subscribe(
                 (None, SubscriptionStatus::Requested, None)
             }
         };
-        // The first mark stays: a redeploy must not forget what happened since.
-        let mark = known.and_then(|known| known.since).or(mark).or(Some(core.clock.now()));
+        // The first mark of the same criteria stays: a redeploy must not forget what happened since. Others begin now: it must not run the past either.
+        let same = known.filter(|known| known.criteria == *criteria);
+        let mark = same.and_then(|known| known.since).or(mark).or(Some(core.clock.now()));
         rows.push(Subscription {
             tenant: tenant.clone(),
             source: source.clone(),
@@ -291,24 +289,31 @@ fn for_server(criteria: &str, dialect: Dialect) -> String {
     format!("{kind}?{}", kept.join("&"))
 }
 
-/// Waits until the server posts, so that nothing that changes after the deploy is missed; says where it stands.
-async fn active(
-    core: &Core,
-    entry: &SourceEntry,
-    reference: &hob_model::Reference,
-    status: SubscriptionStatus,
-) -> SubscriptionStatus {
-    let mut status = status;
+/// Waits until the server posts, so that nothing that changes after the deploy is missed, and keeps where it stands.
+async fn active(core: &Core, entry: &SourceEntry, mut row: Subscription, deployed: &mut Deployed) -> Result<(), LedgerError> {
+    let Some(reference) = row.reference.clone() else { return Ok(()) };
     for _ in 0..100 {
-        if status != SubscriptionStatus::Requested {
+        if row.status != SubscriptionStatus::Requested {
             break;
         }
         core.pause(Duration::from_millis(100)).await;
-        if let Ok(found) = entry.client.read(reference).await {
-            status = found.resource["status"].as_str().and_then(|text| text.parse().ok()).unwrap_or(status);
+        if let Ok(found) = entry.client.read(&reference).await {
+            row.status = found.resource["status"].as_str().and_then(|text| text.parse().ok()).unwrap_or(row.status);
         }
     }
-    status
+    if row.status != SubscriptionStatus::Active {
+        let told = format!("the Subscription for {:?} is {}, not active: the server does not post yet", row.criteria, row.status);
+        deployed.changes.push(told);
+    }
+    core.ledger.put_subscription(core.epoch, row).await
+}
+
+/// Each trigger begins where its Subscription did; one without, now.
+fn begin_at(watches: &mut [Watch], subscriptions: &[Subscription], now: hob_model::Timestamp) {
+    for watch in watches {
+        let row = subscriptions.iter().find(|row| row.trigger == watch.trigger);
+        watch.since = row.and_then(|row| row.since).or(Some(now));
+    }
 }
 
 /// Where a source posts the notifications of one subscription.
@@ -323,12 +328,11 @@ struct Parts {
     digest: Digest,
     watches: Vec<Watch>,
     settings: BTreeMap<String, Value>,
-    since: Option<hob_model::Timestamp>,
     deployed: hob_model::Timestamp,
 }
 
 async fn put_in_service(core: &Core, tenant: &TenantId, source: &SourceId, parts: Parts) -> Result<(), DeployError> {
-    let Parts { manifest, release, digest, watches, settings, since, deployed } = parts;
+    let Parts { manifest, release, digest, watches, settings, deployed } = parts;
     let bot = core.bots.put(LiveBot {
         tenant: tenant.clone(),
         name: manifest.name.clone(),
@@ -339,7 +343,6 @@ async fn put_in_service(core: &Core, tenant: &TenantId, source: &SourceId, parts
         settings,
         watches,
         deployed,
-        since,
     });
     let filter = RunFilter { bot: Some(bot.name.clone()), limit: 1, ..RunFilter::default() };
     let newest = core.ledger.runs(tenant, &filter).await?.first().map_or(RunSeq::ZERO, |row| row.seq);
@@ -355,13 +358,14 @@ pub(crate) async fn restore(core: &Arc<Core>, deployment: Deployment) -> Result<
     let source = source.ok_or(LedgerError::NotFound { what: "source of the bot" })?;
     let entry = core.sources.get(&tenant, &source).ok_or_else(|| DeployError::NoSource(source.clone()))?;
     let kept = core.ledger.release(&tenant, &digest).await?.ok_or(LedgerError::NotFound { what: "release" })?;
-    let watches = Watch::of(&kept.manifest, &entry.bases)?;
+    let mut watches = Watch::of(&kept.manifest, &entry.bases)?;
     let release = prepare(core, &kept.manifest, &kept.component).await?;
     let subscriptions = core.ledger.subscriptions(&tenant, Some(&source)).await?;
-    let since = subscriptions.into_iter().filter(|s| s.bot == bot).filter_map(|s| s.since).min();
+    let subscriptions: Vec<Subscription> = subscriptions.into_iter().filter(|s| s.bot == bot).collect();
+    begin_at(&mut watches, &subscriptions, deployed);
     let settings = settings.into_iter().collect();
     commits_under_way(core, &entry, &tenant, &bot).await?;
-    let parts = Parts { manifest: kept.manifest, release, digest, watches, settings, since, deployed };
+    let parts = Parts { manifest: kept.manifest, release, digest, watches, settings, deployed };
     put_in_service(core, &tenant, &source, parts).await
 }
 
@@ -380,29 +384,36 @@ async fn commits_under_way(core: &Core, entry: &SourceEntry, tenant: &TenantId, 
     }
 }
 
-/// Takes a bot out of service and sets its Subscriptions off.
+/// Takes a bot out of service and sets its Subscriptions off. The ledger first: what comes after it can be repeated, and nothing that waits is lost in between.
 pub(crate) async fn remove(core: &Core, tenant: &TenantId, bot: &BotName) -> Result<Vec<String>, DeployError> {
     let deployment =
         core.ledger.deployment(tenant, bot).await?.filter(|d| d.active).ok_or(LedgerError::NotFound { what: "bot" })?;
-    let mut changes = Vec::new();
+    let entry = deployment.source.as_ref().and_then(|source| core.sources.get(tenant, source));
+    let gate = match &entry {
+        Some(entry) => Some(entry.deploying.write().await),
+        None => None,
+    };
+    let ended = core.ledger.deactivate(core.epoch, tenant, bot, core.clock.now()).await?;
     core.bots.remove(tenant, bot);
     let policy = hob_dispatch::Policy::Removed;
     core.tell(Message::Policy { tenant: tenant.clone(), bot: bot.clone(), policy, newest: RunSeq::ZERO }).await;
-    if let Some(source) = deployment.source
-        && let Some(entry) = core.sources.get(tenant, &source)
-    {
-        for subscription in core.ledger.subscriptions(tenant, Some(&source)).await?.into_iter().filter(|s| s.bot == *bot) {
+    drop(gate);
+    let mut changes = vec![format!("{bot} is out of service; {} runs that waited are superseded", ended.len())];
+    for run in ended {
+        core.commit_ended(&run);
+    }
+    if let Some(entry) = entry {
+        let source = &entry.source.id;
+        for subscription in core.ledger.subscriptions(tenant, Some(source)).await?.into_iter().filter(|s| s.bot == *bot) {
             match subscriptions::off(&entry.client, &endpoint(core, &entry, &subscription.key)?).await {
                 Ok(done) => {
                     changes.extend(done);
-                    core.ledger.remove_subscription(core.epoch, tenant, &source, &subscription.key).await?;
+                    core.ledger.remove_subscription(core.epoch, tenant, source, &subscription.key).await?;
                 }
                 Err(error) => changes.push(format!("the Subscription for {:?} is still on: {error}", subscription.criteria)),
             }
         }
     }
-    let ended = core.ledger.deactivate(core.epoch, tenant, bot, core.clock.now()).await?;
-    changes.push(format!("{bot} is out of service; {} runs that waited are superseded", ended.len()));
     Ok(changes)
 }
 

@@ -158,7 +158,10 @@ async fn restore(core: &Arc<Core>) -> Result<(), StartError> {
         let timeout = Duration::from_millis(core.config.limits.fhir_ms);
         match SourceEntry::new(source, timeout, Arc::clone(&core.clock)) {
             Ok(entry) => drop(core.sources.put(entry)),
-            Err(error) => tracing::error!(%tenant, source = %id, %error, "a source is not in service"),
+            Err(error) => {
+                tracing::error!(%tenant, source = %id, %error, "a source is not in service: what it posts is answered 503");
+                core.sources.broken(tenant, id, error.to_string());
+            }
         }
     }
     for deployment in core.ledger.deployments(None).await? {

@@ -130,9 +130,9 @@ pub(crate) fn inbound_secret(inbound: &Inbound) -> &SecretRef {
 
 type Entries = BTreeMap<(TenantId, SourceId), Arc<SourceEntry>>;
 
-/// All sources of all tenants.
+/// All sources of all tenants: those in service, and why the others are not.
 #[derive(Default)]
-pub(crate) struct Sources(RwLock<Entries>);
+pub(crate) struct Sources(RwLock<Entries>, RwLock<BTreeMap<(TenantId, SourceId), String>>);
 
 impl Sources {
     pub(crate) fn get(&self, tenant: &TenantId, source: &SourceId) -> Option<Arc<SourceEntry>> {
@@ -143,11 +143,30 @@ impl Sources {
     pub(crate) fn put(&self, entry: SourceEntry) -> Arc<SourceEntry> {
         let entry = Arc::new(entry);
         let key = (entry.source.tenant.clone(), entry.source.id.clone());
+        self.1.write().unwrap_or_else(PoisonError::into_inner).remove(&key);
         self.0.write().unwrap_or_else(PoisonError::into_inner).insert(key, Arc::clone(&entry));
         entry
     }
 
+    /// Notes that a source of the ledger could not be put in service.
+    pub(crate) fn broken(&self, tenant: TenantId, source: SourceId, why: String) {
+        self.1.write().unwrap_or_else(PoisonError::into_inner).insert((tenant, source), why);
+    }
+
+    /// Why a source that the ledger knows is not in service.
+    pub(crate) fn why_broken(&self, tenant: &TenantId, source: &SourceId) -> Option<String> {
+        self.1.read().unwrap_or_else(PoisonError::into_inner).get(&(tenant.clone(), source.clone())).cloned()
+    }
+
+    /// All that are not in service, with the reason.
+    pub(crate) fn all_broken(&self) -> Vec<String> {
+        let broken = self.1.read().unwrap_or_else(PoisonError::into_inner);
+        broken.iter().map(|((tenant, source), why)| format!("source {source} of {tenant}: {why}")).collect()
+    }
+
     pub(crate) fn remove(&self, tenant: &TenantId, source: &SourceId) {
-        self.0.write().unwrap_or_else(PoisonError::into_inner).remove(&(tenant.clone(), source.clone()));
+        let key = (tenant.clone(), source.clone());
+        self.0.write().unwrap_or_else(PoisonError::into_inner).remove(&key);
+        self.1.write().unwrap_or_else(PoisonError::into_inner).remove(&key);
     }
 }

@@ -79,6 +79,8 @@ async fn rest(
 
 async fn take(core: &Core, tenant: &str, source: &str, rest: &str, (method, headers, body): Parts) -> Response {
     let entry = match (TenantId::new(tenant), SourceId::new(source)) {
+        // It cannot be told whether this comes from the source, so it is neither taken nor turned away for good.
+        (Ok(tenant), Ok(source)) if core.sources.why_broken(&tenant, &source).is_some() => return come_back(30),
         (Ok(tenant), Ok(source)) => core.sources.get(&tenant, &source),
         _ => None,
     };

@@ -101,7 +101,11 @@ pub(super) async fn remove(
     Path((tenant_name, name)): Path<(String, String)>,
 ) -> Result<Json<Value>, ApiError> {
     let (tenant, bot) = (tenant(&tenant_name)?, named::<BotName>(&name)?);
-    let changes = deploy::remove(&core, &tenant, &bot).await?;
+    let (task, of, named) = (Arc::clone(&core), tenant.clone(), bot.clone());
+    let changes = match tokio::spawn(async move { deploy::remove(&task, &of, &named).await }).await {
+        Ok(done) => done?,
+        Err(_) => return Err(DeployError::Stopping.into()),
+    };
     tracing::info!(%tenant, %bot, "taken out of service");
     Ok(Json(json!({ "changes": changes })))
 }

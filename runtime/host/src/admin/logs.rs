@@ -1,6 +1,7 @@
 //! Lines that bots wrote.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use axum::Json;
@@ -43,7 +44,10 @@ pub(super) async fn list(
         news.borrow_and_update();
         let lines = core.ledger.logs(&tenant, &filter).await?;
         let left = until.since(core.clock.now());
-        if lines.is_empty() && !left.is_zero() && tokio::time::timeout(left, news.changed()).await.is_ok_and(|c| c.is_ok()) {
+        // In short steps, so that a host that drains does not wait for its followers.
+        let step = left.min(Duration::from_millis(500));
+        if lines.is_empty() && !step.is_zero() && core.ready.load(Ordering::SeqCst) {
+            let _ = tokio::time::timeout(step, news.changed()).await;
             continue;
         }
         let next = lines.last().map(|line| line.seq.get()).or(asked.after);

@@ -86,8 +86,13 @@ pub(super) async fn check(
     Path((tenant_name, name)): Path<(String, String)>,
 ) -> Result<Response, ApiError> {
     let (tenant, id) = (tenant(&tenant_name)?, named::<SourceId>(&name)?);
-    let entry =
-        core.sources.get(&tenant, &id).ok_or_else(|| ApiError::missing("source-unknown", format!("there is no source {id}")))?;
+    let entry = core.sources.get(&tenant, &id).ok_or_else(|| match core.sources.why_broken(&tenant, &id) {
+        Some(why) => {
+            let help = "mend what it names, then restart the host or add the source again";
+            ApiError::bad("source", format!("the source {id} is not in service: {why}"), help)
+        }
+        None => ApiError::missing("source-unknown", format!("there is no source {id}")),
+    })?;
     let (lines, mut out) = mpsc::channel::<Value>(64);
     let steps = lines.clone();
     tokio::spawn(async move {

@@ -131,7 +131,8 @@ async fn one(core: &Core, http: &reqwest::Client, item: DueOutbox) {
 async fn send(http: &reqwest::Client, bot: &LiveBot, item: &DueOutbox) -> Tried {
     let fill = |text: &str| fill(bot, item, text);
     let built = (|| {
-        let method = item.item.method.parse::<reqwest::Method>().map_err(|_| Tried::Refused("the method is none of HTTP".to_owned()))?;
+        let method =
+            item.item.method.parse::<reqwest::Method>().map_err(|_| Tried::Refused("the method is none of HTTP".to_owned()))?;
         let mut request = http.request(method, fill(&item.item.url)?);
         for (name, value) in &item.item.headers {
             request = request.header(name, fill(value)?);

@@ -4,12 +4,16 @@
 //! subscription brings what another bot wants, and servers search differently.
 
 use hob_engine::{check_fhirpath, when_fhirpath};
-use hob_model::{Change, Digest, EventId, Filter, Interaction, LaneKey, Manifest, OrderBy, Trigger};
+use hob_model::{Change, Digest, EventId, Filter, Interaction, LaneKey, Manifest, OrderBy, Timestamp, Trigger};
 use hob_search::{Criteria, ServerBases, When, patients_of_within};
 use serde_json::Value;
 
 /// A `[[on]] change` of a manifest, compiled.
 pub(crate) struct Watch {
+    /// Which `[[on]]` table of the manifest, from 0.
+    pub(crate) trigger: u32,
+    /// By the source's clock: what is older is from before the trigger.
+    pub(crate) since: Option<Timestamp>,
     criteria: Criteria,
     interactions: Vec<Interaction>,
     when: Vec<Condition>,
@@ -32,12 +36,12 @@ impl Watch {
     /// Compiles the change triggers of a manifest.
     pub(crate) fn of(manifest: &Manifest, bases: &ServerBases) -> Result<Vec<Self>, JudgeError> {
         let mut watches = Vec::new();
-        for trigger in &manifest.on {
+        for (index, trigger) in (0..).zip(&manifest.on) {
             let Trigger::Change { criteria, interactions, when, .. } = trigger else { continue };
             let refused = |why: String| JudgeError { place: format!("on change = {criteria:?}"), why };
             let compiled = Criteria::parse(criteria).map_err(|e| refused(e.to_string()))?.with_server_bases(bases.clone());
             let when = when.iter().map(|filter| condition(filter).map_err(&refused)).collect::<Result<_, _>>()?;
-            watches.push(Self { criteria: compiled, interactions: interactions.clone(), when });
+            watches.push(Self { trigger: index, since: None, criteria: compiled, interactions: interactions.clone(), when });
         }
         Ok(watches)
     }
@@ -49,6 +53,11 @@ impl Watch {
     /// Whether a filter looks at the version before.
     pub(crate) fn wants_previous(&self) -> bool {
         self.when.iter().any(|c| matches!(c, Condition::FhirPath(path) if path.contains("%previous")))
+    }
+
+    /// Whether a change is from before the trigger.
+    pub(crate) fn is_before(&self, change: &Change) -> bool {
+        matches!((change.occurred, self.since), (Some(at), Some(since)) if at < since)
     }
 
     /// Whether the bot runs on this version. A delete is judged on the last content, where there is one: without it the server's

@@ -209,7 +209,8 @@ impl Resolver {
             }
             Err(Unresolved::Again | Unresolved::Unread(_)) => {
                 let tries = self.later.get(&seq).map_or(1, |(_, tries)| tries.saturating_add(1));
-                let pause = Duration::from_secs(1).saturating_mul(1_u32.checked_shl(tries).unwrap_or(u32::MAX)).min(LONGEST_PAUSE);
+                let pause =
+                    Duration::from_secs(1).saturating_mul(1_u32.checked_shl(tries).unwrap_or(u32::MAX)).min(LONGEST_PAUSE);
                 tracing::warn!(%tenant, %source, notification = seq.get(), tries, "a notification is not resolved: it is looked at again later");
                 self.later.insert(seq, (self.core.clock.now() + pause, tries));
             }

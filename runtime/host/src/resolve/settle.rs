@@ -41,7 +41,7 @@ pub(super) async fn resource(core: &Core, locks: &Keyed<ResourceKey>, entry: &So
     let seen = core.ledger.mark(&key).await.map_err(|_| Unresolved::Ledger)?;
     let mark = seen.as_ref().map(|m| Mark { version: m.version.clone(), occurred: m.occurred });
     // Nothing is older than the oldest bot that wants the type.
-    let since = bots.iter().map(|bot| bot.since).min().flatten();
+    let since = bots.iter().map(|bot| bot.since(kind.as_str())).min().flatten();
     let changes = unseen(entry, &key, &hint, mark.as_ref(), since).await?;
     if changes.changes.is_empty() {
         return Ok(());
@@ -225,7 +225,6 @@ async fn write(
         let runs = bots
             .iter()
             .filter(|bot| own.as_ref().is_none_or(|own| own.bot != bot.name || bot.manifest.own_changes))
-            .filter(|bot| !is_old(&change, bot.since))
             .filter(|bot| wants(bot, &change, previous.as_ref()))
             .map(|bot| run(core, entry, bot, &change, hop, unseen.late))
             .collect();
@@ -248,7 +247,9 @@ async fn write(
 
 fn wants(bot: &LiveBot, change: &Change, previous: Option<&Value>) -> bool {
     let kind = change.key.resource.resource.resource_type.as_str();
-    bot.watches.iter().any(|watch| watch.takes(change.interaction, kind, change.resource.as_ref(), previous))
+    bot.watches
+        .iter()
+        .any(|watch| !watch.is_before(change) && watch.takes(change.interaction, kind, change.resource.as_ref(), previous))
 }
 
 fn run(core: &Core, entry: &SourceEntry, bot: &LiveBot, change: &Change, hop: u16, late: bool) -> NewRun {

@@ -71,7 +71,7 @@ async fn one(
         .on(&source.tenant, &source.id)
         .iter()
         .filter(|bot| bot.watches_type(kind.as_str()))
-        .map(|bot| bot.since)
+        .map(|bot| bot.since(kind.as_str()))
         .min()
         .flatten();
     let since = last.map(|at| at - OVERLAP).or(deployed);

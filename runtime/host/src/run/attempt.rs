@@ -123,7 +123,9 @@ impl Trying<'_> {
         match &output.result {
             Err(failure) => match reads.unanswered() {
                 // Whatever the bot made of it: a server that is down is not the bot's failure.
-                Some(error) if failure.kind == FailureKind::Retry && self.entry.is_down(&error).await => self.down(error.retry_after),
+                Some(error) if failure.kind == FailureKind::Retry && self.entry.is_down(&error).await => {
+                    self.down(error.retry_after)
+                }
                 _ => self.failed(failure.clone(), Some(output.journal), false),
             },
             Ok(result) => {
@@ -249,8 +251,12 @@ impl Trying<'_> {
         if self.entry.is_down(error).await {
             return self.down(error.retry_after);
         }
-        let failure =
-            Failure { kind: FailureKind::Retry, code: "source".to_owned(), message: error.to_string(), retry_after: error.retry_after };
+        let failure = Failure {
+            kind: FailureKind::Retry,
+            code: "source".to_owned(),
+            message: error.to_string(),
+            retry_after: error.retry_after,
+        };
         self.failed(failure, None, false)
     }
 

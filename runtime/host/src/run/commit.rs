@@ -205,11 +205,7 @@ impl Sending<'_> {
 
     /// The server could not be asked: the run stays recorded.
     async fn trouble(&self, error: &FhirError) -> Ended {
-        if self.trying.entry.is_down(error).await {
-            self.trying.down(error.retry_after)
-        } else {
-            self.unsure(error.to_string())
-        }
+        if self.trying.entry.is_down(error).await { self.trying.down(error.retry_after) } else { self.unsure(error.to_string()) }
     }
 }
 
@@ -235,7 +231,9 @@ fn failure(kind: FailureKind, code: &str, message: String) -> Failure {
 /// No slot before anything was recorded.
 fn no_fence(trying: &Trying<'_>, error: &FenceError) -> Ended {
     match error {
-        FenceError::Server(error) if error.is_transient() || error.kind == FhirErrorKind::Unauthorized => trying.down(error.retry_after),
+        FenceError::Server(error) if error.is_transient() || error.kind == FhirErrorKind::Unauthorized => {
+            trying.down(error.retry_after)
+        }
         FenceError::Ledger(_) => Ended::Lost,
         FenceError::Server(_) | FenceError::Name(_) => {
             let message = format!("no fence could be made at the source: {error}");
