@@ -35,7 +35,7 @@ pub fn component(package: &str) -> Bytes {
 pub fn hob() -> &'static Path {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
     BUILT.get_or_init(|| {
-        let said = cargo(&["build", "--package", "hob-cli", "--message-format", "json-render-diagnostics"]);
+        let said = cargo(&["build", "--workspace", "--bin", "hob", "--message-format", "json-render-diagnostics"]);
         let messages = said.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
         let executables = messages.filter_map(|message| message["executable"].as_str().map(PathBuf::from));
         executables.max().expect("hob-cli has an executable")

@@ -23,7 +23,7 @@ pub(crate) fn run(args: &[&str]) -> Result<(), String> {
     processes::build_hapi()?;
     // The server takes its time to start: it does so while the rest is built.
     let hapi = processes::Hapi::start()?;
-    shell::step("build hob", shell::cargo().args(["build", "--package", "hob-cli"]))?;
+    shell::step("build hob", shell::cargo().args(["build", "--workspace", "--bin", "hob"]))?;
     bots::build()?;
     let fhir = fhir::Fhir::new(hapi.wait()?);
     println!("   HAPI FHIR answers at {}", fhir.base());

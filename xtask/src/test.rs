@@ -29,7 +29,7 @@ pub(crate) fn run(args: &[&str]) -> Result<(), String> {
     if quick {
         shell::step("tests without HAPI", shell::cargo().args(["test", "--workspace", "--no-fail-fast", "--exclude", "hob-tests"]))
     } else {
-        shell::step("the hob binary", shell::cargo().args(["build", "--package", "hob-cli"]))?;
+        shell::step("the hob binary", shell::cargo().args(["build", "--workspace", "--bin", "hob"]))?;
         shell::step("tests", shell::cargo().args(["test", "--workspace", "--no-fail-fast"]))
     }
 }

@@ -25,6 +25,8 @@ pub(crate) struct Status {
     pub(crate) runs: BTreeMap<RunState, u64>,
     pub(crate) dead_notifications: u64,
     pub(crate) unresolved: u64,
+    #[serde(default)]
+    pub(crate) not_in_service: Vec<String>,
     pub(crate) ledger_bytes: u64,
 }
 

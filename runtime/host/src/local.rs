@@ -15,12 +15,14 @@ use hob_fhir::{FhirError, FhirErrorKind};
 use hob_ingress::{ParseError, WireRequest, parse};
 use hob_model::{
     Auth, BaseUrl, Cause, ChangeKey, Clock, Effects, Event, EventId, Failure, Inbound, Interaction, Journal, Manifest,
-    ManifestError, Payload, Reference, ResourceKey, RunId, SecretRef, Source, SourceId, TenantId, VersionId,
+    ManifestError, Payload, Reference, ResourceKey, RunId, SecretRef, Source, SourceId, TenantId, Trigger, VersionId,
 };
+use hob_search::ServerBases;
 use rand::RngExt as _;
 use serde_json::{Map, Value};
 
 use crate::deploy::{DeployError, checked};
+use crate::resolve::Watch;
 use crate::run::reads::SourceReads;
 use crate::sources::SourceEntry;
 
@@ -75,6 +77,12 @@ pub enum LocalError {
     /// A setting is wrong.
     #[error("{0}")]
     Setting(String),
+    /// A trigger cannot be judged.
+    #[error("{0}")]
+    Triggers(String),
+    /// In service this event would not start the bot.
+    #[error("no trigger of the manifest wants this event: in service it would not start the bot")]
+    NotWanted,
     /// The component is refused.
     #[error(transparent)]
     Engine(#[from] EngineError),
@@ -102,11 +110,23 @@ pub enum LocalError {
 pub async fn run(local: LocalRun, clock: Arc<dyn Clock>) -> Result<LocalOutcome, LocalError> {
     let manifest = Manifest::parse(&local.manifest, &local.file)?;
     let settings = checked(&manifest, local.settings).map_err(|e: DeployError| LocalError::Setting(e.to_string()))?;
+    let watches =
+        Watch::of(&manifest, &ServerBases::new([local.base.as_str()])).map_err(|e| LocalError::Triggers(e.to_string()))?;
     let engine = Engine::new(EngineConfig { concurrent_runs: 1, ..EngineConfig::default() })?;
     let release = engine.prepare(&local.component, &manifest)?;
     let entry = Arc::new(source(local.base, local.auth, Arc::clone(&clock))?);
     let (cause, resource) = cause(&entry, &local.event).await?;
-    let trigger = if matches!(cause, Cause::Change { .. }) { "change" } else { "invoke" };
+    let trigger = match &cause {
+        Cause::Change { key, interaction, .. } => {
+            let kind = key.resource.resource.resource_type.as_str();
+            if !watches.iter().any(|watch| watch.wants_previous() || watch.takes(*interaction, kind, resource.as_ref(), None)) {
+                return Err(LocalError::NotWanted);
+            }
+            "change"
+        }
+        _ if manifest.on.contains(&Trigger::Invoke) => "invoke",
+        _ => return Err(LocalError::NotWanted),
+    };
     let event = Event {
         id: EventId::of_parts(&[b"local", &local.event]),
         tenant: entry.source.tenant.clone(),

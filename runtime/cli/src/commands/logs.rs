@@ -26,7 +26,7 @@ const PAGE: u32 = 1_000;
 #[command(after_help = "Examples:
   hob logs -f
   hob logs --bot task-router --tail 20
-  hob logs --run run_06k3t1vq9m8z5x2w4y7b0c1d2e
+  hob logs --run run_yaj10h7549902s0jsayk03e81c
   hob logs --after 0 --json > all.ndjson")]
 pub(crate) struct Args {
     /// Go on with new lines as they come

@@ -25,7 +25,7 @@ use crate::units;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   hob run bots/task-router --event task.json --fhir http://localhost:8080/fhir
-  hob run bots/reminder --event task.json --fhir http://localhost:8080/fhir --set quiet-from=21
+  hob run bots/reminder --event task.json --fhir http://localhost:8080/fhir --set first-hour=10
   hob run bots/pro-scorer --event response.json --fhir http://localhost:8080/fhir --write")]
 pub(crate) struct Args {
     /// The bot's folder, with bot.toml
@@ -129,6 +129,12 @@ fn failed(error: &LocalError) -> CliError {
     let (exit, code, help) = match error {
         LocalError::Manifest(_) => (exit_code::CONFIG, "manifest", "mend bot.toml at that line"),
         LocalError::Setting(_) => (exit_code::CONFIG, "setting", "give settings with --set KEY=VALUE"),
+        LocalError::Triggers(_) => (exit_code::CONFIG, "criteria", "mend the criteria in bot.toml"),
+        LocalError::NotWanted => (
+            exit_code::DATA,
+            "not-wanted",
+            "give an event that one of its [[on]] tables wants; only a bot with invoke = true takes any payload",
+        ),
         LocalError::Engine(_) => {
             (exit_code::DATA, "component", "build the component for wasm32-wasip2 with an SDK of this contract")
         }

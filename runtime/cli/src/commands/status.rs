@@ -48,6 +48,9 @@ pub(crate) async fn run(client: &Client, out: &Output) -> Result<(), CliError> {
         .add("dead notifications", count(status.dead_notifications, Paint::Red))
         .add("unresolved changes", count(status.unresolved, Paint::Plain))
         .add("ledger", units::size(status.ledger_bytes));
+    for broken in status.not_in_service {
+        facts.add("not in service", Cell::painted(broken, Paint::Red));
+    }
     out.line(&facts.render(out.color()))
 }
 

@@ -25,7 +25,7 @@ use crate::units;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   hob deploy bots/task-router --source hapi
-  hob deploy bots/reminder --source hapi --set quiet-from=21 --set quiet-to=8
+  hob deploy bots/reminder --source hapi --set first-hour=10 --set clinic='Elm Street Clinic'
   hob deploy . --source hapi --component target/wasm32-wasip2/release/my_bot.wasm")]
 pub(crate) struct Args {
     /// The bot's folder, with bot.toml

@@ -11,7 +11,7 @@ pub(crate) fn read(given: &[String], manifest: &Manifest) -> Result<Map<String, 
     let mut settings = Map::new();
     for pair in given {
         let Some((key, text)) = pair.split_once('=') else {
-            return Err(CliError::usage("`--set` takes KEY=VALUE", "write for example --set quiet-from=21"));
+            return Err(CliError::usage("`--set` takes KEY=VALUE", "write for example --set first-hour=10"));
         };
         let Some(spec) = manifest.settings.get(key) else {
             let known: Vec<&str> = manifest.settings.keys().map(String::as_str).collect();

@@ -13,8 +13,8 @@ use crate::output::Output;
 /// It keeps its event and waits in its lane; the bot's release that is live now handles it.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
-  hob retry run_06k3t1vq9m8z5x2w4y7b0c1d2e
-  hob runs --state dead --json | jq -r '.runs[].run' | xargs -n1 hob retry")]
+  hob retry run_yaj10h7549902s0jsayk03e81c
+  hob runs --state dead --json | jq -r '.runs[].run' | xargs -rn1 hob retry")]
 pub(crate) struct Args {
     /// The run
     #[arg(value_name = "RUN")]

@@ -14,9 +14,9 @@ use crate::output::Output;
 /// What it shows may hold patient data; the host records that it was looked at.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
-  hob show run_06k3t1vq9m8z5x2w4y7b0c1d2e
-  hob show run_06k3t1vq9m8z5x2w4y7b0c1d2e --full | less
-  hob show run_06k3t1vq9m8z5x2w4y7b0c1d2e --json | jq .bundle")]
+  hob show run_yaj10h7549902s0jsayk03e81c
+  hob show run_yaj10h7549902s0jsayk03e81c --full | less
+  hob show run_yaj10h7549902s0jsayk03e81c --json | jq .bundle")]
 pub(crate) struct Args {
     /// The run
     #[arg(value_name = "RUN")]
