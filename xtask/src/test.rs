@@ -27,7 +27,10 @@ pub(crate) fn run(args: &[&str]) -> Result<(), String> {
     bots::build()?;
     shell::step("lints", shell::cargo().args(["clippy", "--workspace", "--all-targets", "--", "--deny", "warnings"]))?;
     if quick {
-        shell::step("tests without HAPI", shell::cargo().args(["test", "--workspace", "--no-fail-fast", "--exclude", "hob-tests"]))
+        shell::step(
+            "tests without HAPI",
+            shell::cargo().args(["test", "--workspace", "--no-fail-fast", "--exclude", "hob-tests"]),
+        )
     } else {
         shell::step("the hob binary", shell::cargo().args(["build", "--workspace", "--bin", "hob"]))?;
         shell::step("tests", shell::cargo().args(["test", "--workspace", "--no-fail-fast"]))
