@@ -16,7 +16,8 @@ pub(crate) fn body(id: &str) -> Bytes {
     let task = json!({
         "resourceType": "Task",
         "id": id,
-        "meta": { "versionId": "1", "lastUpdated": "2026-01-01T12:00:00.000+00:00", "profile": ["http://example.org/StructureDefinition/follow-up"] },
+        // Later than any deploy: what is older is from before the bot, and is not run.
+        "meta": { "versionId": "1", "lastUpdated": "2126-01-01T12:00:00.000+00:00", "profile": ["http://example.org/StructureDefinition/follow-up"] },
         "identifier": [{ "system": "http://example.org/tasks", "value": id }],
         "basedOn": [{ "reference": "ServiceRequest/5c2d3f0e-6f2b-4a77-9a35-0b1c7b0a4f11" }],
         "status": "ready",
