@@ -50,7 +50,7 @@ pub(crate) enum DeployError {
     #[error(transparent)]
     Manifest(#[from] Box<ManifestError>),
     /// A trigger cannot be judged by the host.
-    #[error("{0}: write criteria that one resource can answer, or `source-only = true`, which gives up gap repair")]
+    #[error("{0}: write criteria that one resource can answer by itself")]
     Criteria(#[from] JudgeError),
     /// The component is refused.
     #[error(transparent)]
