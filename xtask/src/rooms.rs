@@ -21,7 +21,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     // For the bots' tests only: it judges cases by their manifests as the host would.
     ("case-runner", &["hob-model", "hob-search", "hob-sdk"]),
     ("xtask", &[]),
-    ("hob-simulation", &["hob-ledger", "hob-fhir", "hob-model"]),
+    ("hob-simulation", &["hob-host", "hob-ledger", "hob-engine", "hob-model", "hob-fhir", "hob-testserver"]),
     ("hob-bench", &["hob-host", "hob-ledger", "hob-engine", "hob-model", "clinic"]),
 ];
 

@@ -1,3 +1,4 @@
-//! What the simulation and the crash harness run the real host on: a ledger in memory, and named points at which a host can be stopped.
+//! The real host on what can be made to fail: a store in memory, and points at which it is stopped.
 
 pub mod ledger;
+pub mod points;
