@@ -12,6 +12,9 @@ use hob_ledger::Ledger;
 
 mod ledger;
 mod sandbox;
+mod transport;
+
+pub use transport::is_transaction;
 
 /// A step by which something becomes durable or leaves the host, in the order of a run's life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
