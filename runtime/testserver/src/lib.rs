@@ -1,0 +1,27 @@
+//! A small FHIR R4 server in memory, for tests and the simulation; never for production: it keeps everything in memory, knows no users and
+//! checks resources hardly at all.
+//!
+//! - [`Server`] is the server without I/O, clock or randomness: a request and the time in, an answer out, and what its Subscriptions want sent
+//!   in [`Server::take_posts`]. The same requests at the same times give the same bytes.
+//! - [`Settings`] say which server it is like: what is optional in R4, and what HAPI does its own way.
+//!
+//! What it does: create (conditional too), read, vread, update, JSON Patch, delete, histories of instances and types, searches judged by
+//! `hob-search`, transaction, batch, and Subscriptions of type rest-hook. Operations, conditional updates, chains and `_include` it refuses.
+
+mod answer;
+mod ask;
+mod bundle;
+mod history;
+mod hook;
+mod metadata;
+mod paged;
+mod refusal;
+mod search;
+mod server;
+mod settings;
+mod store;
+mod write;
+
+pub use hook::{Post, SEND_DELETES};
+pub use server::{Kept, Server};
+pub use settings::{Activation, ConflictStatus, Settings, VersionIds};
