@@ -28,13 +28,7 @@ pub struct Delivery {
 impl Default for Delivery {
     /// As HAPI: two at a time, 21 attempts over a minute, an answer within ten seconds.
     fn default() -> Self {
-        Self {
-            attempts: 21,
-            spacing: Duration::from_secs(3),
-            posters: 2,
-            queue: 1000,
-            timeout: Duration::from_secs(10),
-        }
+        Self { attempts: 21, spacing: Duration::from_secs(3), posters: 2, queue: 1000, timeout: Duration::from_secs(10) }
     }
 }
 

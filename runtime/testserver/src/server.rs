@@ -114,10 +114,8 @@ impl Server {
     /// The current version of one resource; a delete too.
     #[must_use]
     pub fn look(&self, reference: &Reference) -> Option<Kept<'_>> {
-        let shelf = self.store.shelf(reference.resource_type.as_str())?;
+        let (resource_type, shelf) = self.store.named_shelf(reference.resource_type.as_str())?;
         let (id, record) = shelf.records.get_key_value(reference.id.as_str())?;
-        // The type's name must outlive the caller's reference.
-        let (resource_type, _) = self.store.shelves().find(|(name, _)| *name == reference.resource_type.as_str())?;
         Some(kept(resource_type, id, record.current()?))
     }
 

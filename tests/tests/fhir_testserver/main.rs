@@ -2,7 +2,12 @@
 //! is tested on the test server holds on HAPI, and the other way round.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that fails says so by a panic")]
-#![allow(missing_docs, unreachable_pub, dead_code, reason = "a test binary has no users, and some of what it shares only HAPI's uses")]
+#![allow(
+    missing_docs,
+    unreachable_pub,
+    dead_code,
+    reason = "a test binary has no users, and some of what it shares only HAPI's uses"
+)]
 
 mod check;
 #[path = "../fhir_hapi/client.rs"]

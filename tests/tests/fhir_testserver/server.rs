@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use hob_host::SystemClock;
 use hob_model::BaseUrl;
-use hob_testserver::{Delivery, Running, Server, Settings};
 use hob_tests::hapi::Options;
+use hob_testserver::{Delivery, Running, Server, Settings};
 
 /// The base URL of a new server with HAPI's manners and these options; it keeps no integrity. It lives as long as the test's runtime.
 pub fn base(options: Options) -> String {
