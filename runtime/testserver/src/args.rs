@@ -35,6 +35,9 @@ pub(crate) struct Args {
     /// Give all ids: a PUT creates nothing.
     #[arg(long)]
     no_client_ids: bool,
+    /// Keep referential integrity: what is referred to must be there, and may not be deleted.
+    #[arg(long)]
+    integrity: bool,
     /// Version ids without order, instead of 1, 2, 3.
     #[arg(long)]
     opaque_versions: bool,
@@ -78,6 +81,7 @@ impl Args {
         if self.opaque_versions {
             settings.versions = VersionIds::Opaque;
         }
+        settings.integrity = self.integrity;
         settings.client_ids = !self.no_client_ids;
         settings.instance_history = !self.no_instance_history;
         settings.type_history = !self.no_type_history;

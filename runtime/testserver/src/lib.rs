@@ -16,6 +16,7 @@ mod codes;
 mod front;
 mod history;
 mod hook;
+mod integrity;
 mod metadata;
 mod paged;
 mod poster;

@@ -7,9 +7,12 @@ use hob_model::BaseUrl;
 use hob_tests::hapi::Options;
 use hob_testserver::{Delivery, Running, Server, Settings};
 
-/// The base URL of a new server with HAPI's manners and these options; it keeps no integrity. It lives as long as the test's runtime.
+/// The base URL of a new server with HAPI's manners and these options. It lives as long as the test's runtime.
 pub fn base(options: Options) -> String {
-    let (base, running) = start(|base| Settings { client_ids: options.client_ids, ..Settings::hapi(base) });
+    let (base, running) = start(|base| {
+        let Options { client_ids, integrity } = options;
+        Settings { client_ids, integrity, ..Settings::hapi(base) }
+    });
     std::mem::forget(running);
     base
 }
