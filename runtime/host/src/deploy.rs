@@ -249,7 +249,7 @@ async fn subscribe(
 }
 
 #[allow(clippy::too_many_arguments, reason = "one of each that a Subscription says")]
-fn wanted(
+pub(crate) fn wanted(
     core: &Core,
     entry: &SourceEntry,
     key: &SubscriptionKey,
@@ -291,21 +291,29 @@ fn for_server(criteria: &str, dialect: Dialect) -> String {
 
 /// Waits until the server posts, so that nothing that changes after the deploy is missed, and keeps where it stands.
 async fn active(core: &Core, entry: &SourceEntry, mut row: Subscription, deployed: &mut Deployed) -> Result<(), LedgerError> {
-    let Some(reference) = row.reference.clone() else { return Ok(()) };
+    if row.reference.is_none() {
+        return Ok(());
+    }
+    until_active(core, entry, &mut row).await;
+    if row.status != SubscriptionStatus::Active {
+        let told = format!("the Subscription for {:?} is {}, not active: the server does not post yet", row.criteria, row.status);
+        deployed.changes.push(told);
+    }
+    core.ledger.put_subscription(core.epoch, row).await
+}
+
+/// Waits a while for the server to make a Subscription active, and notes how it stands.
+pub(crate) async fn until_active(core: &Core, entry: &SourceEntry, row: &mut Subscription) {
+    let Some(reference) = row.reference.clone() else { return };
     for _ in 0..100 {
         if row.status != SubscriptionStatus::Requested {
-            break;
+            return;
         }
         core.pause(Duration::from_millis(100)).await;
         if let Ok(found) = entry.client.read(&reference).await {
             row.status = found.resource["status"].as_str().and_then(|text| text.parse().ok()).unwrap_or(row.status);
         }
     }
-    if row.status != SubscriptionStatus::Active {
-        let told = format!("the Subscription for {:?} is {}, not active: the server does not post yet", row.criteria, row.status);
-        deployed.changes.push(told);
-    }
-    core.ledger.put_subscription(core.epoch, row).await
 }
 
 /// Each trigger begins where its Subscription did; one without, now.

@@ -21,7 +21,7 @@ use crate::resolve::Resolver;
 use crate::run::driver::Driver;
 use crate::secrets::{self, SecretError};
 use crate::sources::SourceEntry;
-use crate::{admin, agenda, deploy, server, webhooks};
+use crate::{admin, agenda, deploy, gaps, server, webhooks};
 
 /// Why a host does not start.
 #[derive(Debug, thiserror::Error)]
@@ -101,6 +101,7 @@ impl Host {
         let mut workers = vec![tokio::spawn(driver)];
         restore(&core).await?;
         workers.push(tokio::spawn(agenda::run(Arc::clone(&core), work_stops.clone())));
+        workers.push(tokio::spawn(gaps::run(Arc::clone(&core), work_stops.clone())));
         workers.push(tokio::spawn(Resolver::new(Arc::clone(&core)).run(work_stops)));
 
         let headers = Duration::from_millis(limits.request_ms);

@@ -10,6 +10,7 @@ mod clock;
 mod config;
 mod core;
 mod deploy;
+mod gaps;
 mod host;
 mod inflight;
 mod keyed;

@@ -33,8 +33,14 @@ pub(super) struct NewSource {
 pub(super) async fn list(State(core): State<Arc<Core>>, Path(name): Path<String>) -> Result<Json<Value>, ApiError> {
     let tenant = tenant(&name)?;
     let sources = core.ledger.sources(Some(&tenant)).await?;
-    let shown: Vec<Value> = sources.iter().map(|source| shown(&core, source)).collect();
-    Ok(Json(json!({ "sources": shown })))
+    let mut all = Vec::with_capacity(sources.len());
+    for source in &sources {
+        let mut value = shown(&core, source);
+        value["sweeps"] = swept(&core, source).await?;
+        value["last_sweep"] = last_sweep(&core, source);
+        all.push(value);
+    }
+    Ok(Json(json!({ "sources": all })))
 }
 
 pub(super) async fn put(
@@ -123,6 +129,19 @@ pub(super) async fn check(
     let stream = futures::stream::poll_fn(move |cx| out.poll_recv(cx))
         .map(|line: Value| Ok::<_, std::convert::Infallible>(Bytes::from(format!("{line}\n"))));
     Ok(([(header::CONTENT_TYPE, "application/x-ndjson")], Body::from_stream(stream)).into_response())
+}
+
+/// How far each type was swept.
+async fn swept(core: &Core, source: &Source) -> Result<Value, ApiError> {
+    let marks = core.ledger.sweeps(&source.tenant, &source.id).await?;
+    Ok(marks.iter().map(|mark| json!({"type": mark.resource_type, "seen": mark.seen, "looked": mark.looked})).collect())
+}
+
+/// How the last sweep since the host's start went.
+fn last_sweep(core: &Core, source: &Source) -> Value {
+    let Some(report) = core.gaps.report(&(source.tenant.clone(), source.id.clone())) else { return Value::Null };
+    let reasons: Vec<&str> = report.reasons.iter().map(|reason| reason.as_str()).collect();
+    json!({"at": report.at, "reasons": reasons, "done": report.done, "mended": report.mended})
 }
 
 /// A source as it is shown: secrets as references, a secret in the path as `***`.

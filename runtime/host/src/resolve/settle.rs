@@ -12,7 +12,6 @@ use super::order::{self, Look, Mark, Version};
 use super::{Hint, Unresolved, judge};
 use crate::bots::LiveBot;
 use crate::core::Core;
-use crate::keyed::Keyed;
 use crate::run::driver::persist;
 use crate::sources::SourceEntry;
 
@@ -23,7 +22,7 @@ const PAGES: usize = 200;
 const PAGE: u32 = 50;
 
 /// Settles the resource that `hint` names.
-pub(super) async fn resource(core: &Core, locks: &Keyed<ResourceKey>, entry: &SourceEntry, hint: Hint) -> Result<(), Unresolved> {
+pub(crate) async fn resource(core: &Core, entry: &SourceEntry, hint: Hint) -> Result<(), Unresolved> {
     let source = &entry.source;
     let _gate = entry.deploying.read().await;
     let kind = hint.reference.resource_type.clone();
@@ -33,7 +32,7 @@ pub(super) async fn resource(core: &Core, locks: &Keyed<ResourceKey>, entry: &So
         return Ok(());
     }
     let key = ResourceKey { tenant: source.tenant.clone(), source: source.id.clone(), resource: hint.reference.clone() };
-    let _serial = locks.lock(key.clone()).await;
+    let _serial = core.gaps.resources.lock(key.clone()).await;
     let settled = core.inflight.settled(&source.tenant, &source.id, &hint.reference);
     if tokio::time::timeout(PATIENCE, settled).await.is_err() {
         tracing::warn!(tenant = %source.tenant, source = %source.id, "a commit is still under way: a change is resolved before its end");
