@@ -18,6 +18,7 @@ use serde_json::{Map, Value};
 
 use crate::bots::LiveBot;
 use crate::core::Core;
+use crate::gaps::recovery;
 use crate::resolve::{JudgeError, Watch};
 use crate::run::attempt::targets;
 use crate::run::driver::{Message, live};
@@ -65,6 +66,16 @@ pub(crate) enum DeployError {
         source_id: SourceId,
         /// What is missing.
         why: &'static str,
+    },
+    /// The source cannot give back what the bot needs.
+    #[error(
+        "on change = {criteria:?}: the source {source_id} is not proved to show deletes in the history of a type, so one whose notification is lost is lost: write `source-only = true` beside it to do without, or run `hob source check {source_id}`"
+    )]
+    Unrecoverable {
+        /// Which.
+        source_id: SourceId,
+        /// Of the trigger.
+        criteria: String,
     },
     /// A setting is unknown, missing or of another type.
     #[error("setting {name}: {why}")]
@@ -143,6 +154,11 @@ pub(crate) async fn deploy(core: &Arc<Core>, wish: Wish) -> Result<Deployed, Dep
 }
 
 fn proved(entry: &SourceEntry, manifest: &Manifest) -> Result<(), DeployError> {
+    if let Some(criteria) = recovery::needs_deletes(manifest)
+        && !entry.source.capabilities.as_ref().is_some_and(recovery::of_deletes)
+    {
+        return Err(DeployError::Unrecoverable { source_id: entry.source.id.clone(), criteria: criteria.to_owned() });
+    }
     let unproved = |why| DeployError::Unproved { source_id: entry.source.id.clone(), why };
     let writes = manifest.scopes.iter().any(|scope| {
         let may = scope.interactions;

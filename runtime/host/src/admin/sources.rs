@@ -4,11 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Json;
-use axum::body::{Body, Bytes};
 use axum::extract::{Path, State};
-use axum::http::{StatusCode, header};
-use axum::response::{IntoResponse, Response};
-use futures::StreamExt as _;
+use axum::http::StatusCode;
+use axum::response::Response;
 use hob_fhir::check;
 use hob_ledger::LedgerError;
 use hob_model::{Auth, BaseUrl, Inbound, Source, SourceId};
@@ -19,6 +17,7 @@ use tokio::sync::mpsc;
 use super::error::ApiError;
 use super::{named, tenant};
 use crate::core::Core;
+use crate::gaps::{lag, recovery};
 use crate::sources::{SourceEntry, SourceError};
 
 #[derive(Deserialize)]
@@ -99,7 +98,7 @@ pub(super) async fn check(
         }
         None => ApiError::missing("source-unknown", format!("there is no source {id}")),
     })?;
-    let (lines, mut out) = mpsc::channel::<Value>(64);
+    let (lines, out) = mpsc::channel::<Value>(64);
     let steps = lines.clone();
     tokio::spawn(async move {
         let mut progress = |step: &check::Step| {
@@ -115,7 +114,16 @@ pub(super) async fn check(
                     put_in_service(&core, source)
                 };
                 match kept.await {
-                    Ok(_) => json!({"capabilities": report.capabilities, "usable": report.usable, "problems": report.problems}),
+                    Ok(entry) => {
+                        let mut found =
+                            json!({"capabilities": report.capabilities, "usable": report.usable, "problems": report.problems});
+                        found["recovers"] = json!(recovery::of(&report.capabilities));
+                        // A look that fails says nothing against what was proved.
+                        found["behind"] = lag::of(&core, &entry).await.map_or(Value::Null, |behind| json!(behind));
+                        found["open_runs"] = lag::open_runs(&core, &entry).await.map_or(Value::Null, |open| json!(open));
+                        found["last_sweep"] = last_sweep(&core, &entry.source);
+                        found
+                    }
                     Err(error) => error.to_json(),
                 }
             }
@@ -126,9 +134,7 @@ pub(super) async fn check(
         };
         let _ = lines.send(last).await;
     });
-    let stream = futures::stream::poll_fn(move |cx| out.poll_recv(cx))
-        .map(|line: Value| Ok::<_, std::convert::Infallible>(Bytes::from(format!("{line}\n"))));
-    Ok(([(header::CONTENT_TYPE, "application/x-ndjson")], Body::from_stream(stream)).into_response())
+    Ok(super::lines(out))
 }
 
 /// How far each type was swept.

@@ -4,9 +4,13 @@
 //! was missed ([`schedule`] says when). A sweep looks after Hob's own Subscriptions, then settles what changed of each type that bots want, from a
 //! durable mark on ([`sweep`]). What it finds goes the same way as what was notified, so nothing is run twice.
 
-pub(crate) mod schedule;
-pub(crate) mod subscriptions;
+pub(crate) mod backfill;
+pub(crate) mod lag;
+pub(crate) mod recovery;
+mod schedule;
+mod subscriptions;
 pub(crate) mod sweep;
+mod walk;
 pub(crate) mod window;
 
 use std::collections::{BTreeMap, BTreeSet};

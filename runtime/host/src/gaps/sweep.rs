@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures::StreamExt as _;
-use hob_fhir::{FhirError, FhirErrorKind, HistoryEntry, Page};
 use hob_ingress::NotifiedEvent;
 use hob_ledger::{DeadReason, NewNotification, SweepMark, Verdict};
 use hob_model::{Interaction, Reference, ResourceKey, ResourceType, SubscriptionKey, Timestamp};
 use serde_json::json;
 
+use super::walk::{Found, Walk};
 use super::window::{self, Last};
 use super::{Key, key_of};
 use crate::core::Core;
@@ -19,10 +19,6 @@ use crate::resolve::{Hint, Unresolved, resource};
 use crate::run::driver::persist;
 use crate::sources::SourceEntry;
 
-/// Entries of a page: what a sweep holds in memory.
-const PAGE: u32 = 200;
-/// A server whose pages never end.
-const PAGES: usize = 100_000;
 /// Resources of a page that are settled at once.
 const AT_ONCE: usize = 4;
 /// References remembered, so that older versions on later pages cost nothing; beyond it the ledger's marks tell.
@@ -39,6 +35,13 @@ pub(crate) struct Turn {
 pub(super) fn types(core: &Core, entry: &SourceEntry) -> BTreeSet<ResourceType> {
     let bots = core.bots.on(&entry.source.tenant, &entry.source.id);
     bots.iter().flat_map(|bot| &bot.watches).filter_map(|watch| ResourceType::new(watch.resource_type()).ok()).collect()
+}
+
+/// Since when the first bot wants the type; `None` where that is not known.
+pub(super) fn begin(core: &Core, entry: &SourceEntry, kind: &ResourceType) -> Option<Timestamp> {
+    let bots = core.bots.on(&entry.source.tenant, &entry.source.id);
+    let wanting = bots.iter().filter(|bot| bot.watches_type(kind.as_str()));
+    wanting.map(|bot| bot.since(kind.as_str())).min().flatten()
 }
 
 /// Sweeps the type that a subscription is for; without a subscription, all types that bots want.
@@ -87,10 +90,6 @@ struct Sweep<'a> {
     newest: Option<Timestamp>,
 }
 
-fn unread(error: FhirError) -> Unresolved {
-    Unresolved::Unread(Box::new(error))
-}
-
 impl<'a> Sweep<'a> {
     fn new(core: &'a Core, entry: &'a SourceEntry, kind: &'a ResourceType) -> Self {
         Self { core, entry, kind, settled: BTreeSet::new(), newest: None }
@@ -101,23 +100,20 @@ impl<'a> Sweep<'a> {
         let marks = self.core.ledger.sweeps(&source.tenant, &source.id).await.map_err(|_| Unresolved::Ledger)?;
         let mark = marks.into_iter().find(|mark| mark.resource_type == *self.kind);
         let last = mark.map(|mark| Last { seen: mark.seen, looked: mark.looked });
-        let begin = self.begin();
+        let begin = begin(self.core, self.entry, self.kind);
         let overlap = Duration::from_millis(self.core.config.limits.sweep_overlap_ms);
         let looked = self.core.clock.now();
-        let mut since = window::since(last, begin, overlap, Duration::ZERO);
-        let (mut page, mut by_history) = self.first(since).await?;
+        let mut walk = Walk::begin(self.entry, self.kind, window::since(last, begin, overlap, Duration::ZERO)).await?;
         let took = self.core.clock.now().since(looked);
-        let date = page.date;
+        let date = walk.date();
         // The answer tells the source's clock, and so whether it was turned back since the last look.
         let turned = last.zip(date).map_or(Duration::ZERO, |(last, date)| window::turned_back(last, date, looked));
         if !turned.is_zero() {
-            since = window::since(last, begin, overlap, turned);
-            (page, by_history) = self.first(since).await?;
+            walk = Walk::begin(self.entry, self.kind, window::since(last, begin, overlap, turned)).await?;
         }
-        if by_history {
-            self.history(page).await?;
-        } else {
-            self.search(page, since).await?;
+        while let Some(found) = walk.page().await? {
+            let hints = self.hints(found, walk.by_history());
+            self.page(hints).await?;
         }
         let Some(seen) = window::seen(date, self.newest, took) else { return Ok(()) };
         let source = &self.entry.source;
@@ -132,89 +128,27 @@ impl<'a> Sweep<'a> {
         kept.ok_or(Unresolved::Ledger)
     }
 
-    /// Since when the first bot wants the type.
-    fn begin(&self) -> Option<Timestamp> {
-        let bots = self.core.bots.on(&self.entry.source.tenant, &self.entry.source.id);
-        let wanting = bots.iter().filter(|bot| bot.watches_type(self.kind.as_str()));
-        wanting.map(|bot| bot.since(self.kind.as_str())).min().flatten()
-    }
-
-    /// The first page, by the means that the source was proved to have; whether it is of a history.
-    async fn first(&self, since: Option<Timestamp>) -> Result<(Page, bool), Unresolved> {
-        let client = &self.entry.client;
-        let proved = self.entry.source.capabilities.as_ref().map(|can| can.type_history);
-        if proved != Some(false) {
-            match client.type_history(self.kind, since, Some(PAGE)).await {
-                Ok(page) => return Ok((page, true)),
-                // One that was proved to have a history and now refuses it must not pass for one that has none: deletes would be lost.
-                Err(error)
-                    if proved.is_none()
-                        && matches!(error.kind, FhirErrorKind::NotFound | FhirErrorKind::Refused | FhirErrorKind::Invalid) => {}
-                Err(error) => return Err(unread(error)),
-            }
-        }
-        let page = client.search(self.kind, &window::query(since, None, PAGE)).await.map_err(unread)?;
-        Ok((page, false))
-    }
-
-    /// Pages of a history repeat entries when versions are added between them, and pass none over.
-    async fn history(&mut self, mut page: Page) -> Result<(), Unresolved> {
-        for _ in 0..PAGES {
-            let hints = self.of_history(page.history().map_err(unread)?);
-            self.page(hints).await?;
-            let Some(next) = page.next.take() else { return Ok(()) };
-            page = self.entry.client.more(&next).await.map_err(unread)?;
-        }
-        Err(self.too_long())
-    }
-
-    async fn search(&mut self, mut page: Page, since: Option<Timestamp>) -> Result<(), Unresolved> {
-        let mut upto = None;
-        for _ in 0..PAGES {
-            let found = page.matches().map_err(unread)?;
-            let times: Vec<Option<Timestamp>> = found.iter().map(|one| one.last_updated).collect();
-            let mut hints = Vec::with_capacity(found.len());
-            for one in found {
-                self.newest = self.newest.max(one.last_updated);
-                let reference = one.reference().map_err(unread)?;
-                if self.is_new(&reference) {
-                    let event =
-                        NotifiedEvent { version: Some(one.version), resource: Some(one.resource), ..NotifiedEvent::default() };
-                    hints.push((reference, event));
-                }
-            }
-            self.page(hints).await?;
-            let Some(next) = page.next.take() else { return Ok(()) };
-            page = match window::upto(&times, upto) {
-                Some(bound) => {
-                    upto = Some(bound);
-                    let query = window::query(since, upto, PAGE);
-                    self.entry.client.search(self.kind, &query).await.map_err(unread)?
-                }
-                None => self.entry.client.more(&next).await.map_err(unread)?,
-            };
-        }
-        Err(self.too_long())
-    }
-
-    /// One hint for each resource on the page that a bot may want a version of: its newest version there.
-    fn of_history(&mut self, entries: Vec<HistoryEntry>) -> Vec<(Reference, NotifiedEvent)> {
+    /// One hint for each resource on the page that a bot may want a version of: its newest version there. Where middle versions are not shown, any
+    /// resource may have one.
+    fn hints(&mut self, page: Vec<Found>, every_version: bool) -> Vec<(Reference, NotifiedEvent)> {
         let bots = self.core.bots.on(&self.entry.source.tenant, &self.entry.source.id);
         let watches = || bots.iter().flat_map(|bot| &bot.watches).filter(|watch| watch.resource_type() == self.kind.as_str());
+        // What a delete ended is not known yet.
+        let may_take =
+            |found: &Found| found.resource.as_ref().is_none_or(|resource| watches().any(|watch| watch.may_take(resource)));
         let mut wanted: BTreeSet<Reference> = BTreeSet::new();
         let mut newest: BTreeMap<Reference, (usize, NotifiedEvent)> = BTreeMap::new();
-        for (place, entry) in entries.into_iter().enumerate() {
-            self.newest = self.newest.max(entry.last_updated);
-            // What a delete ended is not known yet.
-            if entry.resource.as_ref().is_none_or(|resource| watches().any(|watch| watch.may_take(resource))) {
-                wanted.insert(entry.reference.clone());
+        for (place, found) in page.into_iter().enumerate() {
+            self.newest = self.newest.max(found.last_updated);
+            if !every_version || may_take(&found) {
+                wanted.insert(found.reference.clone());
             }
-            let deleted = entry.interaction == Interaction::Delete;
-            newest.entry(entry.reference).or_insert_with(|| {
+            let interaction = found.is_delete().then_some(Interaction::Delete);
+            newest.entry(found.reference).or_insert_with(|| {
                 let event = NotifiedEvent {
-                    version: Some(entry.version),
-                    interaction: deleted.then_some(Interaction::Delete),
-                    resource: entry.resource,
+                    version: Some(found.version),
+                    interaction,
+                    resource: found.resource,
                     ..NotifiedEvent::default()
                 };
                 (place, event)
@@ -275,12 +209,6 @@ impl<'a> Sweep<'a> {
             }
             Err(_) => Err(Unresolved::Ledger),
         }
-    }
-
-    fn too_long(&self) -> Unresolved {
-        let source = &self.entry.source;
-        tracing::error!(tenant = %source.tenant, source = %source.id, kind = %self.kind, "a sweep read more pages than a source can have: do its links go in a circle?");
-        Unresolved::Again
     }
 }
 

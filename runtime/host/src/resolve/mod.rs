@@ -23,7 +23,7 @@ use tokio::task::JoinSet;
 
 pub(crate) use judge::{JudgeError, Watch, lane_of, lane_of_bot};
 use places::{End, Places};
-pub(crate) use settle::resource;
+pub(crate) use settle::{resource, run, versions};
 
 use crate::core::Core;
 use crate::gaps::{Key, Reason, sweep, window};
