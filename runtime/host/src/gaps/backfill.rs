@@ -107,7 +107,7 @@ pub(crate) async fn backfill(
     for kind in &types {
         let mut walk = Walk::begin(&entry, kind, wish.since).await?;
         while let Some(page) = walk.page().await? {
-            work.page(page).await?;
+            work.page(page, walk.by_history()).await?;
             if !progress(&work.done) {
                 return Err(Stopped::Gone);
             }
@@ -133,11 +133,15 @@ fn short(reference: &Reference) -> u64 {
 }
 
 impl Backfill<'_> {
-    /// Goes through the resources of a page, each once and whole: its runs must be made in the order of its versions.
-    async fn page(&mut self, page: Vec<Found>) -> Result<(), Stopped> {
+    /// Goes through the resources of a page, each once and whole: its runs must be made in the order of its versions. Where the pages show every version,
+    /// those that no trigger can want need no second look; what a delete ended is not known.
+    async fn page(&mut self, page: Vec<Found>, every_version: bool) -> Result<(), Stopped> {
+        let live = self.core.bots.get(&self.entry.source.tenant, self.bot).ok_or(Stopped::NotWanted)?;
         for found in page {
             let late = matches!((found.last_updated, self.wish.until), (Some(at), Some(until)) if at >= until);
-            if late || !self.gone_through.insert(short(&found.reference)) {
+            let may_be = |resource: &Value| live.watches.iter().any(|watch| watch.may_take(resource));
+            let unwanted = every_version && found.resource.as_ref().is_some_and(|resource| !may_be(resource));
+            if late || unwanted || !self.gone_through.insert(short(&found.reference)) {
                 continue;
             }
             match self.resource(found).await {

@@ -89,15 +89,20 @@ fn show(line: &CheckLine, out: &Output) -> Result<(), CliError> {
 
 /// What comes back of what the source did not send, and what has not come back yet.
 fn gaps(recovers: &[Recovery], behind: Option<&[Behind]>, open_runs: Option<u64>, out: &Output) -> Result<(), CliError> {
+    let mut table = Table::new(&["IF NOT NOTIFIED", "FOUND", "HOW"]);
     for recovery in recovers {
-        let comes = if recovery.recovered { "comes back" } else { "is lost" };
-        out.line(&format!("a notification that is lost: {} {comes}: {}", inline(&recovery.what), inline(&recovery.how)))?;
+        let found = if recovery.recovered { Cell::painted("yes", Paint::Green) } else { Cell::painted("no", Paint::Yellow) };
+        table.row([inline(&recovery.what).as_ref().into(), found, inline(&recovery.how).as_ref().into()]);
+    }
+    if !table.is_empty() {
+        out.line("")?;
+        out.line(&table.render("", out.color()))?;
     }
     let mut table = Table::new(&["TYPE", "SWEPT TO", "NEWEST THERE", "NOT RESOLVED"]);
     for lag in behind.unwrap_or_default() {
         let when = |at: Option<Timestamp>| at.map_or_else(|| "never".to_owned(), units::when);
         let waiting = format!("{}{}", lag.waiting, if lag.more { " or more" } else { "" });
-        let waiting = if lag.waiting == 0 && !lag.more { waiting.into() } else { Cell::painted(&waiting, Paint::Yellow) };
+        let waiting = if lag.waiting == 0 && !lag.more { waiting.into() } else { Cell::painted(waiting, Paint::Yellow) };
         table.row([lag.resource_type.as_str().into(), when(lag.seen).into(), when(lag.newest).into(), waiting]);
     }
     if !table.is_empty() {
