@@ -8,8 +8,8 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 use hob_fhir::check;
-use hob_ledger::LedgerError;
-use hob_model::{Auth, BaseUrl, Inbound, Source, SourceId};
+use hob_ledger::{LedgerError, SweepMark};
+use hob_model::{Auth, BaseUrl, Inbound, Source, SourceId, Timestamp};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
@@ -49,8 +49,14 @@ pub(super) async fn put(
 ) -> Result<Json<Value>, ApiError> {
     let (tenant, id) = (tenant(&tenant_name)?, named::<SourceId>(&name)?);
     let was = core.ledger.source(&tenant, &id).await?;
-    // What was proved of one server says nothing of another.
-    let capabilities = was.filter(|was| was.base == new.base).and_then(|was| was.capabilities);
+    // What was proved of one server says nothing of another, and neither does how far it was swept.
+    let same = was.filter(|was| was.base == new.base);
+    if same.is_none() {
+        for mark in core.ledger.sweeps(&tenant, &id).await? {
+            core.ledger.swept(core.epoch, SweepMark { seen: Timestamp::default(), ..mark }).await?;
+        }
+    }
+    let capabilities = same.and_then(|was| was.capabilities);
     let source = Source { tenant, id, base: new.base, auth: new.auth, inbound: new.inbound, capabilities };
     put_in_service(&core, source.clone())?;
     core.ledger.put_source(core.epoch, source.clone()).await?;

@@ -15,7 +15,7 @@ pub(crate) mod window;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures::FutureExt as _;
@@ -64,15 +64,22 @@ pub(crate) struct Gaps {
 
 #[derive(Debug, Default)]
 struct Signs {
+    /// Since the last sweep began: under overload the same sign comes again and again.
     reasons: BTreeSet<Reason>,
+    /// Those that the plan does not know of yet.
+    fresh: BTreeSet<Reason>,
     heard: BTreeSet<SubscriptionKey>,
 }
 
 impl Gaps {
     /// Something of this source may have been missed.
     pub(crate) fn want(&self, entry: &SourceEntry, reason: Reason) {
-        let fresh = self.sign(entry, |signs| signs.reasons.insert(reason));
-        if fresh {
+        let mut signs = self.signs();
+        let of = signs.entry(key_of(entry)).or_default();
+        if of.reasons.insert(reason) {
+            of.fresh.insert(reason);
+            drop(signs);
+            self.news.notify_one();
             tracing::info!(tenant = %entry.source.tenant, source = %entry.source.id, reason = reason.as_str(), "something may have been missed: a sweep follows");
         }
     }
@@ -80,20 +87,29 @@ impl Gaps {
     /// The subscription gave a sign of life.
     pub(crate) fn heard(&self, entry: &SourceEntry, subscription: Option<&SubscriptionKey>) {
         if let Some(subscription) = subscription.filter(|_| self.listening.load(Ordering::Relaxed)) {
-            self.sign(entry, |signs| signs.heard.insert(subscription.clone()));
+            self.signs().entry(key_of(entry)).or_default().heard.insert(subscription.clone());
         }
     }
 
-    fn sign(&self, entry: &SourceEntry, note: impl FnOnce(&mut Signs) -> bool) -> bool {
-        let mut signs = self.signs.lock().unwrap_or_else(PoisonError::into_inner);
-        let fresh = note(signs.entry(key_of(entry)).or_default());
-        drop(signs);
-        self.news.notify_one();
-        fresh
+    fn signs(&self) -> MutexGuard<'_, BTreeMap<Key, Signs>> {
+        self.signs.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn take(&self) -> BTreeMap<Key, Signs> {
-        std::mem::take(&mut *self.signs.lock().unwrap_or_else(PoisonError::into_inner))
+    /// Tells the plan all that is new.
+    fn tell(&self, schedule: &mut Schedule, core: &Core, now: Timestamp) {
+        for (key, signs) in self.signs().iter_mut() {
+            for subscription in std::mem::take(&mut signs.heard) {
+                schedule.heard(key, &subscription, now);
+            }
+            for reason in std::mem::take(&mut signs.fresh) {
+                schedule.want(key, reason, now, core.spread());
+            }
+        }
+    }
+
+    /// A sweep begins: it covers all signs up to now, and none after.
+    fn begins(&self, key: &Key) {
+        self.signs().remove(key);
     }
 
     /// How the last sweep of a source went.
@@ -123,15 +139,9 @@ pub(crate) async fn run(core: Arc<Core>, mut stop: watch::Receiver<bool>) {
     loop {
         let now = core.clock.now();
         schedule.keep(&sources(&core), now, || core.spread());
-        for (key, signs) in core.gaps.take() {
-            for subscription in &signs.heard {
-                schedule.heard(&key, subscription, now);
-            }
-            for reason in signs.reasons {
-                schedule.want(&key, reason, now, core.spread());
-            }
-        }
+        core.gaps.tell(&mut schedule, &core, now);
         while let Some((key, reasons)) = schedule.start(now) {
+            core.gaps.begins(&key);
             let core = Arc::clone(&core);
             tasks.spawn(async move {
                 let swept = std::panic::AssertUnwindSafe(source(&core, &key, &reasons)).catch_unwind().await;
