@@ -107,3 +107,28 @@ pub(crate) async fn open_runs(core: &Core, entry: &SourceEntry) -> Result<u64, h
     }
     Ok(open)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(version: &str) -> Found {
+        Found { reference: "Task/1".parse().unwrap(), version: version.parse().unwrap(), last_updated: None, resource: None }
+    }
+
+    fn news(mark: Option<&str>, versions: &[&str], counts: bool) -> Vec<bool> {
+        let mark =
+            mark.map(|version| ResourceMark { version: version.parse().unwrap(), ordinal: 1, deleted: false, occurred: None });
+        let mut resolved = Resolved { mark, reached: false, counted: BTreeSet::new() };
+        versions.iter().map(|version| resolved.is_news(&found(version), counts)).collect()
+    }
+
+    #[test]
+    fn what_is_above_the_mark_is_counted_once() {
+        assert_eq!(news(Some("2"), &["4", "3", "3", "2", "1"], true), [true, true, false, false, false]);
+        // The mark's own entry may lie beyond the window.
+        assert_eq!(news(Some("9"), &["8"], true), [false]);
+        assert_eq!(news(Some("b"), &["c", "b", "a"], false), [true, false, false]);
+        assert_eq!(news(None, &["2", "1"], false), [true, true]);
+    }
+}

@@ -276,6 +276,21 @@ mod tests {
     }
 
     #[test]
+    fn sources_that_failed_take_half_of_the_places_at_most() {
+        let mut schedule = Schedule::new(None, 4);
+        schedule.keep(&(0..6).map(key).collect(), at(0), || 0.0);
+        for round in 0..2 {
+            let begun: Vec<Key> = std::iter::from_fn(|| schedule.start(at(round)).map(|(key, _)| key)).collect();
+            begun.iter().for_each(|key| schedule.ended(key, false, None, at(round), 0.0));
+        }
+        // All six failed once or more: two may try at a time, and one that is healthy goes before them.
+        schedule.keep(&(0..7).map(key).collect(), at(900), || 0.0);
+        let begun: Vec<Key> = std::iter::from_fn(|| schedule.start(at(900)).map(|(key, _)| key)).collect();
+        assert_eq!((begun.len(), &begun[0]), (3, &key(6)));
+        assert_eq!(schedule.next(), None);
+    }
+
+    #[test]
     fn a_heartbeat_that_does_not_come_is_a_sign() {
         let mut schedule = one(None);
         schedule.start(at(0)).unwrap();

@@ -116,7 +116,7 @@ impl Resolver {
                 news.borrow_and_update();
                 told = !self.look().await;
             }
-            self.begin().await;
+            told |= !self.begin().await;
             let wake = self.places.next_wake();
             let core = Arc::clone(&self.core);
             let alarm = async {
@@ -151,15 +151,15 @@ impl Resolver {
         }
     }
 
-    /// Starts as many as there is room for.
-    async fn begin(&mut self) {
+    /// Starts as many as there is room for; false where the ledger does not say.
+    async fn begin(&mut self) -> bool {
         while let Some((key, after, room)) = self.places.next() {
             let page = match self.core.ledger.unresolved_of(&key.0, &key.1, after, room).await {
                 Ok(page) => page,
                 Err(error) => {
                     tracing::error!(%error, "the ledger does not say what is to be resolved");
                     self.core.pause(Duration::from_secs(1)).await;
-                    return;
+                    return false;
                 }
             };
             let numbers: Vec<_> = page.iter().map(|stored| (stored.seq, stored.notification.path.as_str())).collect();
@@ -171,6 +171,7 @@ impl Resolver {
                 }
             }
         }
+        true
     }
 
     /// Resolves a notification on a task of its own; one that is not at hand is read from the ledger.
