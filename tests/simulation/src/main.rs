@@ -12,7 +12,11 @@ fn main() {
         let plan = hob_simulation::world::Plan { seed, changes: 200, mutant, told, secret: secret.clone() };
         let outcome = hob_simulation::world::play(&plan).unwrap();
         println!("seed {seed}: {:?} {:?} {:?}", outcome.runs, outcome.simulated, outcome.digest);
-        for b in &outcome.breaches { println!("   {} {:?} {}", b.rule, b.subject, b.what); }
-        for l in &outcome.story { println!("{l}"); }
+        for b in &outcome.breaches {
+            println!("   {} {:?} {}", b.rule, b.subject, b.what);
+        }
+        for l in &outcome.story {
+            println!("{l}");
+        }
     }
 }

@@ -21,6 +21,8 @@ pub use transport::is_transaction;
 pub enum Point {
     /// A notification is put on disk.
     Append,
+    /// How far a source was swept is.
+    Swept,
     /// Changes and their runs are.
     Resolve,
     /// A run is taken up.
@@ -51,8 +53,9 @@ pub enum Point {
 
 impl Point {
     /// All of them.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::Append,
+        Self::Swept,
         Self::Resolve,
         Self::Dispatch,
         Self::Attempt,
@@ -71,6 +74,7 @@ impl Point {
     const fn name(self) -> &'static str {
         match self {
             Self::Append => "append",
+            Self::Swept => "swept",
             Self::Resolve => "resolve",
             Self::Dispatch => "dispatch",
             Self::Attempt => "attempt",

@@ -1,9 +1,11 @@
 //! Notifications in, and what waits or died of them.
 
+use std::collections::BTreeSet;
+
 use hob_ledger::{
     DeadNotification, DeadReason, LedgerError, NewNotification, NotificationSeq, Receipt, Result, StoredNotification, Verdict,
 };
-use hob_model::TenantId;
+use hob_model::{SourceId, TenantId};
 
 use super::Mutation;
 use super::state::State;
@@ -32,12 +34,29 @@ impl State {
         receipts
     }
 
+    fn unresolved_after(&self, after: NotificationSeq) -> impl Iterator<Item = (NotificationSeq, &NewNotification)> {
+        let range = self.unresolved.range(NotificationSeq::new(after.get() + 1)..);
+        range.filter_map(|seq| Some((*seq, self.notifications.get(seq)?)))
+    }
+
     pub(super) fn unresolved(&self, after: NotificationSeq, limit: usize) -> Vec<StoredNotification> {
-        let stored = |seq: &NotificationSeq| {
-            let notification = self.notifications.get(seq)?.clone();
-            Some(StoredNotification { seq: *seq, notification })
-        };
-        self.unresolved.range(NotificationSeq::new(after.get() + 1)..).take(limit).filter_map(stored).collect()
+        self.unresolved_after(after).take(limit).map(stored).collect()
+    }
+
+    pub(super) fn unresolved_sources(&self) -> Vec<(TenantId, SourceId)> {
+        let all = self.unresolved_after(NotificationSeq::ZERO).map(|(_, new)| (new.tenant.clone(), new.source.clone()));
+        all.collect::<BTreeSet<_>>().into_iter().collect()
+    }
+
+    pub(super) fn unresolved_of(
+        &self,
+        tenant: &TenantId,
+        source: &SourceId,
+        after: NotificationSeq,
+        limit: usize,
+    ) -> Vec<StoredNotification> {
+        let of = |(_, new): &(NotificationSeq, &NewNotification)| new.tenant == *tenant && new.source == *source;
+        self.unresolved_after(after).filter(of).take(limit).map(stored).collect()
     }
 
     pub(super) fn bury(&mut self, tenant: &TenantId, seq: NotificationSeq, reason: DeadReason) -> Result<()> {
@@ -59,4 +78,8 @@ impl State {
         let before = before.unwrap_or(NotificationSeq::new(u64::MAX));
         self.dead.range(..before).rev().filter_map(letter).take(limit).collect()
     }
+}
+
+fn stored((seq, notification): (NotificationSeq, &NewNotification)) -> StoredNotification {
+    StoredNotification { seq, notification: notification.clone() }
 }

@@ -22,6 +22,7 @@ impl State {
         }
         let gone = self.sources.remove(&(tenant.clone(), id.clone()));
         self.subscriptions.retain(|_, s| !(s.tenant == *tenant && s.source == *id));
+        self.sweeps.retain(|_, mark| !(mark.tenant == *tenant && mark.source == *id));
         gone.map(drop).ok_or(LedgerError::NotFound { what: "source" })
     }
 

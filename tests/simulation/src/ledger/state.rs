@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use hob_ledger::{
     CronKey, Deployment, Epoch, Fence, FenceKey, LedgerError, LogRow, LogSeq, NewNotification, NotificationSeq, OutboxKey,
-    OwnWrite, Recorded, Release, ResourceMark, Result, RunHead, RunKey, RunSeq, Subscription, TimerKey, Wrote,
+    OwnWrite, Recorded, Release, ResourceMark, Result, RunHead, RunKey, RunSeq, Subscription, SweepMark, TimerKey, Wrote,
 };
 use hob_model::{
     Attempt, BotName, ChangeKey, Digest, Event, EventId, Failure, Journal, LaneKey, OutboxItem, Payload, Reference, ResourceKey,
-    RunId, RunState, Source, SourceId, SubscriptionKey, TenantId, Timestamp,
+    ResourceType, RunId, RunState, Source, SourceId, SubscriptionKey, TenantId, Timestamp,
 };
 
 use super::{Mutation, Mutations};
@@ -31,6 +31,8 @@ pub(super) struct State {
 
     pub(super) marks: BTreeMap<ResourceKey, ResourceMark>,
     pub(super) own_writes: BTreeMap<ChangeKey, OwnWrite>,
+    /// How far each type of each source was swept.
+    pub(super) sweeps: BTreeMap<(TenantId, SourceId, ResourceType), SweepMark>,
     pub(super) events: BTreeMap<(TenantId, EventId), Arc<StoredEvent>>,
 
     pub(super) runs: BTreeMap<RunKey, Run>,

@@ -8,7 +8,7 @@ use hob_ledger::{
     CronKey, DeadNotification, DeadReason, Deployment, DueOutbox, DueTimer, Epoch, Fence, FenceKey, Finish, Ledger, LogFilter,
     LogRow, NewEvent, NewNotification, Next, NotificationSeq, OutboxKey, OwnWrite, Queued, Receipt, Recorded, Release,
     Resolution, ResourceMark, Result, RunDetail, RunFilter, RunHead, RunKey, RunRecord, RunRow, RunSeq, Stats,
-    StoredNotification, Subscription, Tried,
+    StoredNotification, Subscription, SweepMark, Tried,
 };
 use hob_model::{
     BotName, ChangeKey, Digest, Journal, Reference, ResourceKey, RunState, Source, SourceId, SubscriptionKey, TenantId,
@@ -30,6 +30,20 @@ impl Ledger for ModelLedger {
 
     async fn unresolved(&self, after: NotificationSeq, limit: usize) -> Result<Vec<StoredNotification>> {
         self.read(|state| state.unresolved(after, limit))
+    }
+
+    async fn unresolved_sources(&self) -> Result<Vec<(TenantId, SourceId)>> {
+        self.read(|state| state.unresolved_sources())
+    }
+
+    async fn unresolved_of(
+        &self,
+        tenant: &TenantId,
+        source: &SourceId,
+        after: NotificationSeq,
+        limit: usize,
+    ) -> Result<Vec<StoredNotification>> {
+        self.read(|state| state.unresolved_of(tenant, source, after, limit))
     }
 
     async fn bury(&self, epoch: Epoch, tenant: &TenantId, seq: NotificationSeq, reason: DeadReason) -> Result<()> {
@@ -59,6 +73,18 @@ impl Ledger for ModelLedger {
 
     async fn wrote(&self, change: &ChangeKey) -> Result<Option<OwnWrite>> {
         self.read(|state| state.own_writes.get(change).cloned())
+    }
+
+    async fn sweeps(&self, tenant: &TenantId, source: &SourceId) -> Result<Vec<SweepMark>> {
+        let of = |mark: &&SweepMark| mark.tenant == *tenant && mark.source == *source;
+        self.read(|state| state.sweeps.values().filter(of).cloned().collect())
+    }
+
+    async fn swept(&self, epoch: Epoch, mark: SweepMark) -> Result<()> {
+        self.write(Some(epoch), false, |state| {
+            state.sweeps.insert((mark.tenant.clone(), mark.source.clone(), mark.resource_type.clone()), mark);
+            Ok(())
+        })
     }
 
     async fn open_runs(&self, tenant: &TenantId, bot: &BotName, after: RunSeq, limit: usize) -> Result<Vec<RunHead>> {

@@ -7,7 +7,7 @@ use hob_ledger::{
     CronKey, DeadNotification, DeadReason, Deployment, DueOutbox, DueTimer, Epoch, Fence, FenceKey, Finish, Ledger, LogFilter,
     LogRow, NewEvent, NewNotification, Next, NotificationSeq, OutboxKey, OwnWrite, Queued, Receipt, Recorded, Release,
     Resolution, ResourceMark, Result, RunDetail, RunFilter, RunHead, RunKey, RunRecord, RunRow, RunSeq, Stats,
-    StoredNotification, Subscription, Tried,
+    StoredNotification, Subscription, SweepMark, Tried,
 };
 use hob_model::{
     BotName, ChangeKey, Digest, Journal, Reference, ResourceKey, RunState, Source, SourceId, SubscriptionKey, TenantId,
@@ -32,6 +32,20 @@ impl Ledger for Pointed<dyn Ledger> {
 
     async fn unresolved(&self, after: NotificationSeq, limit: usize) -> Result<Vec<StoredNotification>> {
         self.inner.unresolved(after, limit).await
+    }
+
+    async fn unresolved_sources(&self) -> Result<Vec<(TenantId, SourceId)>> {
+        self.inner.unresolved_sources().await
+    }
+
+    async fn unresolved_of(
+        &self,
+        tenant: &TenantId,
+        source: &SourceId,
+        after: NotificationSeq,
+        limit: usize,
+    ) -> Result<Vec<StoredNotification>> {
+        self.inner.unresolved_of(tenant, source, after, limit).await
     }
 
     async fn bury(&self, epoch: Epoch, tenant: &TenantId, seq: NotificationSeq, reason: DeadReason) -> Result<()> {
@@ -64,6 +78,17 @@ impl Ledger for Pointed<dyn Ledger> {
 
     async fn wrote(&self, change: &ChangeKey) -> Result<Option<OwnWrite>> {
         self.inner.wrote(change).await
+    }
+
+    async fn sweeps(&self, tenant: &TenantId, source: &SourceId) -> Result<Vec<SweepMark>> {
+        self.inner.sweeps(tenant, source).await
+    }
+
+    async fn swept(&self, epoch: Epoch, mark: SweepMark) -> Result<()> {
+        self.hook.at(Point::Swept, Side::Before).await;
+        let answer = self.inner.swept(epoch, mark).await;
+        self.hook.at(Point::Swept, Side::After).await;
+        answer
     }
 
     async fn open_runs(&self, tenant: &TenantId, bot: &BotName, after: RunSeq, limit: usize) -> Result<Vec<RunHead>> {

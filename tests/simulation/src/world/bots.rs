@@ -99,7 +99,14 @@ impl Prepared for Ready {
             world.state().running.remove(place);
         }
         let journal = Journal { seed: input.seed, started: input.now, ..Journal::default() };
-        RunOutput { result: Ok(None), effects, journal, read: BTreeMap::new(), cpu: Duration::ZERO, wall: clock.now().since(began) }
+        RunOutput {
+            result: Ok(None),
+            effects,
+            journal,
+            read: BTreeMap::new(),
+            cpu: Duration::ZERO,
+            wall: clock.now().since(began),
+        }
     }
 }
 

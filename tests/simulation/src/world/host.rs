@@ -93,7 +93,10 @@ async fn begin(world: &Arc<World>, number: u32, token: &PathBuf) -> Result<Lived
         seed: u64::from(number) ^ world.seed,
     };
     let nowhere = SocketAddr::from((Ipv4Addr::LOCALHOST, 8400));
-    let limits = HostLimits { fhir_ms: 15_000, ..HostLimits::default() };
+    let mut limits = HostLimits { fhir_ms: 15_000, sweep_ms: 60_000, ..HostLimits::default() };
+    if world.mutant == Some(Mutant::NoOverlap) {
+        limits.sweep_overlap_ms = 0;
+    }
     let config = Config {
         listen: nowhere,
         admin: nowhere,

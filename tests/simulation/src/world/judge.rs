@@ -193,7 +193,12 @@ impl Record {
             let set = self.places(&format!("set/{name}")).first().copied();
             match (fired, set) {
                 (Some(_), None) => {
-                    self.breaches.push(Breach::of("timer", reference, name, "it fired though the run that set it did not commit"));
+                    self.breaches.push(Breach::of(
+                        "timer",
+                        reference,
+                        name,
+                        "it fired though the run that set it did not commit",
+                    ));
                 }
                 (Some(fired), Some(set)) if fired < set => {
                     self.breaches.push(Breach::of("timer", reference, name, "it fired before the commit of the run that set it"));

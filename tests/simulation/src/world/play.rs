@@ -113,8 +113,10 @@ async fn rest(world: &World) -> bool {
 }
 
 fn digest(server: &hob_testserver::Server) -> Digest {
-    let lines: Vec<String> =
-        server.versions().map(|v| format!("{} {}/{}/{} {:?}", v.sequence, v.resource_type, v.id, v.version, v.interaction)).collect();
+    let lines: Vec<String> = server
+        .versions()
+        .map(|v| format!("{} {}/{}/{} {:?}", v.sequence, v.resource_type, v.id, v.version, v.interaction))
+        .collect();
     let parts: Vec<&[u8]> = lines.iter().map(String::as_bytes).collect();
     Digest::of_parts(&parts)
 }
