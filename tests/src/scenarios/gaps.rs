@@ -143,10 +143,11 @@ pub async fn what_came_while_stopped_is_run(options: Options) {
 }
 
 /// 50 patients are changed 1,000 times as fast as the server takes it. In between the host cannot be reached for longer than the server tries; what it
-/// then sends comes out of order. Every version reaches the bot in its order, once.
+/// then sends comes out of order. Every version reaches the bot in its order, once; also the last ones, which nothing that came after them would show.
 pub async fn quick_updates_with_an_unreachable_host(options: Options) {
     const PATIENTS: usize = 50;
     const UPDATES: usize = 20;
+    const LAST: usize = 10;
     let options = Options { retry_seconds: 1, ..options };
     let mut site = Site::start(options, "unreachable").await;
     // The server does not tell that it gave up: only a comparison finds it.
@@ -162,7 +163,19 @@ pub async fn quick_updates_with_an_unreachable_host(options: Options) {
     };
     let writing = each(&patients, |patient| changed(&site, patient, UPDATES));
     futures::join!(given_up, writing);
-    let last: BTreeMap<String, u64> = patients.into_iter().map(|patient| (patient, UPDATES as u64 + 1)).collect();
+    let mut last: BTreeMap<String, u64> = patients.iter().map(|patient| (patient.clone(), UPDATES as u64 + 1)).collect();
+    every_version_once_in_order(&site, &last).await;
+
+    site.hooks.set(Mode::Down);
+    each(&patients[..LAST], |patient| changed(&site, patient, 1)).await;
+    for patient in &patients[..LAST] {
+        last.insert(patient.clone(), UPDATES as u64 + 2);
+    }
+    // Found while nothing can be posted; and what is posted after all is known.
+    every_version_once_in_order(&site, &last).await;
+    site.hooks.set(Mode::Pass);
+    let newest = site.fhir.edit(&patients[0], "language", json!("en")).await;
+    last.insert(patients[0].clone(), version(&newest).parse().unwrap());
     every_version_once_in_order(&site, &last).await;
     site.end().await;
 }
