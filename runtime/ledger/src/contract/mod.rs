@@ -18,7 +18,7 @@ use std::sync::Arc;
 
 use std::pin::Pin;
 
-use crate::Ledger;
+use crate::{Ledger, NotificationSeq, Receipt};
 pub use fixtures::{Given, change, notification};
 
 /// A check and its name.
@@ -28,6 +28,11 @@ macro_rules! checks {
     ($($room:ident: $($name:ident),+;)+) => {
         &[$($((concat!(stringify!($room), "::", stringify!($name)), |ledger| Box::pin($room::$name(ledger)))),+),+]
     };
+}
+
+/// A receipt, for a model of the ledger whose memory is its disk: the one way to make one outside this crate, and only in tests.
+pub const fn receipt(seq: NotificationSeq) -> Receipt {
+    Receipt::new(seq)
 }
 
 /// All checks. Each wants a fresh ledger and closes none.
