@@ -91,6 +91,11 @@ impl Gaps {
         }
     }
 
+    /// A bot came into service: its source may be new.
+    pub(crate) fn bots_changed(&self) {
+        self.news.notify_one();
+    }
+
     fn signs(&self) -> MutexGuard<'_, BTreeMap<Key, Signs>> {
         self.signs.lock().unwrap_or_else(PoisonError::into_inner)
     }
