@@ -361,6 +361,7 @@ async fn put_in_service(core: &Core, tenant: &TenantId, source: &SourceId, parts
     let policy = live(core, bot.manifest.retry.clone());
     core.tell(Message::Policy { tenant: tenant.clone(), bot: bot.name.clone(), policy, newest }).await;
     core.agenda.notify_one();
+    core.gaps.bots_changed();
     Ok(())
 }
 

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::fhir::{reference, version};
 use crate::hapi::Options;
 use crate::proxy::Mode;
-use crate::site::Site;
+use crate::site::{Site, acting};
 use crate::wait::until;
 
 /// Writers at once.
@@ -143,10 +143,11 @@ pub async fn what_came_while_stopped_is_run(options: Options) {
 }
 
 /// 50 patients are changed 1,000 times as fast as the server takes it. In between the host cannot be reached for longer than the server tries; what it
-/// then sends comes out of order. Every version reaches the bot in its order, once.
+/// then sends comes out of order. Every version reaches the bot in its order, once; also the last ones, which nothing that came after them would show.
 pub async fn quick_updates_with_an_unreachable_host(options: Options) {
     const PATIENTS: usize = 50;
     const UPDATES: usize = 20;
+    const LAST: usize = 10;
     let options = Options { retry_seconds: 1, ..options };
     let mut site = Site::start(options, "unreachable").await;
     // The server does not tell that it gave up: only a comparison finds it.
@@ -162,7 +163,19 @@ pub async fn quick_updates_with_an_unreachable_host(options: Options) {
     };
     let writing = each(&patients, |patient| changed(&site, patient, UPDATES));
     futures::join!(given_up, writing);
-    let last: BTreeMap<String, u64> = patients.into_iter().map(|patient| (patient, UPDATES as u64 + 1)).collect();
+    let mut last: BTreeMap<String, u64> = patients.iter().map(|patient| (patient.clone(), UPDATES as u64 + 1)).collect();
+    every_version_once_in_order(&site, &last).await;
+
+    site.hooks.set(Mode::Down);
+    each(&patients[..LAST], |patient| changed(&site, patient, 1)).await;
+    for patient in &patients[..LAST] {
+        last.insert(patient.clone(), UPDATES as u64 + 2);
+    }
+    // Found while nothing can be posted; and what is posted after all is known.
+    every_version_once_in_order(&site, &last).await;
+    site.hooks.set(Mode::Pass);
+    let newest = site.fhir.edit(&patients[0], "language", json!("en")).await;
+    last.insert(patients[0].clone(), version(&newest).parse().unwrap());
     every_version_once_in_order(&site, &last).await;
     site.end().await;
 }
@@ -200,6 +213,36 @@ pub async fn a_silent_subscription_posts_again(options: Options) {
     // What the host took out of service itself stays off.
     site.must(Method::DELETE, "bots/watcher", None).await;
     assert_eq!(site.fhir.read(&second).await["status"], "off");
+    site.end().await;
+}
+
+/// How far behind Hob is can be seen; and a bot that needs what a source was not proved to give back is refused, unless it can do without.
+pub async fn what_would_be_lost_is_said(options: Options) {
+    let site = Site::start(options, "said").await;
+    watcher(&site).await;
+    until("the first sweep", || async { (site.get("sources").await["sources"][0]["last_sweep"]["done"] == true).then_some(()) })
+        .await;
+    let checked = || async {
+        let text = site.stream("sources/hapi/check", json!({})).await;
+        serde_json::from_str::<Value>(text.lines().last().unwrap()).unwrap()
+    };
+    site.hooks.set(Mode::Lose);
+    created(&site).await;
+    let behind = checked().await;
+    assert_eq!((&behind["behind"][0]["type"], &behind["behind"][0]["waiting"]), (&json!("Patient"), &json!(1)), "{behind:#}");
+    assert!(behind["behind"][0]["seen"].is_string() && behind["open_runs"] == 0, "{behind:#}");
+    let recovers = behind["recovers"].as_array().unwrap();
+    assert!(recovers.len() == 4 && recovers.iter().all(|recovery| recovery["recovered"] == true), "{behind:#}");
+
+    let source = json!({"base": site.server.base_url(), "inbound": {"type": "header", "name": "Authorization", "value": {"file": site.secret("inbound")}}});
+    site.must(Method::PUT, "sources/unproved", Some(source)).await;
+    let bot = |more: &str| {
+        let on = format!("[[on]]\nchange = \"{}\"\n{ALL}{more}", site.criteria("Patient", "b"));
+        acting("unproved", "needing", "1.0.0", &on, json!({}))
+    };
+    let (status, answer) = site.call(Method::POST, "bots", Some(bot(""))).await;
+    assert_eq!((status.as_u16(), &answer["error"]["code"]), (400, &json!("source-unrecoverable")), "{answer:#}");
+    site.must(Method::POST, "bots", Some(bot("source-only = true\n"))).await;
     site.end().await;
 }
 

@@ -30,6 +30,7 @@ macro_rules! e2e {
             gaps::what_came_while_stopped_is_run,
             gaps::quick_updates_with_an_unreachable_host,
             gaps::a_silent_subscription_posts_again,
+            gaps::what_would_be_lost_is_said,
             gaps::the_past_is_run_on_purpose,
             hostile::outside_its_scopes,
             hostile::bad_bots_die_and_others_go_on,

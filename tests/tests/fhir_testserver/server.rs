@@ -10,7 +10,7 @@ use hob_testserver::{Delivery, Running, Server, Settings};
 /// The base URL of a new server with HAPI's manners and these options. It lives as long as the test's runtime.
 pub fn base(options: Options) -> String {
     let (base, running) = start(|base| {
-        let Options { client_ids, integrity } = options;
+        let Options { client_ids, integrity, retry_seconds: _ } = options;
         Settings { client_ids, integrity, ..Settings::hapi(base) }
     });
     std::mem::forget(running);

@@ -154,7 +154,7 @@ async fn swept(core: &Core, source: &Source) -> Result<Value, ApiError> {
 fn last_sweep(core: &Core, source: &Source) -> Value {
     let Some(report) = core.gaps.report(&(source.tenant.clone(), source.id.clone())) else { return Value::Null };
     let reasons: Vec<&str> = report.reasons.iter().map(|reason| reason.as_str()).collect();
-    json!({"at": report.at, "reasons": reasons, "done": report.done, "mended": report.mended})
+    json!({"at": report.at, "reasons": reasons, "done": report.done, "notes": report.notes})
 }
 
 /// A source as it is shown: secrets as references, a secret in the path as `***`.

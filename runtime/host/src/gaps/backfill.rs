@@ -172,7 +172,11 @@ impl Backfill<'_> {
             let previous = match (&before, &change.previous) {
                 (Some(before), _) => Some(before.clone()),
                 (None, Some(version)) if chosen && bot.watches.iter().any(Watch::wants_previous) => {
-                    entry.client.vread(&change.key.resource.resource, version).await.ok().map(|found| found.resource)
+                    match entry.client.vread(&change.key.resource.resource, version).await {
+                        Ok(found) => Some(found.resource),
+                        Err(error) if error.is_transient() => return Err(Unresolved::Unread(Box::new(error)).into()),
+                        Err(_) => None,
+                    }
                 }
                 _ => None,
             };

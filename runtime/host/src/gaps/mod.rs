@@ -42,8 +42,8 @@ pub(crate) struct Report {
     pub(crate) reasons: BTreeSet<Reason>,
     /// Whether all of it was done.
     pub(crate) done: bool,
-    /// What was put right on the source.
-    pub(crate) mended: Vec<String>,
+    /// What was put right on the source, and what could not be.
+    pub(crate) notes: Vec<String>,
 }
 
 /// Signs from all parts of the host that something may have been missed, and what sweeps share.
@@ -91,6 +91,11 @@ impl Gaps {
         }
     }
 
+    /// A bot came into service: its source may be new.
+    pub(crate) fn bots_changed(&self) {
+        self.news.notify_one();
+    }
+
     fn signs(&self) -> MutexGuard<'_, BTreeMap<Key, Signs>> {
         self.signs.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -125,7 +130,7 @@ pub(crate) fn key_of(entry: &SourceEntry) -> Key {
 /// What a sweep of a source came to.
 struct Swept {
     promises: BTreeMap<SubscriptionKey, Duration>,
-    mended: Vec<String>,
+    notes: Vec<String>,
     /// The first thing that went wrong; the rest was done all the same.
     failed: Option<Unresolved>,
 }
@@ -145,7 +150,7 @@ pub(crate) async fn run(core: Arc<Core>, mut stop: watch::Receiver<bool>) {
             let core = Arc::clone(&core);
             tasks.spawn(async move {
                 let swept = std::panic::AssertUnwindSafe(source(&core, &key, &reasons)).catch_unwind().await;
-                let failed = Swept { promises: BTreeMap::new(), mended: Vec::new(), failed: Some(Unresolved::Again) };
+                let failed = Swept { promises: BTreeMap::new(), notes: Vec::new(), failed: Some(Unresolved::Again) };
                 (key, reasons, swept.unwrap_or(failed))
             });
         }
@@ -195,13 +200,13 @@ fn end(core: &Core, schedule: &mut Schedule, key: Key, reasons: BTreeSet<Reason>
         core.gaps.listening.store(true, Ordering::Relaxed);
     }
     schedule.ended(&key, done, asked, now, core.spread());
-    let report = Report { at: now, reasons, done, mended: swept.mended };
+    let report = Report { at: now, reasons, done, notes: swept.notes };
     core.gaps.reports.lock().unwrap_or_else(PoisonError::into_inner).insert(key, report);
 }
 
 /// Sweeps one source: first what makes it post, then all that it may not have posted.
 async fn source(core: &Arc<Core>, (tenant, id): &Key, reasons: &BTreeSet<Reason>) -> Swept {
-    let mut swept = Swept { promises: BTreeMap::new(), mended: Vec::new(), failed: None };
+    let mut swept = Swept { promises: BTreeMap::new(), notes: Vec::new(), failed: None };
     let Some(entry) = core.sources.get(tenant, id) else { return swept };
     tracing::debug!(%tenant, source = %id, ?reasons, "a sweep begins");
     if let Err(unresolved) = subscriptions::care(core, &entry, &mut swept).await {

@@ -21,7 +21,6 @@ use crate::sources::SourceEntry;
 pub(super) async fn care(core: &Arc<Core>, entry: &SourceEntry, swept: &mut Swept) -> Result<(), Unresolved> {
     let source = &entry.source;
     let rows = core.ledger.subscriptions(&source.tenant, Some(&source.id)).await.map_err(|_| Unresolved::Ledger)?;
-    let mut failed = None;
     for row in rows {
         let (key, bot) = (row.key.clone(), row.bot.clone());
         if let Err(error) = one(core, entry, row, swept).await {
@@ -30,12 +29,8 @@ pub(super) async fn care(core: &Arc<Core>, entry: &SourceEntry, swept: &mut Swep
                 return Err(Unresolved::Unread(Box::new(error)));
             }
             // A server that does not let Hob see or change Subscriptions can still be swept.
-            swept.mended.push(format!("the Subscription {key} could not be looked after: {error}"));
-            failed = Some(error);
+            swept.notes.push(format!("the Subscription {key} could not be looked after: {error}"));
         }
-    }
-    if failed.is_some() {
-        tracing::debug!(tenant = %source.tenant, source = %source.id, "not all Subscriptions could be looked after");
     }
     Ok(())
 }
@@ -111,7 +106,7 @@ async fn mend(
         tenant = %source.tenant, source = %source.id, bot = %bot.name, subscription = %row.key, status = %row.status, what,
         "a Subscription did not post: it was made to post again"
     );
-    swept.mended.push(format!("{what}; {} is {} now", row.key, row.status));
+    swept.notes.push(format!("{what}; {} is {} now", row.key, row.status));
     keep(core, row).await;
     Ok(())
 }
