@@ -157,15 +157,7 @@ fn transaction(server: &mut Server, now: Timestamp, mut entries: Vec<Entry>) -> 
         asks.push(Ask::read(&entry.method, path).map_err(|e| e.at_entry(index))?);
     }
     let (targets, next_id) = targets(server, &entries, &asks)?;
-    let mut names = BTreeMap::new();
-    for ((entry, ask), target) in entries.iter().zip(&asks).zip(&targets) {
-        let (Some(full_url), Some((resource_type, id, _))) = (&entry.full_url, target) else { continue };
-        if (matches!(ask, Ask::Create(_)) || full_url.starts_with("urn:"))
-            && names.insert(full_url.clone(), format!("{resource_type}/{id}")).is_some()
-        {
-            return Err(Refusal::malformed("two entries have the same fullUrl"));
-        }
-    }
+    let names = names(&entries, &asks, &targets)?;
     if !names.is_empty() {
         for resource in entries.iter_mut().filter_map(|entry| entry.resource.as_mut()) {
             resolve(resource, &names);
@@ -260,6 +252,20 @@ fn targets(server: &Server, entries: &[Entry], asks: &[Ask<'_>]) -> Result<(Vec<
         targets.push(target);
     }
     Ok((targets, next_id))
+}
+
+/// What each name in the Bundle stands for.
+fn names(entries: &[Entry], asks: &[Ask<'_>], targets: &[Target]) -> Result<BTreeMap<String, String>, Refusal> {
+    let mut names = BTreeMap::new();
+    for ((entry, ask), target) in entries.iter().zip(asks).zip(targets) {
+        let (Some(full_url), Some((resource_type, id, _))) = (&entry.full_url, target) else { continue };
+        // The fullUrl of what is there already is as a rule its real URL.
+        let is_name = matches!(ask, Ask::Create(_)) || full_url.starts_with("urn:");
+        if is_name && names.insert(full_url.clone(), format!("{resource_type}/{id}")).is_some() {
+            return Err(Refusal::malformed("two entries have the same fullUrl"));
+        }
+    }
+    Ok(names)
 }
 
 fn step(

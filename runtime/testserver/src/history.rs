@@ -7,7 +7,7 @@ use crate::Server;
 use crate::answer::Answer;
 use crate::paged::{self, Cursor, Entry, pieces};
 use crate::refusal::Refusal;
-use crate::store::Version;
+use crate::store::{Logged, Sequence, Version};
 
 struct Asked<'a> {
     cursor: Cursor,
@@ -35,8 +35,8 @@ fn asked<'a>(server: &Server, query: &'a str) -> Result<Asked<'a>, Refusal> {
 }
 
 impl Asked<'_> {
-    fn wants(&self, version: &Version) -> bool {
-        version.sequence <= self.cursor.sequence && self.since.is_none_or(|since| version.at >= since)
+    fn wants(&self, sequence: Sequence, at: Timestamp) -> bool {
+        sequence <= self.cursor.sequence && self.since.is_none_or(|since| at >= since)
     }
 }
 
@@ -46,7 +46,8 @@ pub(crate) fn of_instance(server: &Server, resource_type: &str, id: &str, query:
     }
     let record = server.store.record(resource_type, id).ok_or_else(|| Refusal::not_found("there is no such resource"))?;
     let asked = asked(server, query)?;
-    let versions: Vec<&Version> = record.versions.iter().rev().filter(|version| asked.wants(version)).collect();
+    let versions: Vec<&Version> =
+        record.versions.iter().rev().filter(|version| asked.wants(version.sequence, version.at)).collect();
     let page = asked.cursor.cut(&versions);
     let entries = page.iter().map(|version| Entry::version(&server.settings, resource_type, id, version)).collect();
     let path = format!("{resource_type}/{id}/_history");
@@ -60,14 +61,10 @@ pub(crate) fn of_type(server: &Server, resource_type: &str, query: &str) -> Resu
     let asked = asked(server, query)?;
     let shelf = server.store.shelf(resource_type);
     let log = shelf.map_or(&[][..], |shelf| asked.since.map_or(&shelf.log[..], |since| shelf.log_since(since)));
-    let versions: Vec<(&str, &Version)> = log
-        .iter()
-        .rev()
-        .filter_map(|line| Some((&*line.id, shelf?.records.get(&line.id)?.versions.get(line.index)?)))
-        .filter(|(_, version)| asked.wants(version))
-        .collect();
-    let page = asked.cursor.cut(&versions);
-    let entries = page.iter().map(|(id, version)| Entry::version(&server.settings, resource_type, id, version)).collect();
+    let lines: Vec<&Logged> = log.iter().rev().filter(|line| asked.wants(line.sequence, line.at)).collect();
+    let page = asked.cursor.cut(&lines).iter();
+    let versions = page.filter_map(|line| Some((&*line.id, shelf?.records.get(&line.id)?.versions.get(line.index)?)));
+    let entries = versions.map(|(id, version)| Entry::version(&server.settings, resource_type, id, version)).collect();
     let path = format!("{resource_type}/_history");
-    paged::page(&server.settings, "history", &path, &asked.used, asked.cursor, versions.len(), entries).map(Answer::json)
+    paged::page(&server.settings, "history", &path, &asked.used, asked.cursor, lines.len(), entries).map(Answer::json)
 }

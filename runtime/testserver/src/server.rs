@@ -63,8 +63,6 @@ impl Server {
 
     /// Answers one request that came at `now`. What it wants sent is then in [`Server::take_posts`].
     pub fn handle(&mut self, now: Timestamp, request: &Request<Bytes>) -> Response<Bytes> {
-        // As HAPI's: several versions in one millisecond bear the same time.
-        let now = Timestamp::from_micros(now.micros().div_euclid(1000).saturating_mul(1000));
         let answer = self.answer(now, request).unwrap_or_else(|refusal| Answer::refused(&refusal));
         if self.settings.activation == crate::Activation::AtOnce {
             self.activate(now);
@@ -219,6 +217,8 @@ impl Server {
 
     /// Does what was judged, all of it, as one commit at one instant.
     pub(crate) fn commit(&mut self, now: Timestamp, steps: Vec<Step>) {
+        // As HAPI's: several versions in one millisecond bear the same time.
+        let now = Timestamp::from_micros(now.micros().div_euclid(1000).saturating_mul(1000));
         for step in steps {
             let Some((interaction, content)) = step.write else { continue };
             let sequence = self.store.sequence + 1;

@@ -70,6 +70,8 @@ impl Record {
 /// A line of a type's log.
 #[derive(Debug)]
 pub(crate) struct Logged {
+    pub(crate) sequence: Sequence,
+    pub(crate) at: Timestamp,
     pub(crate) id: Arc<str>,
     /// The version's index in its record.
     pub(crate) index: usize,
@@ -108,7 +110,8 @@ impl Shelf {
         }
         let latest = self.log.last().map_or(version.at, |line| line.latest.max(version.at));
         let record = self.records.entry(Arc::clone(&key)).or_default();
-        self.log.push(Logged { id: key, index: record.versions.len(), latest });
+        let (sequence, at) = (version.sequence, version.at);
+        self.log.push(Logged { sequence, at, id: key, index: record.versions.len(), latest });
         record.versions.push(version);
     }
 }

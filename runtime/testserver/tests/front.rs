@@ -95,6 +95,7 @@ async fn it_can_be_looked_into_and_ends_when_dropped() {
         let seeds = json!({"resourceType": "Bundle", "type": "collection", "entry": [
             {"resource": {"resourceType": "Patient", "id": "a"}}, {"resource": {"resourceType": "Patient"}}]});
         assert_eq!(server.seed(hob_model::Timestamp::default(), seeds), Ok(2));
+        assert!(server.current().all(|kept| kept.version == "1" && kept.interaction == hob_model::Interaction::Create));
         let failed = server.seed(hob_model::Timestamp::default(), json!({"resourceType": "Tusk"})).unwrap_err();
         assert_eq!(failed.index, 0);
     });
