@@ -13,6 +13,7 @@ use tokio::sync::{Notify, Semaphore, mpsc};
 
 use crate::bots::Bots;
 use crate::config::Config;
+use crate::gaps::Gaps;
 use crate::inflight::{InFlight, Under};
 use crate::keyed::Keyed;
 use crate::run::driver::Message;
@@ -42,6 +43,8 @@ pub(crate) struct Core {
     /// True from the end of the start to the begin of the drain.
     pub(crate) ready: AtomicBool,
     pub(crate) inflight: InFlight,
+    /// Signs that something was missed.
+    pub(crate) gaps: Gaps,
     /// One at a time for each condition of a conditional create.
     pub(crate) conditions: Keyed<String>,
     /// The driver's ear.
@@ -84,6 +87,7 @@ impl Core {
             webhooks,
             ready: AtomicBool::new(false),
             inflight: InFlight::default(),
+            gaps: Gaps::default(),
             conditions: Keyed::default(),
             driver,
             agenda: Notify::new(),

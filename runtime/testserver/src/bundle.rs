@@ -186,8 +186,10 @@ fn transaction(server: &mut Server, now: Timestamp, mut entries: Vec<Entry>) -> 
     for (index, step) in &steps {
         statuses[*index] = step.status;
     }
+    let steps: Vec<Step> = steps.into_iter().map(|(_, step)| step).collect();
+    server.check(&steps)?;
     server.store.next_id = next_id;
-    server.commit(now, steps.into_iter().map(|(_, step)| step).collect());
+    server.commit(now, steps);
     let mut answers = Vec::with_capacity(entries.len());
     for (index, (mut entry, url)) in entries.into_iter().zip(urls).enumerate() {
         answers.push(match &targets[index] {

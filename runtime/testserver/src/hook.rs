@@ -51,7 +51,7 @@ pub(crate) struct Hooks {
 
 /// Refuses a Subscription of type rest-hook that could never notify.
 pub(crate) fn check(resource: &Map<String, Value>, base: &BaseUrl) -> Result<(), Refusal> {
-    if resource.get("resourceType").is_some_and(|name| name == "Subscription") && is_rest_hook(resource) {
+    if is_rest_hook(resource) {
         Hook::of(resource, base).map_err(Refusal::unprocessable)?;
     }
     Ok(())

@@ -49,6 +49,10 @@ impl Refusal {
         self
     }
 
+    pub(crate) fn text(&self) -> &str {
+        &self.text
+    }
+
     pub(crate) fn outcome(&self) -> Bytes {
         let issue = json!({"severity": "error", "code": self.code, "diagnostics": self.text});
         Bytes::from(json!({"resourceType": "OperationOutcome", "issue": [issue]}).to_string())

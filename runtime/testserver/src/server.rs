@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 use crate::answer::{Answer, Dater};
 use crate::ask::Ask;
 use crate::hook::{Hooks, Post};
+use crate::integrity::Referrers;
 use crate::refusal::Refusal;
 use crate::search::{self, Handling};
 use crate::store::{Content, Store, Version};
@@ -22,6 +23,7 @@ pub struct Server {
     pub(crate) bases: ServerBases,
     pub(crate) store: Store,
     hooks: Hooks,
+    referrers: Referrers,
     posts: Vec<Post>,
     dater: Dater,
     /// The path of the base URL, which stands before every request's path.
@@ -55,8 +57,8 @@ impl Server {
         let root = url.split_once("://").and_then(|(_, rest)| rest.split_once('/')).map_or("", |(_, path)| path);
         let root = if root.is_empty() { String::new() } else { format!("/{root}") };
         let bases = ServerBases::new([url]);
-        let store = Store::new();
-        Self { settings, bases, store, hooks: Hooks::default(), posts: Vec::new(), dater: Dater::default(), root }
+        let (hooks, referrers, dater) = (Hooks::default(), Referrers::default(), Dater::default());
+        Self { settings, bases, store: Store::new(), hooks, referrers, posts: Vec::new(), dater, root }
     }
 
     /// Answers one request that came at `now`. What it wants sent is then in [`Server::take_posts`].
@@ -114,10 +116,8 @@ impl Server {
     /// The current version of one resource; a delete too.
     #[must_use]
     pub fn look(&self, reference: &Reference) -> Option<Kept<'_>> {
-        let shelf = self.store.shelf(reference.resource_type.as_str())?;
+        let (resource_type, shelf) = self.store.named_shelf(reference.resource_type.as_str())?;
         let (id, record) = shelf.records.get_key_value(reference.id.as_str())?;
-        // The type's name must outlive the caller's reference.
-        let (resource_type, _) = self.store.shelves().find(|(name, _)| *name == reference.resource_type.as_str())?;
         Some(kept(resource_type, id, record.current()?))
     }
 
@@ -147,8 +147,9 @@ impl Server {
                 }
                 let (id, next_id) = self.new_id(resource_type, self.store.next_id);
                 let step = self.judge().create(resource_type, &id, parsed(request.body())?)?;
+                let answer = self.write(now, step)?;
                 self.store.next_id = next_id;
-                self.write(now, step)
+                Ok(answer)
             }
             Ask::Update(resource_type, id) => {
                 let step = self.judge().update(resource_type, id, parsed(request.body())?, if_match)?;
@@ -200,6 +201,7 @@ impl Server {
 
     fn write(&mut self, now: Timestamp, step: Step) -> Result<Answer, Refusal> {
         let (resource_type, id, status) = (step.resource_type.clone(), step.id.clone(), step.status);
+        self.check(std::slice::from_ref(&step))?;
         self.commit(now, vec![step]);
         let Some(version) = self.store.current(&resource_type, &id) else { return Ok(Answer::empty(status)) };
         let answer = match &version.content {
@@ -208,6 +210,11 @@ impl Server {
         };
         let location = format!("{}/{resource_type}/{id}/_history/{}", self.settings.base, version.id);
         Ok(answer.with_etag(&version.id).with_location(&location))
+    }
+
+    /// What can be told only of all steps of a commit together.
+    pub(crate) fn check(&self, steps: &[Step]) -> Result<(), Refusal> {
+        if self.settings.integrity { self.referrers.check(&self.store, &self.settings.base, steps) } else { Ok(()) }
     }
 
     /// Does what was judged, all of it, as one commit at one instant.
@@ -224,6 +231,11 @@ impl Server {
             let version = Version { sequence, id: version_id, at: now, interaction, content };
             self.store.push(&step.resource_type, &step.id, version);
             let Some(version) = self.store.current(&step.resource_type, &step.id) else { continue };
+            if self.settings.integrity
+                && let Some(content) = &version.content
+            {
+                self.referrers.note(&step.resource_type, &step.id, &content.value, &self.settings.base);
+            }
             if step.resource_type == "Subscription" {
                 self.hooks.note(&step.id, version, &self.settings.base);
             }

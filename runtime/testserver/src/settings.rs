@@ -56,6 +56,8 @@ pub struct Settings {
     pub if_match_creates: bool,
     /// Whether a DELETE looks at `If-Match`. HAPI's does not.
     pub if_match_on_delete: bool,
+    /// Whether what is referred to must be there, and may not be deleted.
+    pub integrity: bool,
     /// What version ids look like.
     pub versions: VersionIds,
     /// Whether `Type/id/_history` is there.
@@ -84,6 +86,7 @@ impl Settings {
             client_ids: true,
             if_match_creates: false,
             if_match_on_delete: true,
+            integrity: false,
             versions: VersionIds::Counted,
             instance_history: true,
             type_history: true,

@@ -147,6 +147,11 @@ impl Store {
         self.shelves.get(resource_type)
     }
 
+    /// The same, with the store's own name of the type.
+    pub(crate) fn named_shelf(&self, resource_type: &str) -> Option<(&str, &Shelf)> {
+        self.shelves.get_key_value(resource_type).map(|(name, shelf)| (name.as_str(), shelf))
+    }
+
     pub(crate) fn shelves(&self) -> impl Iterator<Item = (&str, &Shelf)> {
         self.shelves.iter().map(|(resource_type, shelf)| (resource_type.as_str(), shelf))
     }

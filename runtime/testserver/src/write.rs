@@ -10,6 +10,7 @@ use crate::Settings;
 use crate::ask::etag;
 use crate::refusal::Refusal;
 use crate::store::{Store, Version};
+use crate::{codes, hook};
 
 /// What one write does.
 #[derive(Debug)]
@@ -120,7 +121,10 @@ impl Judge<'_> {
         {
             return Err(Refusal::malformed("id is not the id in the URL"));
         }
-        crate::hook::check(&content, &self.settings.base)?;
+        codes::check(resource_type, &content)?;
+        if resource_type == "Subscription" {
+            hook::check(&content, &self.settings.base)?;
+        }
         Ok(content)
     }
 }

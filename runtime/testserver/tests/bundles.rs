@@ -179,3 +179,24 @@ fn a_batch_does_what_it_can() {
     assert_eq!(entries[1]["response"]["outcome"]["resourceType"], "OperationOutcome");
     assert_eq!(entries[3]["resource"]["entry"][0]["resource"]["id"], "2");
 }
+
+#[test]
+fn integrity_is_that_of_what_a_transaction_would_leave() {
+    let mut site = Site::new(|settings| settings.integrity = true);
+    let task = |patient: &str| json!({"resourceType": "Task", "for": {"reference": patient}});
+    assert_eq!(site.create(&task("Patient/1")).status, 400);
+    site.create(&patient("male"));
+    assert_eq!(site.create(&task("http://fhir.test/r4/Patient/1/_history/1")).status, 201);
+    for elsewhere in ["urn:uuid:x", "http://elsewhere.test/Patient/9", "#p", "Patient?identifier=x"] {
+        assert_eq!(site.create(&task(elsewhere)).status, 201, "{elsewhere}");
+    }
+    assert_eq!(site.delete("Patient/1").status, 409);
+    let delete = |url: &str| json!({"request": {"method": "DELETE", "url": url}});
+    let moved = put(with_id(task(FIRST), "2"), "W/\"1\"");
+    assert_eq!(site.transaction(json!([delete("Patient/1"), post(SECOND, task("Patient/1"))])).status, 409);
+    assert_eq!(site.transaction(json!([post(FIRST, patient("male")), post(SECOND, task("Patient/9"))])).status, 400);
+    assert_eq!(site.transaction(json!([delete("Patient/1"), moved, post(FIRST, patient("female"))])).status, 200);
+    assert_eq!(site.get("Task/2").body["for"]["reference"], "Patient/7");
+    assert_eq!(site.delete("Patient/7").status, 409, "no longer the one before, but this one");
+    assert_eq!(site.transaction(json!([delete("Patient/7"), delete("Task/2")])).status, 200);
+}

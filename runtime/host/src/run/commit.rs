@@ -16,6 +16,7 @@ use hob_fhir::{FhirError, FhirErrorKind};
 use hob_ledger::{Finish, Recorded, Wrote};
 use hob_model::{Effects, Failure, FailureKind, Journal, Payload, Write};
 
+use crate::gaps::Reason;
 use crate::run::attempt::{Trying, targets};
 use crate::run::driver::{Ended, persist};
 use crate::run::fences::{self, FenceError};
@@ -167,6 +168,7 @@ impl Sending<'_> {
         let trying = self.trying;
         if trying.entry.is_up() {
             tracing::info!(tenant = %trying.key.tenant, source = %trying.entry.source.id, "the source answers again");
+            trying.core.gaps.want(trying.entry, Reason::Back);
         }
         let slot = match &committed.slot {
             Some(slot) => Some(slot.version.clone()),

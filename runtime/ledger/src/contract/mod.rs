@@ -12,6 +12,7 @@ mod lists;
 mod resolve;
 mod runs;
 mod schedule;
+mod sweeps;
 
 use std::sync::Arc;
 
@@ -41,6 +42,7 @@ pub const CHECKS: &[Check] = checks! {
     runs: goes_from_record_to_done, counts_failures_once, stops_an_attempt_that_was_overtaken, opens_ended_runs_again,
         keeps_tenants_apart, hands_out_fences;
     schedule: fires_timers_once, takes_timers_back, fires_cron_once, sends_the_outbox_once;
+    sweeps: keeps_how_far_it_swept, gives_each_source_its_own_queue;
     lists: keeps_the_registry, lists_runs_and_logs, says_when_there_is_news, answers_closed_after_the_close;
 };
 
