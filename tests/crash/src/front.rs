@@ -30,7 +30,7 @@ const PAUSE: Duration = Duration::from_millis(150);
 const LARGEST: usize = 64 * 1024 * 1024;
 
 enum Backend {
-    Memory(Mutex<Server>),
+    Memory(Box<Mutex<Server>>),
     /// The scheme and authority of a server elsewhere.
     Elsewhere(String),
 }
@@ -59,7 +59,7 @@ impl Front {
         let (backend, path) = match elsewhere {
             None => {
                 let base = BaseUrl::new(&format!("http://{address}/fhir")).map_err(|e| e.to_string())?;
-                (Backend::Memory(Mutex::new(Server::new(Settings::hapi(base)))), "fhir".to_owned())
+                (Backend::Memory(Box::new(Mutex::new(Server::new(Settings::hapi(base))))), "fhir".to_owned())
             }
             Some(base) => {
                 let (scheme, rest) = base.split_once("://").ok_or("the server's base is no URL")?;

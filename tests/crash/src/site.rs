@@ -134,7 +134,8 @@ impl Site {
     }
 }
 
-fn observation(system: &str, value: &str) -> Value {
+/// A result.
+pub(crate) fn observation(system: &str, value: &str) -> Value {
     json!({
         "resourceType": "Observation",
         "status": "final",

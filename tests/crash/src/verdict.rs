@@ -139,3 +139,67 @@ fn read(resource_type: &str, entry: &Value) -> Option<Entry> {
     let id = of_resource("/id").or_else(|| url.split('/').skip_while(|part| *part != resource_type).nth(1));
     Some(Entry { id: id?.to_owned(), version: version.parse().ok()?, resource })
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+    use tokio::sync::mpsc;
+
+    use super::*;
+    use crate::front::Front;
+    use crate::site::observation;
+
+    /// A server with one patient of two versions and one that a delete ended, and these results.
+    async fn found(results: &[(&str, &str)]) -> Verdict {
+        let (asks, _deaths) = mpsc::channel(1);
+        let front = Front::start(None, false, asks).await.unwrap();
+        let http = reqwest::Client::new();
+        let put = async |resource: Value| {
+            let path = format!("{}/Patient/{}", front.base(), resource["id"].as_str().unwrap());
+            let answer = http.put(path).header("content-type", "application/fhir+json").body(resource.to_string()).send().await;
+            assert!(answer.unwrap().status().is_success());
+        };
+        put(json!({"resourceType": "Patient", "id": "a", "active": true})).await;
+        put(json!({"resourceType": "Patient", "id": "a", "active": true, "gender": "male"})).await;
+        put(json!({"resourceType": "Patient", "id": "2", "active": true})).await;
+        http.delete(format!("{}/Patient/2", front.base())).send().await.unwrap();
+        for (system, value) in results {
+            let body = observation(system, value).to_string();
+            let path = format!("{}/Observation", front.base());
+            http.post(path).header("content-type", "application/fhir+json").body(body).send().await.unwrap();
+        }
+        judge(front.base(), &Receiver::default()).await.unwrap()
+    }
+
+    const ALL: [(&str, &str); 4] = [(ECHO, "Patient/a/1"), (ECHO, "Patient/2/1"), (ECHO, "Patient/a/2"), (ECHO, "Patient/2/2")];
+
+    #[tokio::test]
+    async fn one_result_for_each_version_in_order_is_clean() {
+        let verdict = found(&ALL).await;
+        assert!(verdict.is_clean(), "{verdict:?}");
+        assert_eq!((verdict.versions, verdict.wanted), (4, 4));
+    }
+
+    #[tokio::test]
+    async fn what_is_missing_twice_or_out_of_order_is_seen() {
+        let lost = found(&ALL[..3]).await;
+        assert_eq!((lost.lost, lost.doubled.len()), (vec!["urn:crash:echo Patient/2/2".to_owned()], 0));
+        let doubled = found(&[&ALL[..], &ALL[3..]].concat()).await;
+        assert_eq!((doubled.lost.len(), doubled.doubled), (0, vec!["urn:crash:echo Patient/2/2: 2, not 1".to_owned()]));
+        let unasked = found(&[&ALL[..], &[(TIMER, "a-2"), (TICK, "noon"), (TICK, "noon")]].concat()).await;
+        assert_eq!(unasked.doubled, ["urn:crash:tick noon: 2, not 1", "urn:crash:timer a-2: 1, not 0"]);
+        let inverted = found(&[ALL[2], ALL[0], ALL[1], ALL[3]]).await;
+        assert_eq!((inverted.inverted.len(), inverted.lost.len(), inverted.doubled.len()), (1, 0, 0));
+    }
+
+    #[tokio::test]
+    async fn a_busy_patient_wants_all_that_its_bot_does() {
+        let (asks, _deaths) = mpsc::channel(1);
+        let front = Front::start(None, false, asks).await.unwrap();
+        let patient = json!({"resourceType": "Patient", "active": true, "gender": "other"});
+        let ask = reqwest::Client::new().post(format!("{}/Patient", front.base())).body(patient.to_string());
+        ask.header("content-type", "application/fhir+json").send().await.unwrap();
+        let verdict = judge(front.base(), &Receiver::default()).await.unwrap();
+        assert_eq!((verdict.wanted, verdict.lost.len()), (6, 6), "{verdict:?}");
+    }
+}

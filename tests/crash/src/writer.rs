@@ -67,7 +67,7 @@ async fn write(front: Arc<Front>, mut random: StdRng, goal: u64, deletes: bool, 
         count += 1;
         let create = patients.is_empty() || (patients.len() < PATIENTS && random.random_bool(0.2));
         if create {
-            let busy = patients.len() % 5 == 0;
+            let busy = patients.len().is_multiple_of(5);
             let answer = send(&http, &front, Method::POST, "Patient", Some(&content(None, busy, count))).await?;
             let id = answer["id"].as_str().ok_or("the server gave a new patient no id")?.to_owned();
             patients.push(Patient { id, busy, there: true });
