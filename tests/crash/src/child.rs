@@ -26,7 +26,7 @@ impl Child {
         let mut command = Command::new(program);
         command.arg("host").arg(site.config());
         command.args(strike.map(|strike| strike.to_string()));
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log).kill_on_drop(true);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(log).kill_on_drop(true);
         let mut process = command.spawn().map_err(|e| format!("the host's process: {e}"))?;
         let stdout = process.stdout.take().ok_or("the host's process has no standard output")?;
         Ok(Self { process, lines: BufReader::new(stdout).lines() })

@@ -12,7 +12,7 @@ use serde_json::json;
 
 use crate::kill::Strike;
 
-/// Serves until it is killed. Says on standard output where it listens.
+/// Serves until it is killed, or its parent is gone, which closes its standard input. Says on standard output where it listens.
 #[allow(clippy::print_stdout, reason = "the one line that the parent waits for")]
 pub(crate) async fn run(config: &Path, strike: Option<Strike>) -> Result<(), String> {
     hob_host::telemetry::init();
@@ -27,7 +27,9 @@ pub(crate) async fn run(config: &Path, strike: Option<Strike>) -> Result<(), Str
     };
     let host = Host::start_on(config, Arc::new(SystemClock), means).await.map_err(|e| e.to_string())?;
     println!("{}", json!({"admin": format!("http://{}", host.admin())}));
-    std::future::pending().await
+    // An error is as good as the end.
+    let _ = tokio::io::copy(&mut tokio::io::stdin(), &mut tokio::io::sink()).await;
+    Ok(())
 }
 
 struct Death {

@@ -56,12 +56,14 @@ pub(crate) struct Plan {
     random: StdRng,
     /// What is left of a round over all points and sides.
     round: Vec<(Point, Side)>,
+    /// What the host did not come to in time: it gets a second chance, at the first time that it comes there.
+    missed: Option<(Point, Side)>,
     next_is_named: bool,
 }
 
 impl Plan {
     pub(crate) fn new(seed: u64) -> Self {
-        Self { random: StdRng::seed_from_u64(seed), round: Vec::new(), next_is_named: false }
+        Self { random: StdRng::seed_from_u64(seed), round: Vec::new(), missed: None, next_is_named: false }
     }
 
     pub(crate) fn next(&mut self) -> Kill {
@@ -71,6 +73,9 @@ impl Plan {
             let millis = if early { self.random.random_range(0..400) } else { self.random.random_range(400..1_600) };
             return Kill::After(Duration::from_millis(millis));
         }
+        if let Some((point, side)) = self.missed.take() {
+            return Kill::At(Strike { point, side, nth: 1 });
+        }
         if self.round.is_empty() {
             self.round = Point::ALL.into_iter().flat_map(|point| [(point, Side::Before), (point, Side::After)]).collect();
             self.round.shuffle(&mut self.random);
@@ -78,15 +83,15 @@ impl Plan {
         let (point, side) = self.round.pop().unwrap_or((Point::Append, Side::Before));
         let nth = match point {
             // Seldom passed.
-            Point::FireCron | Point::Fail => 1,
+            Point::Swept | Point::FireCron | Point::Fail => 1,
             Point::FireTimer | Point::OutboxSend | Point::OutboxDone => self.random.random_range(1..4),
             _ => self.random.random_range(1..25),
         };
         Kill::At(Strike { point, side, nth })
     }
 
-    /// A point that the host did not come to in time: it stays in this round.
+    /// The host did not come to this point in time.
     pub(crate) fn missed(&mut self, strike: Strike) {
-        self.round.insert(0, (strike.point, strike.side));
+        self.missed = (strike.nth > 1).then_some((strike.point, strike.side));
     }
 }
