@@ -64,6 +64,8 @@ pub(crate) async fn run(wish: &Wish, folder: &Path, say: &dyn Fn(String)) -> Res
     let deletes = wish.elsewhere.is_none() || wish.gaps;
     let mut writers = writer::start(&run.front, wish.seed, wish.changes, deletes, &run.progress);
     child.kill().await?;
+    // The first start had everything to make.
+    run.story.restarts.clear();
 
     let mut plan = Plan::new(wish.seed);
     for number in 1..=wish.kills {
@@ -210,7 +212,7 @@ impl Run<'_> {
                 self.story.tell(&format!("it did not come to rest: {}", self.site.get("status").await?))?;
                 return Ok(());
             }
-            let done = self.front.undelivered() == 0 && self.site.is_quiet().await?;
+            let done = waiting == 0 && self.front.undelivered() == 0 && self.site.is_quiet().await?;
             quiet = if done { quiet + 1 } else { 0 };
         }
         Ok(())
