@@ -186,12 +186,21 @@ impl Front {
 
 async fn serve(State(front): State<Arc<Front>>, request: axum::extract::Request) -> Response<Body> {
     let (parts, body) = request.into_parts();
-    let Ok(body) = to_bytes(body, LARGEST).await else {
-        let mut response = Response::new(Body::empty());
-        *response.status_mut() = StatusCode::BAD_REQUEST;
-        return response;
+    let answered = match to_bytes(body, LARGEST).await {
+        // In a task of its own: what has arrived is seen through, though whoever sent it may be dead.
+        Ok(body) => tokio::spawn(answer(front, Request::from_parts(parts, body))).await.ok(),
+        Err(_) => None,
     };
-    let (method, path) = (parts.method.clone(), parts.uri.path().to_owned());
+    let bad = || {
+        let mut response = Response::new(Bytes::new());
+        *response.status_mut() = StatusCode::BAD_REQUEST;
+        response
+    };
+    answered.unwrap_or_else(bad).map(Body::from)
+}
+
+async fn answer(front: Arc<Front>, request: Request<Bytes>) -> Response<Bytes> {
+    let (method, path, body) = (request.method().clone(), request.uri().path().to_owned(), request.body().clone());
     let transaction = is_transaction(&method, &body);
     if transaction {
         if front.at(Point::Send, Side::After).await {
@@ -200,7 +209,7 @@ async fn serve(State(front): State<Arc<Front>>, request: axum::extract::Request)
         }
         front.at(Point::ServerCommit, Side::Before).await;
     }
-    let response = front.handle(Request::from_parts(parts, body.clone())).await;
+    let response = front.handle(request).await;
     if response.status().is_success() {
         front.count(&method, &path, &body, transaction);
     }
@@ -208,7 +217,7 @@ async fn serve(State(front): State<Arc<Front>>, request: axum::extract::Request)
         front.at(Point::ServerCommit, Side::After).await;
         front.at(Point::Answer, Side::Before).await;
     }
-    response.map(Body::from)
+    response
 }
 
 async fn forward(http: &reqwest::Client, origin: &str, request: Request<Bytes>) -> Result<Response<Bytes>, reqwest::Error> {
@@ -216,7 +225,8 @@ async fn forward(http: &reqwest::Client, origin: &str, request: Request<Bytes>) 
     let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
     let mut asked = http.request(parts.method, format!("{origin}{path}")).body(body);
     for (name, value) in &parts.headers {
-        if !["host", "content-length", "connection", "accept-encoding"].contains(&name.as_str()) {
+        // With the front's own name as its host, the server's links lead back here.
+        if !["content-length", "connection", "accept-encoding"].contains(&name.as_str()) {
             asked = asked.header(name, value);
         }
     }

@@ -15,7 +15,7 @@ use crate::child::Child;
 use crate::front::{Death, Front};
 use crate::kill::{Kill, Plan, Strike};
 use crate::receiver::Receiver;
-use crate::site::Site;
+use crate::site::{Site, is_quiet};
 use crate::story::{Outcome, Story};
 use crate::verdict::judge;
 use crate::writer::{self, Progress};
@@ -60,8 +60,8 @@ pub(crate) async fn run(wish: &Wish, folder: &Path, say: &dyn Fn(String)) -> Res
 
     let mut child = Child::start(&run.site, None)?;
     run.ready(&mut child).await?;
-    run.site.set_up(run.front.base(), address).await?;
     let deletes = wish.elsewhere.is_none() || wish.gaps;
+    run.site.set_up(run.front.base(), address, deletes).await?;
     let mut writers = writer::start(&run.front, wish.seed, wish.changes, deletes, &run.progress);
     child.kill().await?;
     // The first start had everything to make.
@@ -201,18 +201,19 @@ impl Run<'_> {
     /// Waits until nothing is left to do anywhere; as long as something gets done, it goes on waiting.
     async fn rest(&mut self) -> Result<(), String> {
         let mut quiet = 0;
-        let (mut last, mut since) = (u64::MAX, SystemClock.now());
+        let (mut last, mut since) = (None, SystemClock.now());
         while quiet < 5 {
             sleep(Duration::from_millis(200)).await;
-            let waiting = self.front.waiting();
-            if waiting != last {
-                (last, since) = (waiting, SystemClock.now());
+            let (status, waiting) = (self.site.get("status").await?, self.front.waiting());
+            let now = Some((status["runs"].clone(), waiting));
+            if now != last {
+                (last, since) = (now, SystemClock.now());
             }
             if SystemClock.now().since(since) > REST {
-                self.story.tell(&format!("it did not come to rest: {}", self.site.get("status").await?))?;
+                self.story.tell(&format!("it did not come to rest: {waiting} wait, {status}"))?;
                 return Ok(());
             }
-            let done = waiting == 0 && self.front.undelivered() == 0 && self.site.is_quiet().await?;
+            let done = waiting == 0 && self.front.undelivered() == 0 && is_quiet(&status);
             quiet = if done { quiet + 1 } else { 0 };
         }
         Ok(())

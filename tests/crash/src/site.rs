@@ -77,8 +77,8 @@ impl Site {
         serde_json::from_str(&text).map_err(|e| format!("{path}: {e}"))
     }
 
-    /// Adds the source, proves it, and puts the bots in service.
-    pub(crate) async fn set_up(&self, base: &str, receiver: SocketAddr) -> Result<(), String> {
+    /// Adds the source, proves it, and puts the bots in service; with `deletes` they want those too.
+    pub(crate) async fn set_up(&self, base: &str, receiver: SocketAddr, deletes: bool) -> Result<(), String> {
         let secret = self.folder.join("inbound");
         let source = json!({"base": base, "inbound": {"type": "header", "name": "Authorization", "value": {"file": secret}}});
         self.call(Method::PUT, "tenants/crash/sources/server", Some(source)).await?;
@@ -89,7 +89,7 @@ impl Site {
         }
         let component = tokio::task::spawn_blocking(|| hob_tests::built::component("actor")).await.map_err(|e| e.to_string())?;
         let component = BASE64.encode(&component);
-        for (name, more, steps) in bots(receiver) {
+        for (name, more, steps) in bots(receiver, deletes) {
             let manifest = format!(
                 "name = \"{name}\"\nversion = \"1.0.0\"\n{more}[retry]\nattempts = 1000\nconflicts = 1000\nfirst-ms = 20\nmax-ms = 500\n\
                  [settings.steps]\ntype = \"json\"\n"
@@ -122,16 +122,13 @@ impl Site {
     pub(crate) async fn stop_ticking(&self) -> Result<(), String> {
         self.call(Method::DELETE, "tenants/crash/bots/tick", None).await.map(drop)
     }
+}
 
-    /// Whether the host has nothing left to do.
-    pub(crate) async fn is_quiet(&self) -> Result<bool, String> {
-        let status = self.get("status").await?;
-        let none = |value: &Value| value.as_u64() == Some(0);
-        let runs = &status["runs"];
-        Ok([&status["unresolved"], &status["outbox"], &status["timers"], &runs["pending"], &runs["recorded"]]
-            .into_iter()
-            .all(none))
-    }
+/// Whether a host of this status has nothing left to do.
+pub(crate) fn is_quiet(status: &Value) -> bool {
+    let none = |value: &Value| value.as_u64() == Some(0);
+    let runs = &status["runs"];
+    [&status["unresolved"], &status["outbox"], &status["timers"], &runs["pending"], &runs["recorded"]].into_iter().all(none)
 }
 
 /// A result.
@@ -145,9 +142,12 @@ pub(crate) fn observation(system: &str, value: &str) -> Value {
 }
 
 /// Name, manifest between version and retry, and steps.
-fn bots(receiver: SocketAddr) -> [(&'static str, String, Value); 3] {
-    let echo = "scopes = [\"system/Observation.c\"]\n\
-                [[on]]\nchange = \"Patient?active=true\"\ninteractions = [\"create\", \"update\", \"delete\"]\n";
+fn bots(receiver: SocketAddr, deletes: bool) -> [(&'static str, String, Value); 3] {
+    let more = if deletes { ", \"delete\"" } else { "" };
+    let echo = format!(
+        "scopes = [\"system/Observation.c\"]\n\
+         [[on]]\nchange = \"Patient?active=true\"\ninteractions = [\"create\", \"update\"{more}]\n"
+    );
     let busy = format!(
         "scopes = [\"system/Patient.ru\", \"system/Observation.c\"]\n\
          [[on]]\nchange = \"Patient?active=true&gender=other\"\n[[on]]\ntimer = true\n[[on]]\nreply = true\n\
@@ -167,7 +167,7 @@ fn bots(receiver: SocketAddr) -> [(&'static str, String, Value); 3] {
         "reply": [["create", observation(REPLY, "{key}")]],
     });
     [
-        ("echo", echo.to_owned(), json!({"change": [["create", observation(ECHO, of_version)]]})),
+        ("echo", echo, json!({"change": [["create", observation(ECHO, of_version)]]})),
         ("busy", busy, busy_steps),
         ("tick", tick.to_owned(), json!({"cron": [["create", observation(TICK, "{at}")]]})),
     ]
