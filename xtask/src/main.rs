@@ -8,6 +8,7 @@ use std::process::ExitCode;
 
 mod bench;
 mod bots;
+mod crash;
 mod demo;
 mod rooms;
 mod setup;
@@ -19,6 +20,7 @@ const HELP: &str = "cargo xtask TASK
   demo [--keep]      a synthetic clinic morning on a real FHIR server, step by step and checked
   test [--quick]     format, lints, arrows between rooms, units, bots' cases, end to end on HAPI (--quick: without HAPI)
   bench [--json]     speed as ratios to a floor taken in the same run
+  crash [--kills N]  a real host killed under load, and what is on the server judged (--help: seed, HAPI, JSON)
   bots               build the bots and the test components
   rooms              check the arrows between rooms and who may name what
   setup              the wasm target, and what else the tasks need
@@ -31,6 +33,7 @@ fn main() -> ExitCode {
         ["demo", rest @ ..] => demo::run(rest),
         ["test", rest @ ..] => test::run(rest),
         ["bench", rest @ ..] => bench::run(rest),
+        ["crash", rest @ ..] => crash::run(rest),
         ["bots"] => setup::wasm_target().and_then(|()| bots::build()),
         ["rooms"] => rooms::check(),
         ["setup"] => setup::wasm_target().and_then(|()| setup::java()),

@@ -24,6 +24,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("case-runner", &["hob-model", "hob-search", "hob-sdk"]),
     ("xtask", &[]),
     ("hob-simulation", &["hob-host", "hob-ledger", "hob-engine", "hob-model", "hob-fhir", "hob-testserver"]),
+    ("hob-crash", &["hob-host", "hob-model", "hob-simulation", "hob-testserver", "hob-tests"]),
     ("hob-bench", &["hob-host", "hob-ledger", "hob-engine", "hob-model", "clinic"]),
 ];
 

@@ -92,6 +92,11 @@ impl SourceEntry {
         self.source.capabilities.as_ref().is_some_and(|c| c.integer_versions)
     }
 
+    /// Whether the source was proved to have histories of instances.
+    pub(crate) fn has_histories(&self) -> bool {
+        self.source.capabilities.as_ref().is_some_and(|c| c.instance_history)
+    }
+
     /// Notes that the source did not answer; says when to try again. Jitter by `spread`, of 0 to 1.
     pub(crate) fn went_down(&self, now: Timestamp, asked: Option<Duration>, spread: f64) -> Timestamp {
         let mut health = self.health.lock().unwrap_or_else(PoisonError::into_inner);

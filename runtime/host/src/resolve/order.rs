@@ -4,6 +4,8 @@
 //! late, twice, out of order, or not at all: what matters is only which versions stand in the history after the newest one that
 //! was resolved.
 
+use std::cmp::Reverse;
+
 use hob_model::{Change, ChangeKey, Interaction, ResourceKey, Timestamp, VersionId};
 use serde_json::Value;
 
@@ -51,10 +53,21 @@ pub(crate) fn look(mark: Option<&Mark>, notified: Option<&VersionId>, counts: bo
     }
 }
 
-/// How far a history must be read: to the mark, or to what is older than `since`.
-pub(crate) fn reaches(history: &[Version], mark: Option<&Mark>, since: Option<Timestamp>) -> bool {
+/// Puts a history of counted versions in the order of their numbers, newest first. HAPI's comes in the order of `lastUpdated`, which it takes when
+/// a transaction begins: of two that commit at one time the later version may bear the earlier instant.
+pub(crate) fn by_number(history: &mut [Version]) {
+    history.sort_by_key(|v| Reverse(v.version.number()));
+}
+
+/// How far a history must be read: to the mark, or to what is older than `since`. Where versions count, none may be missing before the mark: it
+/// may stand on the next page.
+pub(crate) fn reaches(history: &[Version], mark: Option<&Mark>, since: Option<Timestamp>, counts: bool) -> bool {
+    let next_to = |two: &[Version]| two[0].version.number() == two[1].version.number().map(|older| older + 1);
     match mark {
-        Some(mark) => history.iter().any(|v| v.version == mark.version),
+        Some(mark) => {
+            let end = history.iter().position(|v| v.version == mark.version);
+            end.is_some_and(|end| !counts || history[..=end].windows(2).all(next_to))
+        }
         None => history.iter().any(|v| is_before(v, since)),
     }
 }
@@ -171,11 +184,23 @@ mod tests {
     }
 
     #[test]
+    fn a_history_by_time_is_put_in_the_order_of_its_numbers() {
+        let mut history = [version(5, false), version(3, false), version(4, false), version(2, false)];
+        assert!(reaches(&history[..2], Some(&mark(3)), None, false), "a server that does not count is taken at its word");
+        assert!(!reaches(&history[..2], Some(&mark(3)), None, true), "4 may stand on the next page");
+        by_number(&mut history);
+        assert!(reaches(&history, Some(&mark(3)), None, true));
+        let versions = |changes: Vec<Change>| changes.iter().map(|c| c.key.version.to_string()).collect::<Vec<_>>();
+        assert_eq!(versions(unseen(&key(), &history, false, Some(&mark(3)), None)), ["4", "5"]);
+        assert_eq!(versions(unseen(&key(), &history, false, Some(&mark(2)), None)), ["3", "4", "5"]);
+    }
+
+    #[test]
     fn a_bot_starts_at_its_mark_and_a_purged_mark_is_gone_round_by_time() {
         let history = [version(4, false), version(3, false), version(2, false)];
         let since = Some(Timestamp::from_micros(30));
         assert_eq!(unseen(&key(), &history, false, None, since).len(), 2);
-        assert!(reaches(&history, None, since) && !reaches(&history[..1], None, since));
+        assert!(reaches(&history, None, since, true) && !reaches(&history[..1], None, since, true));
         let purged = Mark { version: "old".parse().unwrap(), occurred: Some(Timestamp::from_micros(25)) };
         assert_eq!(unseen(&key(), &history, false, Some(&purged), None).len(), 2);
     }

@@ -130,17 +130,15 @@ async fn history(
 ) -> Result<Option<(Vec<Version>, bool)>, Unresolved> {
     let mut page = match entry.client.history(&hint.reference, Some(PAGE)).await {
         Ok(page) => page,
-        Err(error)
-            if matches!(
-                error.kind,
-                FhirErrorKind::NotFound | FhirErrorKind::Gone | FhirErrorKind::Refused | FhirErrorKind::Invalid
-            ) =>
-        {
+        Err(error) if matches!(error.kind, FhirErrorKind::NotFound | FhirErrorKind::Gone) => return Ok(None),
+        // From a source that was proved to have histories it is no answer: going on without would pass over what lies between.
+        Err(error) if matches!(error.kind, FhirErrorKind::Refused | FhirErrorKind::Invalid) && !entry.has_histories() => {
             return Ok(None);
         }
         Err(error) => return Err(Unresolved::from_read(error, "history of the resource")),
     };
     let mut versions: Vec<Version> = Vec::new();
+    let counts = entry.counts_versions();
     for _ in 0..PAGES {
         let entries = page.history().map_err(|e| Unresolved::from_read(e, "history of the resource"))?;
         for entry in entries {
@@ -149,8 +147,11 @@ async fn history(
                 versions.push(version(entry));
             }
         }
+        if counts {
+            order::by_number(&mut versions);
+        }
         let Some(next) = page.next.clone() else { return Ok(Some((versions, true))) };
-        if order::reaches(&versions, mark, since) {
+        if order::reaches(&versions, mark, since, counts) {
             return Ok(Some((versions, false)));
         }
         page = entry.client.more(&next).await.map_err(|e| Unresolved::from_read(e, "history of the resource"))?;

@@ -2,7 +2,7 @@
 //! it for good and bad behaviour alike: one component, many acts.
 //!
 //! Deployed with a setting `steps`, an object from a trigger's word to steps, it does these. Their strings may name the event and what was made
-//! before: `{ref}`, `{id}`, `{version}`, `{key}`, and `{0}` for the reference that step 0 created.
+//! before: `{ref}`, `{id}`, `{version}`, `{key}`, `{at}`, and `{0}` for the reference that step 0 created.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -45,6 +45,7 @@ fn fill(value: &mut Value, event: &Event, answers: &[Value]) {
                         text.replace("{ref}", &format!("{resource_type}/{id}")).replace("{id}", id).replace("{version}", version);
                 }
                 Trigger::Timer { key, .. } | Trigger::Reply { key, .. } => *text = text.replace("{key}", key),
+                Trigger::Cron { at, .. } => *text = text.replace("{at}", at),
                 _ => {}
             }
             for (index, answer) in answers.iter().enumerate() {
