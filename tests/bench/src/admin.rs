@@ -1,0 +1,49 @@
+//! The admin API of a host under measurement.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use bytes::Bytes;
+use hyper::Method;
+use serde_json::Value;
+
+use crate::client::Connection;
+use crate::ground::ADMIN;
+use crate::report::Outcome;
+
+/// A connection to it.
+pub(crate) struct Admin(Connection);
+
+/// What the ledger has done since the start.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Tally {
+    /// Commits, of one fsync each.
+    pub(crate) commits: u64,
+    /// Writes in them.
+    pub(crate) writes: u64,
+}
+
+impl Admin {
+    /// Connects.
+    pub(crate) async fn open(at: SocketAddr) -> Outcome<Self> {
+        Ok(Self(Connection::open(at).await?))
+    }
+
+    /// Waits until nothing is left to resolve or to run, so that it does not disturb what is measured next. An error where a run has died.
+    pub(crate) async fn quiet(&mut self) -> Outcome<Tally> {
+        for _ in 0..3_000 {
+            let body = self.0.call(Method::GET, "/v1/status", &format!("Bearer {ADMIN}"), Bytes::new()).await?;
+            let status: Value = serde_json::from_slice(&body)?;
+            let count =
+                |pointer: &str| status.pointer(pointer).and_then(Value::as_u64).ok_or("the host's status has changed its shape");
+            if count("/runs/dead")? + count("/dead_notifications")? > 0 {
+                return Err("a run or a notification is a dead letter: HOB_LOG=info says more".into());
+            }
+            if count("/unresolved")? + count("/runs/pending")? + count("/runs/recorded")? == 0 {
+                return Ok(Tally { commits: count("/ledger_commits")?, writes: count("/ledger_writes")? });
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        Err("the host does not come to rest".into())
+    }
+}
