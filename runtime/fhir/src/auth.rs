@@ -7,10 +7,14 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use hob_model::{Auth, Clock, SecretRef, Timestamp};
+use http::Request;
 use serde::Deserialize;
 use tokio::sync::Mutex;
 
+use crate::http::sent;
+use crate::transport::{NoAnswer, Transport};
 use crate::{FhirError, FhirErrorKind};
 
 /// A secret value; `Debug` does not show it.
@@ -98,6 +102,8 @@ struct Token {
 pub(crate) struct Authorizer {
     credentials: Credentials,
     clock: Arc<dyn Clock>,
+    /// For a whole exchange with the token endpoint.
+    timeout: Duration,
     // Held while a token is fetched: whoever else needs one waits for that request instead of making its own.
     token: Mutex<Option<Token>>,
 }
@@ -110,12 +116,12 @@ struct TokenAnswer {
 }
 
 impl Authorizer {
-    pub(crate) fn new(credentials: Credentials, clock: Arc<dyn Clock>) -> Self {
-        Self { credentials, clock, token: Mutex::new(None) }
+    pub(crate) fn new(credentials: Credentials, clock: Arc<dyn Clock>, timeout: Duration) -> Self {
+        Self { credentials, clock, timeout, token: Mutex::new(None) }
     }
 
     /// The header's value, or none.
-    pub(crate) async fn header(&self, http: &reqwest::Client) -> Result<Option<Secret>, FhirError> {
+    pub(crate) async fn header(&self, transport: &dyn Transport) -> Result<Option<Secret>, FhirError> {
         Ok(match &self.credentials {
             Credentials::None => None,
             Credentials::Bearer(token) => Some(bearer(token)),
@@ -125,7 +131,7 @@ impl Authorizer {
                 if let Some(token) = held.as_ref().filter(|token| self.clock.now() < token.renew_at) {
                     return Ok(Some(bearer(&token.value)));
                 }
-                let token = self.fetch(http).await?;
+                let token = self.fetch(transport).await?;
                 let header = bearer(&token.value);
                 *held = Some(token);
                 Some(header)
@@ -145,26 +151,29 @@ impl Authorizer {
         true
     }
 
-    async fn fetch(&self, http: &reqwest::Client) -> Result<Token, FhirError> {
+    async fn fetch(&self, transport: &dyn Transport) -> Result<Token, FhirError> {
         const WHAT: &str = "OAuth token request";
         let Credentials::ClientCredentials { token_url, client_id, client_secret, scope } = &self.credentials else {
             return Err(FhirError::new(FhirErrorKind::Unauthorized, WHAT, "no client credentials"));
         };
-        let mut form = vec![("grant_type", "client_credentials")];
-        form.extend(scope.as_deref().map(|scope| ("scope", scope)));
         let asked = self.clock.now();
-        let mut answer = http
-            .post(token_url)
-            .header("authorization", basic(&form_encoded(client_id), &Secret(form_encoded(client_secret.reveal()))).reveal())
+        let authorization = basic(&form_encoded(client_id), &Secret(form_encoded(client_secret.reveal())));
+        let request = Request::post(token_url)
+            .header("authorization", authorization.reveal())
             .header("accept", "application/json")
-            .form(&form)
-            .send()
-            .await
+            .header("content-type", "application/x-www-form-urlencoded")
+            .body(Bytes::from(form(scope.as_deref())))
+            .map_err(|_| FhirError::new(FhirErrorKind::Refused, WHAT, "not a request that can be sent"))?;
+        let answer = match sent(transport, request, MAX_TOKEN_ANSWER, self.timeout).await {
+            Ok(answer) => answer,
             // A token that was made and lost harms nobody: it is as if the endpoint could not be reached.
-            .map_err(|e| FhirError::new(FhirErrorKind::Unreachable, WHAT, crate::http::cause(&e)))?;
-        let status = answer.status().as_u16();
+            Err(NoAnswer::NotSent(why) | NoAnswer::Unknown(why)) => {
+                return Err(FhirError::new(FhirErrorKind::Unreachable, WHAT, why));
+            }
+        };
+        let status = answer.status;
         if status != 200 {
-            let mut error = FhirError::answered(WHAT, status, crate::http::retry_after(answer.headers(), self.clock.now()), None);
+            let mut error = FhirError::answered(WHAT, status, crate::http::retry_after(&answer.headers, self.clock.now()), None);
             // A wrong client id or secret is a 400 or 401 here (RFC 6749, 5.2).
             if status == 400 {
                 error.kind = FhirErrorKind::Unauthorized;
@@ -174,12 +183,20 @@ impl Authorizer {
             }
             return Err(error);
         }
-        let body = crate::http::bounded(&mut answer, MAX_TOKEN_ANSWER, WHAT).await?;
         let parsed: TokenAnswer =
-            serde_json::from_slice(&body).map_err(|_| FhirError::protocol(WHAT, "the answer is not an RFC 6749 token"))?;
+            serde_json::from_slice(&answer.body).map_err(|_| FhirError::protocol(WHAT, "the answer is not an RFC 6749 token"))?;
         let life = parsed.expires_in.map_or(UNSAID, Duration::from_secs);
         Ok(Token { value: Secret(parsed.access_token), renew_at: asked + life.saturating_sub(EARLY).max(life / 2) })
     }
+}
+
+fn form(scope: Option<&str>) -> String {
+    let mut form = url::form_urlencoded::Serializer::new(String::new());
+    form.append_pair("grant_type", "client_credentials");
+    if let Some(scope) = scope {
+        form.append_pair("scope", scope);
+    }
+    form.finish()
 }
 
 fn bearer(token: &Secret) -> Secret {

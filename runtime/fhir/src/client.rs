@@ -4,15 +4,15 @@ use std::fmt;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use hob_model::{BaseUrl, Clock, Reference, ResourceType, Source, Timestamp, VersionId};
-use reqwest::Method;
-use reqwest::header::{HeaderName, IF_MATCH};
+use hob_model::{BaseUrl, Clock, Reference, ResourceType, Timestamp, VersionId};
+use http::header::IF_MATCH;
+use http::{HeaderName, Method};
 use serde_json::Value;
 use url::Url;
 
 use crate::http::{Answer, Call, Http};
 use crate::page::{etag_version, last_reference, of_resource, url_version};
-use crate::{ClientConfig, Credentials, FhirError, FhirErrorKind, Page, PageLink, search};
+use crate::{ClientConfig, Credentials, FhirError, FhirErrorKind, Network, Page, PageLink, Transport, search};
 
 /// One version of one resource, as the server has it.
 #[derive(Debug, Clone, PartialEq)]
@@ -82,27 +82,29 @@ impl fmt::Debug for Client {
 }
 
 impl Client {
-    /// A client of `source`. `clock` is for the life of tokens only.
+    /// A client of the server at `base`, over the network.
     ///
     /// # Errors
     /// [`FhirErrorKind::Refused`] where the base URL or the configuration cannot be used.
-    pub fn new(
-        source: &Source,
+    pub fn at(base: &BaseUrl, credentials: Credentials, config: ClientConfig, clock: Arc<dyn Clock>) -> Result<Self, FhirError> {
+        let network = Network::new(config.connect_timeout, &config.user_agent)?;
+        Self::over(Arc::new(network), base, credentials, config, clock)
+    }
+
+    /// The same over another transport. `clock` is for the life of tokens only.
+    ///
+    /// # Errors
+    /// [`FhirErrorKind::Refused`] where the base URL cannot be used.
+    pub fn over(
+        transport: Arc<dyn Transport>,
+        base: &BaseUrl,
         credentials: Credentials,
         config: ClientConfig,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, FhirError> {
-        Self::at(&source.base, credentials, config, clock)
-    }
-
-    /// A client of the server at `base`.
-    ///
-    /// # Errors
-    /// As for [`Client::new`].
-    pub fn at(base: &BaseUrl, credentials: Credentials, config: ClientConfig, clock: Arc<dyn Clock>) -> Result<Self, FhirError> {
         let root = Url::parse(&format!("{base}/"))
             .map_err(|_| FhirError::new(FhirErrorKind::Refused, "FHIR client", "the source's base URL cannot be parsed"))?;
-        let http = Http::new(credentials, config, clock)?;
+        let http = Http::new(transport, credentials, config, clock);
         Ok(Self(Arc::new(Inner { base: base.clone(), root, http })))
     }
 

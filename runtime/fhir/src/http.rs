@@ -6,17 +6,17 @@ use std::fmt;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use chrono::DateTime;
 use hob_model::{Clock, Timestamp};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request};
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
-use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
-use reqwest::{Method, redirect};
 use serde_json::Value;
 use url::Url;
 
 use crate::auth::{Authorizer, Credentials};
-use crate::{FhirError, FhirErrorKind};
+use crate::transport::{NoAnswer, Transport};
+use crate::{FhirError, FhirErrorKind, transport};
 
 /// Limits and manners of a [`crate::Client`].
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -90,7 +90,7 @@ impl Answer {
 }
 
 pub(crate) struct Http {
-    client: reqwest::Client,
+    transport: Arc<dyn Transport>,
     authorizer: Authorizer,
     clock: Arc<dyn Clock>,
     config: ClientConfig,
@@ -98,21 +98,15 @@ pub(crate) struct Http {
 }
 
 impl Http {
-    pub(crate) fn new(credentials: Credentials, config: ClientConfig, clock: Arc<dyn Clock>) -> Result<Self, FhirError> {
-        let client = reqwest::Client::builder()
-            .connect_timeout(config.connect_timeout)
-            .timeout(config.timeout)
-            .user_agent(&config.user_agent)
-            // Credentials and patient data go to the configured server and nowhere else.
-            .redirect(redirect::Policy::none())
-            .referer(false)
-            .gzip(true)
-            // Shorter than the keep-alive of common servers, so that few writes meet a connection that is just being closed.
-            .pool_idle_timeout(Duration::from_secs(20))
-            .build()
-            .map_err(|e| FhirError::new(FhirErrorKind::Refused, "HTTP client", cause(&e)))?;
+    pub(crate) fn new(
+        transport: Arc<dyn Transport>,
+        credentials: Credentials,
+        config: ClientConfig,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
         let rng = Mutex::new(StdRng::seed_from_u64(config.seed));
-        Ok(Self { client, authorizer: Authorizer::new(credentials, Arc::clone(&clock)), clock, config, rng })
+        let authorizer = Authorizer::new(credentials, Arc::clone(&clock), config.timeout);
+        Self { transport, authorizer, clock, config, rng }
     }
 
     pub(crate) fn now(&self) -> Timestamp {
@@ -121,10 +115,10 @@ impl Http {
 
     /// Sends, once; twice where a token was refused and could be renewed (a 401 was not processed).
     pub(crate) async fn send(&self, call: &Call) -> Result<Answer, FhirError> {
-        let authorization = self.authorizer.header(&self.client).await?;
+        let authorization = self.authorizer.header(&*self.transport).await?;
         match self.exchange(call, authorization.as_ref()).await {
             Err(e) if e.kind == FhirErrorKind::Unauthorized && self.authorizer.renewable(authorization.as_ref()).await => {
-                let renewed = self.authorizer.header(&self.client).await?;
+                let renewed = self.authorizer.header(&*self.transport).await?;
                 self.exchange(call, renewed.as_ref()).await
             }
             other => other,
@@ -164,9 +158,9 @@ impl Http {
 
     async fn exchange(&self, call: &Call, authorization: Option<&crate::Secret>) -> Result<Answer, FhirError> {
         let what = call.what.as_str();
-        let mut request = self
-            .client
-            .request(call.method.clone(), call.url.clone())
+        let mut request = Request::builder()
+            .method(call.method.clone())
+            .uri(call.url.as_str())
             .header("accept", "application/fhir+json, application/json;q=0.9");
         if let Some(secret) = authorization {
             let mut value = HeaderValue::from_str(secret.reveal())
@@ -180,15 +174,22 @@ impl Http {
             })?;
             request = request.header(name, value);
         }
-        if let Some(body) = &call.body {
-            request = request.header("content-type", "application/fhir+json; charset=utf-8").body(body.clone());
+        if call.body.is_some() {
+            request = request.header("content-type", "application/fhir+json; charset=utf-8");
         }
-        let mut answer = request.send().await.map_err(|e| transport(what, &e))?;
-        let status = answer.status().as_u16();
-        let headers = answer.headers().clone();
-        let body = bounded(&mut answer, self.config.max_body, what).await;
+        let request = request
+            .body(call.body.clone().unwrap_or_default())
+            .map_err(|_| FhirError::new(FhirErrorKind::Invalid, what, "not a request that can be sent"))?;
+        let (status, headers, body) = match sent(&*self.transport, request, self.config.max_body, self.config.timeout).await {
+            Ok(transport::Answer { status, whole: false, .. }) if (200..300).contains(&status) => {
+                return Err(FhirError::protocol(what, format_args!("the answer is larger than {} bytes", self.config.max_body)));
+            }
+            Ok(transport::Answer { status, headers, body, .. }) => (status, headers, body),
+            Err(NoAnswer::NotSent(why)) => return Err(FhirError::new(FhirErrorKind::Unreachable, what, why)),
+            Err(NoAnswer::Unknown(why)) => return Err(FhirError::new(FhirErrorKind::Lost, what, why)),
+        };
         if (200..300).contains(&status) {
-            return Ok(Answer { status, headers, body: body? });
+            return Ok(Answer { status, headers, body });
         }
         if (300..400).contains(&status) && status != 304 {
             return Err(FhirError {
@@ -200,51 +201,26 @@ impl Http {
                 )
             });
         }
-        // A body that is missing or no FHIR does not change what the status says.
-        let outcome = body
-            .ok()
-            .and_then(|body| serde_json::from_slice::<Value>(&body).ok())
-            .filter(|value| value["resourceType"] == "OperationOutcome");
+        // A body that is no FHIR does not change what the status says.
+        let outcome = serde_json::from_slice::<Value>(&body).ok().filter(|value| value["resourceType"] == "OperationOutcome");
         Err(FhirError::answered(what, status, retry_after(&headers, self.clock.now()), outcome))
     }
+}
+
+/// One exchange within a time limit. After it nobody knows whether the server had the request.
+pub(crate) async fn sent(
+    transport: &dyn Transport,
+    request: Request<Bytes>,
+    most: usize,
+    limit: Duration,
+) -> Result<transport::Answer, NoAnswer> {
+    tokio::time::timeout(limit, transport.exchange(request, most)).await.unwrap_or(Err(NoAnswer::Unknown("timed out")))
 }
 
 impl fmt::Debug for Http {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Http").field("config", &self.config).finish_non_exhaustive()
     }
-}
-
-fn transport(what: &str, error: &reqwest::Error) -> FhirError {
-    let kind = if error.is_connect() || error.is_builder() { FhirErrorKind::Unreachable } else { FhirErrorKind::Lost };
-    FhirError::new(kind, what, cause(error))
-}
-
-/// What went wrong in words, without the URL: that may hold a query.
-pub(crate) fn cause(error: &reqwest::Error) -> &'static str {
-    if error.is_timeout() {
-        "timed out"
-    } else if error.is_connect() {
-        "no connection"
-    } else if error.is_builder() {
-        "not a request that can be sent"
-    } else if error.is_body() || error.is_decode() {
-        "the answer broke off"
-    } else {
-        "the connection broke"
-    }
-}
-
-/// Reads a body up to `most` bytes. Counts what comes out of decompression, so a bomb ends here too.
-pub(crate) async fn bounded(answer: &mut reqwest::Response, most: usize, what: &str) -> Result<Bytes, FhirError> {
-    let mut body = BytesMut::new();
-    while let Some(chunk) = answer.chunk().await.map_err(|e| FhirError::new(FhirErrorKind::Lost, what, cause(&e)))? {
-        if body.len() + chunk.len() > most {
-            return Err(FhirError::protocol(what, format_args!("the answer is larger than {most} bytes")));
-        }
-        body.extend_from_slice(&chunk);
-    }
-    Ok(body.freeze())
 }
 
 /// `Retry-After`, in seconds or as a date by the server's own clock.

@@ -4,6 +4,7 @@
 //! out is taken for more than it is. So every entry's status is checked, a search that dropped a parameter is an error, links
 //! are followed only below the source's own base URL, and answers are bounded while they stream in.
 //!
+//! - [`Transport`] carries one exchange: the network, or whatever stands in its place.
 //! - [`Client`] does one interaction at a time and knows nothing of runs.
 //! - [`plan`] makes the transaction of a run's effects: pure, so that its bytes can be in the ledger before they are sent.
 //! - [`fence`] says what makes a transaction succeed at most once, and argues it window by window.
@@ -25,9 +26,11 @@ pub mod plan;
 mod recover;
 mod search;
 pub mod subscriptions;
+mod transport;
 
 pub use auth::{Credentials, Secret};
 pub use client::{Client, Stored, Versioned};
 pub use error::{FhirError, FhirErrorKind};
 pub use http::ClientConfig;
 pub use page::{HistoryEntry, Page, PageLink};
+pub use transport::{Answer, Network, NoAnswer, Transport};

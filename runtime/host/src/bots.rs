@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use hob_engine::Release;
 use hob_model::{BotName, Digest, Manifest, SourceId, TenantId, Timestamp};
 use serde_json::Value;
 
 use crate::resolve::Watch;
+use crate::sandbox::Prepared;
 
 /// A bot in service.
 pub(crate) struct LiveBot {
@@ -15,7 +15,7 @@ pub(crate) struct LiveBot {
     pub(crate) name: BotName,
     pub(crate) digest: Digest,
     pub(crate) manifest: Manifest,
-    pub(crate) release: Arc<Release>,
+    pub(crate) release: Arc<dyn Prepared>,
     pub(crate) source: SourceId,
     pub(crate) settings: BTreeMap<String, Value>,
     pub(crate) watches: Vec<Watch>,

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use hob_engine::Engine;
+use hob_fhir::Transport;
 use hob_ledger::{Epoch, Ledger, RunHead, RunKey};
 use hob_model::{Clock, Digest, Timestamp};
 use tokio::sync::{Notify, Semaphore, mpsc};
@@ -16,6 +16,7 @@ use crate::config::Config;
 use crate::inflight::{InFlight, Under};
 use crate::keyed::Keyed;
 use crate::run::driver::Message;
+use crate::sandbox::Sandbox;
 use crate::sources::{SourceEntry, Sources};
 
 /// The shared state of a host. Everything in it is safe to use from any task.
@@ -24,7 +25,9 @@ pub(crate) struct Core {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) ledger: Arc<dyn Ledger>,
     pub(crate) epoch: Epoch,
-    pub(crate) engine: Engine,
+    pub(crate) sandbox: Arc<dyn Sandbox>,
+    /// Carries what the host says to FHIR servers and to whom the outbox names.
+    pub(crate) transport: Arc<dyn Transport>,
     pub(crate) sources: Sources,
     pub(crate) bots: Bots,
     pub(crate) started: Timestamp,
@@ -54,7 +57,8 @@ pub(crate) struct Parts {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) ledger: Arc<dyn Ledger>,
     pub(crate) epoch: Epoch,
-    pub(crate) engine: Engine,
+    pub(crate) sandbox: Arc<dyn Sandbox>,
+    pub(crate) transport: Arc<dyn Transport>,
     pub(crate) host_id: String,
     pub(crate) webhooks: SocketAddr,
     pub(crate) driver: mpsc::Sender<Message>,
@@ -63,7 +67,7 @@ pub(crate) struct Parts {
 
 impl Core {
     pub(crate) fn new(parts: Parts) -> Self {
-        let Parts { config, clock, ledger, epoch, engine, host_id, webhooks, driver, seed } = parts;
+        let Parts { config, clock, ledger, epoch, sandbox, transport, host_id, webhooks, driver, seed } = parts;
         Self {
             started: clock.now(),
             public_url: config.public_url(webhooks),
@@ -72,7 +76,8 @@ impl Core {
             clock,
             ledger,
             epoch,
-            engine,
+            sandbox,
+            transport,
             sources: Sources::default(),
             bots: Bots::default(),
             host_id,

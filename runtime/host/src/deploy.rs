@@ -21,6 +21,7 @@ use crate::core::Core;
 use crate::resolve::{JudgeError, Watch};
 use crate::run::attempt::targets;
 use crate::run::driver::{Message, live};
+use crate::sandbox::Prepared;
 use crate::secrets::{self, SecretError};
 use crate::sources::SourceEntry;
 
@@ -104,7 +105,7 @@ pub(crate) async fn deploy(core: &Arc<Core>, wish: Wish) -> Result<Deployed, Dep
     for secret in manifest.secrets.values() {
         secrets::resolve(secret)?;
     }
-    let release = prepare(core, &manifest, &component).await?;
+    let release = core.sandbox.prepare(component.clone(), manifest.clone()).await?;
     let digest = Release::digest_of(&text, &component);
     let now = core.clock.now();
     let name = manifest.name.clone();
@@ -173,19 +174,6 @@ pub(crate) fn checked(manifest: &Manifest, mut given: Map<String, Value>) -> Res
     match given.keys().next() {
         Some(unknown) => Err(wrong(unknown, "the manifest has no such setting")),
         None => Ok(settings),
-    }
-}
-
-/// Compiles the component where blocking is allowed.
-pub(crate) async fn prepare(
-    core: &Core,
-    manifest: &Manifest,
-    component: &Bytes,
-) -> Result<Arc<hob_engine::Release>, DeployError> {
-    let (engine, manifest, component) = (core.engine.clone(), manifest.clone(), component.clone());
-    match tokio::task::spawn_blocking(move || engine.prepare(&component, &manifest)).await {
-        Ok(release) => Ok(release?),
-        Err(_) => Err(DeployError::Stopping),
     }
 }
 
@@ -324,7 +312,7 @@ pub(crate) fn endpoint(core: &Core, entry: &SourceEntry, key: &SubscriptionKey) 
 
 struct Parts {
     manifest: Manifest,
-    release: Arc<hob_engine::Release>,
+    release: Arc<dyn Prepared>,
     digest: Digest,
     watches: Vec<Watch>,
     settings: BTreeMap<String, Value>,
@@ -359,7 +347,7 @@ pub(crate) async fn restore(core: &Arc<Core>, deployment: Deployment) -> Result<
     let entry = core.sources.get(&tenant, &source).ok_or_else(|| DeployError::NoSource(source.clone()))?;
     let kept = core.ledger.release(&tenant, &digest).await?.ok_or(LedgerError::NotFound { what: "release" })?;
     let mut watches = Watch::of(&kept.manifest, &entry.bases)?;
-    let release = prepare(core, &kept.manifest, &kept.component).await?;
+    let release = core.sandbox.prepare(kept.component.clone(), kept.manifest.clone()).await?;
     let subscriptions = core.ledger.subscriptions(&tenant, Some(&source)).await?;
     let subscriptions: Vec<Subscription> = subscriptions.into_iter().filter(|s| s.bot == bot).collect();
     begin_at(&mut watches, &subscriptions, deployed);

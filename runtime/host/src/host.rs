@@ -1,27 +1,24 @@
 //! From a configuration to a running host, and back to nothing.
 
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use hob_engine::{Engine, EngineConfig, EngineError};
-use hob_ledger::sqlite::SqliteLedger;
-use hob_ledger::{Ledger, LedgerError};
+use hob_engine::EngineError;
+use hob_fhir::FhirError;
+use hob_ledger::LedgerError;
 use hob_model::Clock;
-use rand::RngExt as _;
 use tokio::net::TcpListener;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::config::Config;
-use crate::core::{Core, Parts};
-use crate::resolve::Resolver;
-use crate::run::driver::Driver;
+use crate::means::Means;
+use crate::running::Running;
 use crate::secrets::{self, SecretError};
-use crate::sources::SourceEntry;
-use crate::{admin, agenda, deploy, server, webhooks};
+use crate::server;
 
 /// Why a host does not start.
 #[derive(Debug, thiserror::Error)]
@@ -43,6 +40,9 @@ pub enum StartError {
     /// The sandbox cannot be made.
     #[error(transparent)]
     Engine(#[from] EngineError),
+    /// The network cannot be set up.
+    #[error("the HTTP client cannot be set up: {0}")]
+    Network(FhirError),
     /// An address cannot be bound.
     #[error("cannot listen on {address} (`{key}` in hob.toml): {error}")]
     Bind {
@@ -55,16 +55,16 @@ pub enum StartError {
     },
 }
 
+/// What a host calls itself towards servers.
+pub(crate) const USER_AGENT: &str = concat!("hob/", env!("CARGO_PKG_VERSION"));
+
 /// A running host.
 pub struct Host {
-    core: Arc<Core>,
+    running: Running,
     admin: SocketAddr,
     /// Stops what brings new work in.
     intake: watch::Sender<bool>,
-    /// Stops what works on it.
-    work: watch::Sender<bool>,
     intakes: Vec<JoinHandle<()>>,
-    workers: Vec<JoinHandle<()>>,
 }
 
 impl Host {
@@ -73,53 +73,36 @@ impl Host {
     /// # Errors
     /// [`StartError`]: nothing is left running.
     pub async fn start(config: Config, clock: Arc<dyn Clock>) -> Result<Self, StartError> {
+        let means = Means::of(&config)?;
+        Self::start_on(config, clock, means).await
+    }
+
+    /// The same on means that the caller chose.
+    ///
+    /// # Errors
+    /// [`StartError`]: nothing is left running.
+    pub async fn start_on(config: Config, clock: Arc<dyn Clock>, means: Means) -> Result<Self, StartError> {
         let token = secrets::resolve(&config.admin_token)?;
-        let data = |error| StartError::Data { path: config.data.clone(), error };
-        std::fs::create_dir_all(&config.data).map_err(data)?;
-        let host_id = host_id(&config.data).map_err(data)?;
-        let ledger: Arc<dyn Ledger> = Arc::new(SqliteLedger::open(config.data.join("ledger.db"))?);
-        let epoch = ledger.claim().await?;
-        let engine = Engine::new(EngineConfig {
-            cache_dir: Some(config.data.join("compiled")),
-            concurrent_runs: u32::try_from(config.limits.runs).unwrap_or(u32::MAX),
-            ..EngineConfig::default()
-        })?;
         let webhooks = bind("listen", config.listen).await?;
         let admin = bind("admin", config.admin).await?;
-        let (driver, messages) = mpsc::channel(1_024);
         let bound = |listener: &TcpListener, wished| listener.local_addr().unwrap_or(wished);
         let (webhooks_at, admin_at) = (bound(&webhooks, config.listen), bound(&admin, config.admin));
-        let seed = rand::rng().random();
-        let parts = Parts { config, clock, ledger, epoch, engine, host_id, webhooks: webhooks_at, driver, seed };
-        let core = Arc::new(Core::new(parts));
-
+        let (connections, headers) = (config.limits.connections, Duration::from_millis(config.limits.request_ms));
+        let drain = Duration::from_millis(config.limits.drain_ms);
+        let running = Running::start(config, clock, means, webhooks_at).await?;
         let (intake, intake_stops) = watch::channel(false);
-        let (work, work_stops) = watch::channel(false);
-        let limits = &core.config.limits;
-        let drain = Duration::from_millis(limits.drain_ms);
-        let driver = Driver::new(Arc::clone(&core), messages, seed).run(work_stops.clone(), drain);
-        let mut workers = vec![tokio::spawn(driver)];
-        restore(&core).await?;
-        workers.push(tokio::spawn(agenda::run(Arc::clone(&core), work_stops.clone())));
-        workers.push(tokio::spawn(Resolver::new(Arc::clone(&core)).run(work_stops)));
-
-        let headers = Duration::from_millis(limits.request_ms);
         let serve = |listener, router, connections| {
             tokio::spawn(server::serve(listener, router, connections, headers, drain, intake_stops.clone()))
         };
-        let intakes = vec![
-            serve(webhooks, webhooks::router(Arc::clone(&core)), limits.connections),
-            serve(admin, admin::router(Arc::clone(&core), &token), 64),
-        ];
-        core.ready.store(true, Ordering::SeqCst);
+        let intakes = vec![serve(webhooks, running.webhooks(), connections), serve(admin, running.admin_with(&token), 64)];
         tracing::info!(webhooks = %webhooks_at, admin = %admin_at, "ready");
-        Ok(Self { core, admin: admin_at, intake, work, intakes, workers })
+        Ok(Self { running, admin: admin_at, intake, intakes })
     }
 
     /// Where FHIR servers post to.
     #[must_use]
     pub fn webhooks(&self) -> SocketAddr {
-        self.core.webhooks
+        self.running.core.webhooks
     }
 
     /// Where the admin API is.
@@ -130,63 +113,17 @@ impl Host {
 
     /// Takes nothing new, ends what is in flight within `limits.drain-ms`, and closes the ledger. What is left goes on after the next start.
     pub async fn stop(self) {
-        self.core.ready.store(false, Ordering::SeqCst);
+        self.running.core.ready.store(false, Ordering::SeqCst);
         tracing::info!("draining");
         self.intake.send_replace(true);
         for task in self.intakes {
             let _ = task.await;
         }
-        self.work.send_replace(true);
-        for task in self.workers {
-            let _ = task.await;
-        }
-        if let Err(error) = self.core.ledger.close().await {
-            tracing::error!(%error, "the ledger did not close");
-        }
+        self.running.stop().await;
         tracing::info!("stopped");
     }
 }
 
 async fn bind(key: &'static str, address: SocketAddr) -> Result<TcpListener, StartError> {
     TcpListener::bind(address).await.map_err(|error| StartError::Bind { key, address, error })
-}
-
-/// Sources and bots of the ledger, in service again. What cannot be is said and left out: the others must not wait for it.
-async fn restore(core: &Arc<Core>) -> Result<(), StartError> {
-    for source in core.ledger.sources(None).await? {
-        let (tenant, id) = (source.tenant.clone(), source.id.clone());
-        let timeout = Duration::from_millis(core.config.limits.fhir_ms);
-        match SourceEntry::new(source, timeout, Arc::clone(&core.clock)) {
-            Ok(entry) => drop(core.sources.put(entry)),
-            Err(error) => {
-                tracing::error!(%tenant, source = %id, %error, "a source is not in service: what it posts is answered 503");
-                core.sources.broken(tenant, id, error.to_string());
-            }
-        }
-    }
-    for deployment in core.ledger.deployments(None).await? {
-        let (tenant, bot) = (deployment.tenant.clone(), deployment.bot.clone());
-        if let Err(error) = deploy::restore(core, deployment).await {
-            tracing::error!(%tenant, %bot, %error, "a bot is not in service: its runs wait");
-        }
-    }
-    Ok(())
-}
-
-/// What this host calls itself towards FHIR servers: made once, kept beside the ledger, moved with it.
-fn host_id(data: &Path) -> std::io::Result<String> {
-    let path = data.join("host-id");
-    match std::fs::read_to_string(&path) {
-        Ok(text) if text.trim().len() == 16 => Ok(text.trim().to_owned()),
-        Ok(_) => Err(std::io::Error::other("host-id holds no host id: restore it from a backup")),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            let id = format!("{:016x}", rand::rng().random::<u64>());
-            let draft = data.join("host-id.new");
-            std::fs::write(&draft, &id)?;
-            std::fs::File::open(&draft)?.sync_all()?;
-            std::fs::rename(&draft, &path)?;
-            Ok(id)
-        }
-        Err(error) => Err(error),
-    }
 }

@@ -1,7 +1,8 @@
 //! Wiring: resolve, HTTP servers, the run loop, drain and telemetry.
 //!
 //! [`Host::start`] opens the ledger, claims it, puts sources and bots in service and binds the sockets; [`Host::stop`] drains. The rooms know each other
-//! only through what is joined here. The clock is passed in; so is nothing else, because the rest is in [`Config`].
+//! only through what is joined here. The clock is passed in; what else a host stands on is in [`Means`], so that a simulation can put the store, the sandbox and the
+//! network in their place: [`Running`] is the same host without sockets.
 
 mod admin;
 mod agenda;
@@ -14,8 +15,11 @@ mod host;
 mod inflight;
 mod keyed;
 pub mod local;
+mod means;
 mod resolve;
 mod run;
+mod running;
+mod sandbox;
 mod secrets;
 mod server;
 mod sources;
@@ -25,4 +29,7 @@ mod webhooks;
 pub use clock::SystemClock;
 pub use config::{Config, ConfigError, HostLimits};
 pub use host::{Host, StartError};
+pub use means::Means;
+pub use running::Running;
+pub use sandbox::{Prepared, Sandbox};
 pub use secrets::SecretError;

@@ -11,7 +11,7 @@ use hob_engine::{Document, Engine, EngineConfig, EngineError, RunInput};
 use hob_fhir::commit::{CommitOutcome, commit};
 use hob_fhir::fence::{self, FenceUse, Slot, SlotName};
 use hob_fhir::plan::{PlanError, bundle};
-use hob_fhir::{FhirError, FhirErrorKind};
+use hob_fhir::{FhirError, FhirErrorKind, Network};
 use hob_ingress::{ParseError, WireRequest, parse};
 use hob_model::{
     Auth, BaseUrl, Cause, ChangeKey, Clock, Effects, Event, EventId, Failure, Inbound, Interaction, Journal, Manifest,
@@ -22,6 +22,7 @@ use rand::RngExt as _;
 use serde_json::{Map, Value};
 
 use crate::deploy::{DeployError, checked};
+use crate::host::USER_AGENT;
 use crate::resolve::Watch;
 use crate::run::reads::SourceReads;
 use crate::sources::SourceEntry;
@@ -180,7 +181,8 @@ fn source(base: BaseUrl, auth: Auth, clock: Arc<dyn Clock>) -> Result<SourceEntr
         inbound: Inbound::Path { secret: SecretRef::Env("PATH".to_owned()) },
         capabilities: None,
     };
-    SourceEntry::new(source, Duration::from_secs(30), clock).map_err(|e| bad(&e))
+    let network = Network::new(Duration::from_secs(5), USER_AGENT).map_err(|e| bad(&e))?;
+    SourceEntry::new(source, Duration::from_secs(30), Arc::new(network), clock).map_err(|e| bad(&e))
 }
 
 /// A notification or a resource is a change; anything else an invocation.

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use axum::http::StatusCode;
-use hob_fhir::{Client, ClientConfig, Credentials, FhirError, FhirErrorKind};
+use hob_fhir::{Client, ClientConfig, Credentials, FhirError, FhirErrorKind, Transport};
 use hob_ingress::{AuthError, Verifier, WireRequest};
 use hob_model::{Clock, Inbound, SecretRef, Source, SourceId, TenantId, Timestamp};
 use hob_search::ServerBases;
@@ -47,11 +47,16 @@ struct Health {
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
 impl SourceEntry {
-    pub(crate) fn new(source: Source, timeout: Duration, clock: Arc<dyn Clock>) -> Result<Self, SourceError> {
+    pub(crate) fn new(
+        source: Source,
+        timeout: Duration,
+        transport: Arc<dyn Transport>,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, SourceError> {
         let read = |secret: &SecretRef| secrets::resolve(secret).map(|s| s.expose().to_owned());
         let credentials = Credentials::resolve(&source.auth, read)?;
         let config = ClientConfig { timeout, ..ClientConfig::default() };
-        let client = Client::new(&source, credentials, config, clock)?;
+        let client = Client::over(transport, &source.base, credentials, config, clock)?;
         let secret = secrets::resolve(inbound_secret(&source.inbound))?;
         let verifier = Verifier::new(&source.inbound, secret.expose().as_bytes())?;
         let bases = ServerBases::new([source.base.as_str()]);

@@ -54,12 +54,13 @@ pub(super) async fn put(
 
 fn put_in_service(core: &Arc<Core>, source: Source) -> Result<Arc<SourceEntry>, ApiError> {
     let timeout = Duration::from_millis(core.config.limits.fhir_ms);
-    let entry = SourceEntry::new(source, timeout, Arc::clone(&core.clock)).map_err(|error| match error {
-        SourceError::Secret(error) => {
-            ApiError::bad("secret", error.to_string(), "secrets are looked up by the host: set it where `hob serve` runs")
-        }
-        error => ApiError::bad("source", error.to_string(), "correct the source's base URL, auth or inbound"),
-    })?;
+    let entry =
+        SourceEntry::new(source, timeout, Arc::clone(&core.transport), Arc::clone(&core.clock)).map_err(|error| match error {
+            SourceError::Secret(error) => {
+                ApiError::bad("secret", error.to_string(), "secrets are looked up by the host: set it where `hob serve` runs")
+            }
+            error => ApiError::bad("source", error.to_string(), "correct the source's base URL, auth or inbound"),
+        })?;
     Ok(core.sources.put(entry))
 }
 

@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::http::{Method, Request};
 use bytes::Bytes;
 use hob_engine::placeholder;
 use hob_ledger::{DueOutbox, NewEvent, NewRun, Opening, OutboxKey};
@@ -28,7 +29,6 @@ const BODY: usize = 1024 * 1024;
 const TIMEOUT: Duration = Duration::from_secs(30);
 
 pub(super) struct Outbox {
-    http: Option<reqwest::Client>,
     tasks: JoinSet<OutboxKey>,
     busy: BTreeSet<OutboxKey>,
 }
@@ -42,15 +42,7 @@ enum Tried {
 
 impl Outbox {
     pub(super) fn new() -> Self {
-        let http = reqwest::Client::builder()
-            .timeout(TIMEOUT)
-            .redirect(reqwest::redirect::Policy::none())
-            .user_agent(concat!("hob/", env!("CARGO_PKG_VERSION")))
-            .build();
-        if let Err(error) = &http {
-            tracing::error!(%error, "requests of bots cannot be sent");
-        }
-        Self { http: http.ok(), tasks: JoinSet::new(), busy: BTreeSet::new() }
+        Self { tasks: JoinSet::new(), busy: BTreeSet::new() }
     }
 
     /// Sends what is due; says when the next is.
@@ -58,15 +50,14 @@ impl Outbox {
         while let Some(ended) = self.tasks.try_join_next() {
             self.ended(ended);
         }
-        let http = self.http.clone()?;
         let room = AT_ONCE.saturating_sub(self.tasks.len());
         let due = core.ledger.due_outbox(core.clock.now(), room + self.busy.len()).await.unwrap_or_default();
         for item in due.into_iter().filter(|item| !self.busy.contains(&item.key)).take(room).collect::<Vec<_>>() {
             self.busy.insert(item.key.clone());
-            let (core, http) = (Arc::clone(core), http.clone());
+            let core = Arc::clone(core);
             self.tasks.spawn(async move {
                 let key = item.key.clone();
-                one(&core, &http, item).await;
+                one(&core, item).await;
                 key
             });
         }
@@ -99,13 +90,13 @@ impl Outbox {
     }
 }
 
-async fn one(core: &Core, http: &reqwest::Client, item: DueOutbox) {
+async fn one(core: &Core, item: DueOutbox) {
     let Some(bot) = core.bots.get(&item.key.tenant, &item.bot) else {
         let at = core.clock.now() + Duration::from_secs(300);
         persist(core, "outbox", || core.ledger.outbox_again(core.epoch, &item.key, at)).await;
         return;
     };
-    let (status, payload) = match send(http, &bot, &item).await {
+    let (status, payload) = match send(core, &bot, &item).await {
         Tried::Answer { status, content_type, body } => (Some(status), Payload { content_type, bytes: body }),
         Tried::Later(asked) if item.attempts + 1 < TRIES => {
             let doubled = Duration::from_secs(1).saturating_mul(1_u32.checked_shl(item.attempts).unwrap_or(u32::MAX));
@@ -128,47 +119,35 @@ async fn one(core: &Core, http: &reqwest::Client, item: DueOutbox) {
     core.news(queued.map(|queued| queued.heads).unwrap_or_default()).await;
 }
 
-async fn send(http: &reqwest::Client, bot: &LiveBot, item: &DueOutbox) -> Tried {
-    let fill = |text: &str| fill(bot, item, text);
-    let built = (|| {
-        let method =
-            item.item.method.parse::<reqwest::Method>().map_err(|_| Tried::Refused("the method is none of HTTP".to_owned()))?;
-        let mut request = http.request(method, fill(&item.item.url)?);
-        for (name, value) in &item.item.headers {
-            request = request.header(name, fill(value)?);
-        }
-        request = request.header("Idempotency-Key", &item.idempotency_key);
-        let body = match std::str::from_utf8(&item.item.body) {
-            Ok(text) => fill(text)?.into_bytes(),
-            Err(_) => item.item.body.clone(),
-        };
-        Ok::<_, Tried>(request.body(body))
-    })();
-    let request = match built {
+async fn send(core: &Core, bot: &LiveBot, item: &DueOutbox) -> Tried {
+    let request = match request(bot, item) {
         Ok(request) => request,
         Err(why) => return why,
     };
-    let Ok(mut response) = request.send().await else { return Tried::Later(None) };
-    let status = response.status().as_u16();
-    let header = |name: &str| response.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
-    let (asked, content_type) = (header("retry-after"), header("content-type").unwrap_or_default());
-    if status == 429 || status >= 500 {
-        return Tried::Later(asked.and_then(|text| text.parse().ok()).map(Duration::from_secs));
+    let sent = tokio::time::timeout(TIMEOUT, core.transport.exchange(request, BODY)).await;
+    let Ok(Ok(answer)) = sent else { return Tried::Later(None) };
+    let header = |name: &str| answer.headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
+    if answer.status == 429 || answer.status >= 500 {
+        return Tried::Later(header("retry-after").and_then(|text| text.parse().ok()).map(Duration::from_secs));
     }
-    let mut body = Vec::new();
-    loop {
-        let chunk = match response.chunk().await {
-            Ok(Some(chunk)) => chunk,
-            Ok(None) => break,
-            Err(_) => return Tried::Later(None),
-        };
-        body.extend_from_slice(&chunk);
-        if body.len() > BODY {
-            body.truncate(BODY);
-            break;
-        }
+    let content_type = header("content-type").unwrap_or_default();
+    Tried::Answer { status: answer.status, content_type, body: answer.body }
+}
+
+/// The request with the values of its secrets.
+fn request(bot: &LiveBot, item: &DueOutbox) -> Result<Request<Bytes>, Tried> {
+    let fill = |text: &str| fill(bot, item, text);
+    let method = item.item.method.parse::<Method>().map_err(|_| Tried::Refused("the method is none of HTTP".to_owned()))?;
+    let mut request = Request::builder().method(method).uri(fill(&item.item.url)?);
+    for (name, value) in &item.item.headers {
+        request = request.header(name, fill(value)?);
     }
-    Tried::Answer { status, content_type, body: body.into() }
+    request = request.header("Idempotency-Key", &item.idempotency_key);
+    let body = match std::str::from_utf8(&item.item.body) {
+        Ok(text) => fill(text)?.into(),
+        Err(_) => Bytes::from(item.item.body.clone()),
+    };
+    request.body(body).map_err(|_| Tried::Refused("its URL or a header is none of HTTP".to_owned()))
 }
 
 /// Puts the values of secrets in the place of their placeholders.

@@ -1,0 +1,42 @@
+//! Where bots run, as the host needs it. The engine is the one in service; a simulation runs native bots in its place.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use hob_engine::{Engine, EngineError, FhirReads, Release, RunInput, RunOutput};
+use hob_model::{Clock, Manifest};
+
+/// Makes components ready to run.
+#[async_trait]
+pub trait Sandbox: Send + Sync {
+    /// Checks and compiles a component, without holding up other tasks.
+    ///
+    /// # Errors
+    /// [`EngineError`] where it is refused.
+    async fn prepare(&self, component: Bytes, manifest: Manifest) -> Result<Arc<dyn Prepared>, EngineError>;
+}
+
+/// One immutable version of a bot, ready to run.
+#[async_trait]
+pub trait Prepared: Send + Sync {
+    /// Runs one attempt to its end; whatever the bot does, it ends and nothing is written anywhere.
+    async fn run(&self, input: RunInput, fhir: Arc<dyn FhirReads>, clock: Arc<dyn Clock>) -> RunOutput;
+}
+
+#[async_trait]
+impl Sandbox for Engine {
+    async fn prepare(&self, component: Bytes, manifest: Manifest) -> Result<Arc<dyn Prepared>, EngineError> {
+        let engine = self.clone();
+        let compiled = tokio::task::spawn_blocking(move || Self::prepare(&engine, &component, &manifest)).await;
+        let release = compiled.unwrap_or_else(|_| Err(EngineError::Start("the compiler was cut off".to_owned())))?;
+        Ok(release)
+    }
+}
+
+#[async_trait]
+impl Prepared for Release {
+    async fn run(&self, input: RunInput, fhir: Arc<dyn FhirReads>, clock: Arc<dyn Clock>) -> RunOutput {
+        Self::run(self, input, fhir, clock).await
+    }
+}
