@@ -15,7 +15,9 @@ use crate::bots::Bots;
 use crate::config::Config;
 use crate::inflight::{InFlight, Under};
 use crate::keyed::Keyed;
+use crate::resolve::closing::Closing;
 use crate::run::driver::Message;
+use crate::run::fences::Slots;
 use crate::sandbox::Sandbox;
 use crate::sources::{SourceEntry, Sources};
 
@@ -42,6 +44,10 @@ pub(crate) struct Core {
     /// True from the end of the start to the begin of the drain.
     pub(crate) ready: AtomicBool,
     pub(crate) inflight: InFlight,
+    /// Fences that no attempt of this host has taken.
+    pub(crate) slots: Slots,
+    /// Notifications that made no change, to be resolved many in one.
+    pub(crate) closing: Closing,
     /// One at a time for each condition of a conditional create.
     pub(crate) conditions: Keyed<String>,
     /// The driver's ear.
@@ -84,6 +90,8 @@ impl Core {
             webhooks,
             ready: AtomicBool::new(false),
             inflight: InFlight::default(),
+            slots: Slots::default(),
+            closing: Closing::default(),
             conditions: Keyed::default(),
             driver,
             agenda: Notify::new(),

@@ -109,7 +109,7 @@ async fn changed(
         for reference in references(&page, by_history).map_err(read)?.into_iter().rev() {
             if settled.insert(reference.clone()) {
                 let hint = Hint { reference, event: NotifiedEvent::default(), received };
-                dead.note(settle::resource(core, locks, entry, hint).await)?;
+                dead.note(settle::resource(core, locks, entry, hint, None).await.map(drop))?;
             }
         }
         let Some(next) = page.next.clone() else { return Ok(date) };

@@ -95,6 +95,10 @@ fn must_be_open(head: &RunHead) -> Res<()> {
 pub(super) fn record(db: &Connection, key: &RunKey, recorded: &Recorded, journal: Journal) -> Res<()> {
     let head = one(db, key)?;
     must_be_open(&head)?;
+    if let Some(fence) = &recorded.fence {
+        let source = head.source.as_ref().ok_or(LedgerError::NotFound { what: "source of the run" })?;
+        fence::hold(db, key, source, fence)?;
+    }
     let started = journal.started;
     put_recorded(db, key, recorded, true)?;
     put_attempt(db, &head, recorded.attempt, started, None, &recorded.release, None)?;

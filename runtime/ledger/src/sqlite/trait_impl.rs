@@ -153,16 +153,6 @@ impl Ledger for SqliteLedger {
         self.write("put_fence", Some(epoch), false, move |db| fence::put(db, &fence, &reference, version.as_ref())).await
     }
 
-    async fn take_fence(&self, epoch: Epoch, run: &RunKey, source: &SourceId) -> Result<Option<Fence>> {
-        let (run, source) = (run.clone(), source.clone());
-        self.write("take_fence", Some(epoch), false, move |db| fence::take(db, &run, &source)).await
-    }
-
-    async fn free_fence(&self, epoch: Epoch, run: &RunKey, source: &SourceId) -> Result<()> {
-        let (run, source) = (run.clone(), source.clone());
-        self.write("free_fence", Some(epoch), false, move |db| fence::free(db, &run, &source)).await
-    }
-
     async fn put_source(&self, epoch: Epoch, source: Source) -> Result<()> {
         self.write("put_source", Some(epoch), false, move |db| registry::put_source(db, &source)).await
     }
