@@ -160,7 +160,8 @@ async fn fill(ground: &Ground, changes: usize, release: Digest) -> Outcome<()> {
     Ok(())
 }
 
-fn resolved(release: Digest) -> Outcome<ResolvedChange> {
+/// A change of a new Task, with the run that it makes.
+pub(crate) fn resolved(release: Digest) -> Outcome<ResolvedChange> {
     let id = tasks::new_id();
     let now = SystemClock.now();
     let change = Change {

@@ -23,6 +23,7 @@ mod stack;
 mod stopwatch;
 mod tasks;
 mod throughput;
+mod timers;
 mod whole_run;
 mod write_back;
 
@@ -39,7 +40,7 @@ use std::process::ExitCode;
 
 use report::{Outcome, Row};
 
-const NAMES: [&str; 6] = ["durable-accepts", "fresh-instance", "whole-run", "write-back", "throughput", "backlog"];
+const NAMES: [&str; 7] = ["durable-accepts", "fresh-instance", "whole-run", "write-back", "throughput", "backlog", "timers"];
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -90,7 +91,8 @@ async fn benches(chosen: impl Fn(&str) -> bool, json: bool) -> Outcome<Vec<Row>>
             "whole-run" => vec![whole_run::bench().await?],
             "write-back" => vec![write_back::bench().await?],
             "throughput" => throughput::bench().await?,
-            _ => backlog::bench().await?,
+            "backlog" => backlog::bench().await?,
+            _ => vec![timers::bench().await?],
         };
         for row in more {
             if json {

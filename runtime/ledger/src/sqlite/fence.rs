@@ -68,11 +68,11 @@ pub(super) fn free_all(db: &Connection, key: &RunKey) -> Res<()> {
     Ok(())
 }
 
-/// The version that the fence held by a run has now.
+/// Frees the fence that a run holds, at the version that it has now. It holds one at most.
 pub(super) fn moved(db: &Connection, key: &RunKey, source: &SourceId, version: &VersionId) -> Res<()> {
     change(
         db,
-        "UPDATE fences SET version = ?4 WHERE tenant = ?1 AND source = ?2 AND held_by = ?3",
+        "UPDATE fences SET version = ?4, held_by = NULL WHERE tenant = ?1 AND source = ?2 AND held_by = ?3",
         params![key.tenant.as_str(), source.as_str(), key.run.to_string(), version.as_str()],
     )?;
     Ok(())

@@ -50,8 +50,7 @@ impl Ledger for SqliteLedger {
     }
 
     async fn mark(&self, resource: &ResourceKey) -> Result<Option<ResourceMark>> {
-        let resource = resource.clone();
-        self.readers.read("mark", move |db| resolve::mark(db, &resource)).await
+        self.readers.look("mark", |db| resolve::mark(db, resource)).await
     }
 
     async fn resolve(&self, epoch: Epoch, resolution: Resolution) -> Result<Queued> {
@@ -63,8 +62,7 @@ impl Ledger for SqliteLedger {
     }
 
     async fn wrote(&self, change: &ChangeKey) -> Result<Option<OwnWrite>> {
-        let change = change.clone();
-        self.readers.read("wrote", move |db| resolve::wrote(db, &change)).await
+        self.readers.look("wrote", |db| resolve::wrote(db, change)).await
     }
 
     async fn open_runs(&self, tenant: &TenantId, bot: &BotName, after: RunSeq, limit: usize) -> Result<Vec<RunHead>> {
@@ -73,8 +71,7 @@ impl Ledger for SqliteLedger {
     }
 
     async fn load(&self, run: &RunKey) -> Result<RunRecord> {
-        let run = run.clone();
-        self.readers.read("load", move |db| run::load(db, &run)).await
+        self.readers.look("load", |db| run::load(&*db.unchecked_transaction()?, run)).await
     }
 
     async fn record(&self, epoch: Epoch, run: &RunKey, recorded: Recorded, journal: Journal) -> Result<()> {
