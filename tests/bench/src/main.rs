@@ -40,6 +40,10 @@ use std::process::ExitCode;
 
 use report::{Outcome, Row};
 
+/// As in the `hob` binary.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const NAMES: [&str; 7] = ["durable-accepts", "fresh-instance", "whole-run", "write-back", "throughput", "backlog", "timers"];
 
 fn main() -> ExitCode {

@@ -5,6 +5,7 @@ use std::io::{Read as _, Seek as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
 use super::fault::{Fault, Res};
@@ -20,6 +21,11 @@ const CACHE_KIB: i64 = 64 * 1024;
 /// Pages in the log after which they are brought into the file: a page that many commits changed is then written once. 16 MiB, which a start after a crash
 /// reads in a moment.
 const CHECKPOINT: u32 = 4_096;
+
+/// Statements keep the plan that they were prepared with. Else SQLite prepares each one that has `LIMIT ?` anew whenever it is bound.
+pub(super) fn keep_plans(db: &Connection) -> rusqlite::Result<()> {
+    db.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).map(drop)
+}
 
 /// An open database and the lock on it; the lock goes with the process, however it ends.
 #[derive(Debug)]
@@ -49,6 +55,7 @@ fn connect(path: &Path) -> Res<Connection> {
     let mut db = Connection::open_with_flags(path, flags)?;
     db.busy_timeout(BUSY)?;
     db.set_prepared_statement_cache_capacity(128);
+    keep_plans(&db)?;
     db.pragma_update(None, "journal_mode", "WAL")?;
     // FULL: in WAL mode NORMAL would lose the last commits with the power, and they were promised.
     db.pragma_update(None, "synchronous", "FULL")?;

@@ -76,5 +76,6 @@ fn open(path: &std::path::Path) -> Res<Connection> {
     let db = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
     db.busy_timeout(super::open::BUSY)?;
     db.set_prepared_statement_cache_capacity(64);
+    super::open::keep_plans(&db)?;
     Ok(db)
 }
