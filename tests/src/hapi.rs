@@ -18,13 +18,15 @@ pub struct Options {
     pub integrity: bool,
     /// A PUT to an id that does not exist creates it.
     pub client_ids: bool,
+    /// How long a notification that fails is tried; 0 is HAPI's own minute.
+    pub retry_seconds: u16,
 }
 
 impl Options {
     /// What is kindest to clients.
-    pub const PLAIN: Self = Self { integrity: false, client_ids: true };
+    pub const PLAIN: Self = Self { integrity: false, client_ids: true, retry_seconds: 0 };
     /// What breaks naive ones.
-    pub const STRICT: Self = Self { integrity: true, client_ids: false };
+    pub const STRICT: Self = Self { integrity: true, client_ids: false, retry_seconds: 0 };
 }
 
 /// A running server; it ends when this is dropped, or with this process.
@@ -66,6 +68,9 @@ impl Hapi {
         }
         if !options.client_ids {
             command.arg("--no-client-ids");
+        }
+        if options.retry_seconds > 0 {
+            command.args(["--retry-seconds", &options.retry_seconds.to_string()]);
         }
         let mut child = command
             .current_dir(&folder)

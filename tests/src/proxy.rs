@@ -36,6 +36,8 @@ pub enum Mode {
     Down = 4,
     /// The server answers; the answer is kept back and the connection stays open, as on a slow network.
     Swallow = 5,
+    /// Every request is answered 200 and thrown away: what a server thinks that it sent is lost.
+    Lose = 6,
 }
 
 /// A request that passed.
@@ -59,6 +61,7 @@ struct Shared {
     held: watch::Sender<u32>,
     lost: watch::Sender<Vec<u16>>,
     late: watch::Sender<Vec<u16>>,
+    refused: watch::Sender<u32>,
     seen: Mutex<Vec<Seen>>,
     http: reqwest::Client,
 }
@@ -84,13 +87,16 @@ impl Proxy {
             held: watch::Sender::new(0),
             lost: watch::Sender::new(Vec::new()),
             late: watch::Sender::new(Vec::new()),
+            refused: watch::Sender::new(0),
             seen: Mutex::default(),
             http: reqwest::Client::builder().no_gzip().build().unwrap(),
         });
         let accepting = Arc::clone(&shared);
         let task = tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
-                if accepting.mode() != Mode::Down {
+                if accepting.mode() == Mode::Down {
+                    accepting.refused.send_modify(|count| *count += 1);
+                } else {
                     tokio::spawn(serve(client, Arc::clone(&accepting)));
                 }
             }
@@ -122,6 +128,11 @@ impl Proxy {
     /// Waits until `count` transactions in all have been held.
     pub async fn held(&self, count: u32) {
         until("a transaction that is held", || async { (*self.shared.held.borrow() >= count).then_some(()) }).await;
+    }
+
+    /// Waits until `count` connections or requests were refused because nothing is accepted.
+    pub async fn refused(&self, count: u32) {
+        until("a request that is refused", || async { (*self.shared.refused.borrow() >= count).then_some(()) }).await;
     }
 
     /// Waits for the first `count` answers that the client did not get; gives their statuses.
@@ -185,6 +196,7 @@ impl Shared {
             3 => Mode::Twice,
             4 => Mode::Down,
             5 => Mode::Swallow,
+            6 => Mode::Lose,
             _ => Mode::Pass,
         }
     }
@@ -200,7 +212,11 @@ impl Shared {
         let body = body.collect().await.ok()?.to_bytes();
         let seen = Seen { method: head.method, path, headers: head.headers, body };
         let mode = match self.mode() {
-            Mode::Down => return None,
+            Mode::Down => {
+                self.refused.send_modify(|count| *count += 1);
+                return None;
+            }
+            Mode::Lose => return Some(Response::new(Full::default())),
             mode if self.is_transaction(&seen) => mode,
             _ => Mode::Pass,
         };
@@ -233,7 +249,7 @@ impl Shared {
                 self.lost.send_modify(|lost| lost.push(first.status().as_u16()));
                 self.forward(&seen).await
             }
-            Mode::Pass | Mode::Down => self.forward(&seen).await,
+            Mode::Pass | Mode::Down | Mode::Lose => self.forward(&seen).await,
         }
     }
 

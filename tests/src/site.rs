@@ -101,6 +101,15 @@ impl Site {
         self.running = Running::Here(Box::new(host));
     }
 
+    /// Stops the host in this process and starts it again with these lines at the end of its `[limits]`.
+    pub async fn restart_with(&mut self, limits: &str) {
+        self.stop().await;
+        let path = self.folder.path().join("hob.toml");
+        let config = std::fs::read_to_string(&path).unwrap();
+        std::fs::write(&path, format!("{config}{limits}")).unwrap();
+        self.start_here().await;
+    }
+
     /// Starts the host as a process, on the data that is there.
     pub async fn start_there(&mut self) {
         let process = Process::serve(&self.folder.path().join("hob.toml")).await;
@@ -162,6 +171,12 @@ impl Site {
         let response = request.send().await.unwrap();
         let status = response.status();
         (status, serde_json::from_slice(&response.bytes().await.unwrap()).unwrap_or_default())
+    }
+
+    /// A call that answers line by line, to its end.
+    pub async fn stream(&self, path: &str, body: Value) -> String {
+        let url = format!("{}/v1/tenants/{}/{path}", self.admin, self.tenant);
+        self.http.post(url).bearer_auth(TOKEN).json(&body).send().await.unwrap().text().await.unwrap()
     }
 
     /// A call that must succeed.

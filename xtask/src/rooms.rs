@@ -14,6 +14,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("hob-dispatch", &["hob-model"]),
     ("hob-engine", &["hob-model", "hob-search"]),
     ("hob-fhir", &["hob-model"]),
+    // For tests and the simulation.
+    ("hob-testserver", &["hob-model", "hob-search"]),
     ("hob-host", &["hob-model", "hob-search", "hob-ingress", "hob-ledger", "hob-dispatch", "hob-engine", "hob-fhir"]),
     ("hob-cli", &["hob-host", "hob-model", "hob-ingress"]),
     ("hob-sdk", &[]),
@@ -21,6 +23,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     // For the bots' tests only: it judges cases by their manifests as the host would.
     ("case-runner", &["hob-model", "hob-search", "hob-sdk"]),
     ("xtask", &[]),
+    ("hob-simulation", &["hob-host", "hob-ledger", "hob-engine", "hob-model", "hob-fhir", "hob-testserver"]),
     ("hob-bench", &["hob-host", "hob-ledger", "hob-engine", "hob-model", "clinic"]),
 ];
 
@@ -61,6 +64,11 @@ pub(crate) fn check() -> Result<(), String> {
             }
             if !for_tests && is_bot && name != "hob-tests" && names.contains(to) && !["hob-sdk", "clinic"].contains(&to) {
                 breaches.push(format!("{name} is a bot: of ours it may name hob-sdk and clinic, not {to}"));
+            }
+            // What makes receipts of nothing must not come near a host that answers 2xx by them.
+            let models = dependency["features"].as_array().is_some_and(|all| all.iter().any(|feature| feature == "testing"));
+            if !for_tests && models && name != "hob-simulation" {
+                breaches.push(format!("{name} must not ask for the feature `testing` of {to}: only tests do"));
             }
             let lent = LENT.contains(&(to, name));
             if let Some((_, owner)) = OWNERS.iter().find(|(library, owner)| *library == to && *owner != name && !lent) {

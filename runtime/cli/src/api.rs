@@ -4,7 +4,8 @@
 use std::collections::BTreeMap;
 
 use hob_model::{
-    Attempt, BotName, Capabilities, Effects, Event, LogLevel, LogLine, RunId, RunState, Source, SourceId, Timestamp,
+    Attempt, BotName, Capabilities, Effects, Event, Interaction, LogLevel, LogLine, ResourceType, RunId, RunState, Source,
+    SourceId, Timestamp,
 };
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -50,6 +51,12 @@ pub(crate) enum CheckLine {
         capabilities: Box<Capabilities>,
         usable: bool,
         problems: Vec<String>,
+        #[serde(default)]
+        recovers: Vec<Recovery>,
+        #[serde(default)]
+        behind: Option<Vec<Behind>>,
+        #[serde(default)]
+        open_runs: Option<u64>,
     },
     Step {
         step: String,
@@ -57,6 +64,42 @@ pub(crate) enum CheckLine {
         #[serde(default)]
         detail: Option<String>,
     },
+}
+
+/// What a source gives back of what was lost.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Recovery {
+    pub(crate) what: String,
+    pub(crate) recovered: bool,
+    pub(crate) how: String,
+}
+
+/// How far behind one type is.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Behind {
+    #[serde(rename = "type")]
+    pub(crate) resource_type: ResourceType,
+    pub(crate) seen: Option<Timestamp>,
+    pub(crate) newest: Option<Timestamp>,
+    pub(crate) waiting: u64,
+    pub(crate) more: bool,
+}
+
+/// A line of `backfill`: how far it is, and the sum at its end.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+pub(crate) enum BackfillLine {
+    Sum { dry_run: bool, looked: u64, new: u64, counts: Vec<BackfillCount>, examples: Vec<String>, unreadable: u64 },
+    Progress { looked: u64, new: u64 },
+}
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct BackfillCount {
+    #[serde(rename = "type")]
+    pub(crate) resource_type: ResourceType,
+    pub(crate) interaction: Interaction,
+    pub(crate) new: u64,
+    pub(crate) known: u64,
 }
 
 #[derive(Debug, Deserialize)]

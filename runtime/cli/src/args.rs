@@ -95,4 +95,5 @@ pub(crate) enum HostCommand {
     Dead(commands::runs::dead::Args),
     Logs(commands::logs::Args),
     Invoke(commands::invoke::Args),
+    Backfill(commands::backfill::Args),
 }

@@ -112,6 +112,12 @@ impl Call<'_> {
         self
     }
 
+    /// A call that lasts for as long as there is work, and tells of it.
+    pub(crate) fn endless(mut self) -> Self {
+        self.request = self.request.timeout(Duration::from_secs(30 * 86_400));
+        self
+    }
+
     /// The answer as JSON; `null` where it has no body.
     pub(crate) async fn json(self) -> Result<Value, CliError> {
         let answer = self.send().await?;

@@ -24,6 +24,7 @@ const COMMANDS: &[&[&str]] = &[
     &["dead"],
     &["logs"],
     &["invoke"],
+    &["backfill"],
 ];
 
 fn help(command: &[&str]) -> String {

@@ -128,7 +128,11 @@ fn source_list_and_remove() {
 fn source_check() {
     let steps = "{\"step\":\"transaction is atomic\",\"ok\":true,\"detail\":\"\"}\n{\"step\":\"fence\",\"ok\":false,\"detail\":\"2 of 8 went through\"}\n";
     let result = format!(r#"{{"capabilities":{CAPABILITIES},"usable":USABLE,"problems":PROBLEMS}}"#).replace('\n', "");
-    let good = format!("{steps}{}", result.replace("USABLE", "true").replace("PROBLEMS", "[]"));
+    let gaps = r#""recovers":[{"what":"changes","recovered":true,"how":"by the history of each type"},{"what":"deletes","recovered":false,"how":"its history does not show them"}],
+        "behind":[{"type":"Observation","seen":"2026-11-22T05:29:00.000000Z","newest":"2026-11-22T05:20:00.000000Z","waiting":0,"more":false},
+        {"type":"Task","seen":null,"newest":null,"waiting":1000,"more":true}],"open_runs":3,"usable""#.replace('\n', "");
+    let good = result.replace("USABLE", "true").replace("PROBLEMS", "[]").replace("\"usable\"", &gaps);
+    let good = format!("{steps}{good}");
     let bad = format!(
         "{steps}{}\n",
         result.replace("USABLE", "false").replace("PROBLEMS", r#"["no fence holds: writes could happen twice"]"#)
@@ -147,6 +151,35 @@ fn source_check() {
     let check = |name| host.hob(&["source", "check", name]);
     let all =
         [check("good"), host.hob(&["source", "check", "bad", "--json"]), check("bad"), check("cut"), check("odd"), check("off")];
+    insta::assert_snapshot!(all.join("\n"));
+}
+
+#[test]
+fn backfill() {
+    let progress = "{\"looked\":200,\"new\":12}\n";
+    let counts =
+        r#"[{"type":"Task","interaction":"create","new":10,"known":1},{"type":"Task","interaction":"delete","new":4,"known":0}]"#;
+    let sum = |dry| {
+        format!(
+            r#"{{"dry_run":{dry},"looked":340,"new":14,"counts":{counts},"examples":["Task/7 v1","Task/7 v2"],"unreadable":1}}"#
+        )
+    };
+    let wet = format!("{progress}{}\n", sum(false));
+    let failed = r#"{"error":{"code":"backfill-read","message":"history of all Task: the server answered 503","help":"give the same command again"}}"#;
+    let host = Canned::start(&[
+        ("POST /v1/tenants/default/bots/router/backfill", 200, &wet),
+        ("POST /v1/tenants/default/bots/dry/backfill", 200, &sum(true)),
+        ("POST /v1/tenants/default/bots/cut/backfill", 200, progress),
+        ("POST /v1/tenants/default/bots/down/backfill", 200, failed),
+    ]);
+    let all = [
+        host.hob(&["backfill", "router", "--since", "2026-11-01T00:00:00Z", "--type", "Task"]),
+        host.hob(&["backfill", "dry", "--dry-run", "--current", "--until", "2026-11-01T00:00:00+01:00"]),
+        host.hob(&["backfill", "router", "--json"]),
+        host.hob(&["backfill", "cut"]),
+        host.hob(&["backfill", "down"]),
+        host.hob(&["backfill", "router", "--since", "yesterday"]),
+    ];
     insta::assert_snapshot!(all.join("\n"));
 }
 

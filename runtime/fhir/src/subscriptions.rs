@@ -57,6 +57,7 @@ pub struct Ensured {
 const HAPI_DELETES: &str = "http://hapifhir.io/fhir/StructureDefinition/subscription-send-delete-messages";
 const MEDPLUM_INTERACTION: &str = "https://medplum.com/fhir/StructureDefinition/subscription-supported-interaction";
 const MEDPLUM_SECRET: &str = "https://www.medplum.com/fhir/StructureDefinition/subscription-secret";
+const HEARTBEAT: &str = "http://hl7.org/fhir/uv/subscriptions-backport/StructureDefinition/backport-heartbeat-period";
 const WHAT: &str = "subscription";
 
 impl Dialect {
@@ -70,6 +71,35 @@ impl Dialect {
             _ => Self::Plain,
         }
     }
+}
+
+/// What became of a Subscription that posts to an endpoint.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Found {
+    /// Which.
+    pub reference: Reference,
+    /// `requested`, `active`, `error` or `off`.
+    pub status: String,
+    /// Whether it is for deletes alone (Medplum).
+    pub only_deletes: bool,
+    /// How often it promises to post at the least (R4 backport, `backport-heartbeat-period`).
+    pub heartbeat: Option<Duration>,
+}
+
+/// The Subscriptions with this endpoint, as they are now.
+///
+/// # Errors
+/// Any.
+pub async fn look(client: &Client, endpoint: &str) -> Result<Vec<Found>, FhirError> {
+    let of = |found: &Versioned| {
+        Ok(Found {
+            reference: found.reference()?,
+            status: found.resource["status"].as_str().unwrap_or_default().to_ascii_lowercase(),
+            only_deletes: only_deletes(&found.resource),
+            heartbeat: heartbeat(&found.resource),
+        })
+    };
+    ours(client, endpoint).await?.iter().map(of).collect()
 }
 
 /// Creates what is missing and changes the rest to what is wanted. One Subscription; on Medplum a second one for deletes.
@@ -171,6 +201,12 @@ fn resources(wanted: &Wanted) -> Vec<Value> {
 fn only_deletes(resource: &Value) -> bool {
     let mut extensions = resource["extension"].as_array().into_iter().flatten();
     extensions.any(|extension| extension["url"] == MEDPLUM_INTERACTION && extension["valueCode"] == "delete")
+}
+
+fn heartbeat(resource: &Value) -> Option<Duration> {
+    let mut extensions = resource["channel"]["extension"].as_array().into_iter().flatten();
+    let period = &extensions.find(|extension| extension["url"] == HEARTBEAT)?["valueUnsignedInt"];
+    period.as_u64().filter(|seconds| *seconds > 0).map(Duration::from_secs)
 }
 
 async fn ours(client: &Client, endpoint: &str) -> Result<Vec<Versioned>, FhirError> {
@@ -317,6 +353,17 @@ mod tests {
         assert_eq!(medplum.iter().map(only_deletes).collect::<Vec<_>>(), [false, true]);
         assert_eq!(medplum[1]["extension"][0]["valueString"], "CANARY");
         assert_eq!(resources(&wanted(Dialect::Plain, false))[0]["channel"].get("extension"), None);
+    }
+
+    #[test]
+    fn a_heartbeat_is_promised_by_the_channel() {
+        let of = |value: Value| {
+            heartbeat(
+                &json!({"channel": {"extension": [{"url": "http://other"}, {"url": HEARTBEAT, "valueUnsignedInt": value}]}}),
+            )
+        };
+        assert_eq!(of(json!(60)), Some(Duration::from_secs(60)));
+        assert_eq!((of(json!(0)), of(json!("60")), heartbeat(&json!({}))), (None, None, None));
     }
 
     #[test]

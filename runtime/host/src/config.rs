@@ -48,8 +48,14 @@ pub struct HostLimits {
     pub runs_per_bot: usize,
     /// Runs in flight at once at one source.
     pub runs_per_source: usize,
-    /// Resources resolved at once.
+    /// Notifications resolved at once, and sources swept at once. One source takes at most half of what is free.
     pub resolves: usize,
+    /// How often each source is compared with the ledger, in milliseconds, give or take a quarter; 0: only at the start and on signs that something
+    /// was missed.
+    pub sweep_ms: u64,
+    /// How far a sweep looks back behind the one before, in milliseconds: over the longest transaction of a source, and the difference of its
+    /// machines' clocks.
+    pub sweep_overlap_ms: u64,
     /// Time for a FHIR server to answer, in milliseconds.
     pub fhir_ms: u64,
     /// How long a drain waits for runs in flight, in milliseconds.
@@ -67,7 +73,9 @@ impl Default for HostLimits {
             runs: 32,
             runs_per_bot: 16,
             runs_per_source: 16,
-            resolves: 16,
+            resolves: 32,
+            sweep_ms: 300_000,
+            sweep_overlap_ms: 60_000,
             fhir_ms: 30_000,
             drain_ms: 20_000,
             hops: 16,

@@ -13,6 +13,7 @@ use tokio::sync::{Notify, Semaphore, mpsc};
 
 use crate::bots::Bots;
 use crate::config::Config;
+use crate::gaps::Gaps;
 use crate::inflight::{InFlight, Under};
 use crate::keyed::Keyed;
 use crate::resolve::closing::Closing;
@@ -48,6 +49,8 @@ pub(crate) struct Core {
     pub(crate) slots: Slots,
     /// Notifications that made no change, to be resolved many in one.
     pub(crate) closing: Closing,
+    /// Signs that something was missed.
+    pub(crate) gaps: Gaps,
     /// One at a time for each condition of a conditional create.
     pub(crate) conditions: Keyed<String>,
     /// The driver's ear.
@@ -92,6 +95,7 @@ impl Core {
             inflight: InFlight::default(),
             slots: Slots::default(),
             closing: Closing::default(),
+            gaps: Gaps::default(),
             conditions: Keyed::default(),
             driver,
             agenda: Notify::new(),

@@ -18,6 +18,7 @@ use serde_json::{Map, Value};
 
 use crate::bots::LiveBot;
 use crate::core::Core;
+use crate::gaps::recovery;
 use crate::resolve::{JudgeError, Watch};
 use crate::run::attempt::targets;
 use crate::run::driver::{Message, live};
@@ -66,6 +67,16 @@ pub(crate) enum DeployError {
         source_id: SourceId,
         /// What is missing.
         why: &'static str,
+    },
+    /// The source cannot give back what the bot needs.
+    #[error(
+        "on change = {criteria:?}: the source {source_id} is not proved to show deletes in the history of a type, so one whose notification is lost is lost: write `source-only = true` beside it to do without, or run `hob source check {source_id}`"
+    )]
+    Unrecoverable {
+        /// Which.
+        source_id: SourceId,
+        /// Of the trigger.
+        criteria: String,
     },
     /// A setting is unknown, missing or of another type.
     #[error("setting {name}: {why}")]
@@ -144,6 +155,11 @@ pub(crate) async fn deploy(core: &Arc<Core>, wish: Wish) -> Result<Deployed, Dep
 }
 
 fn proved(entry: &SourceEntry, manifest: &Manifest) -> Result<(), DeployError> {
+    if let Some(criteria) = recovery::needs_deletes(manifest)
+        && !entry.source.capabilities.as_ref().is_some_and(recovery::of_deletes)
+    {
+        return Err(DeployError::Unrecoverable { source_id: entry.source.id.clone(), criteria: criteria.to_owned() });
+    }
     let unproved = |why| DeployError::Unproved { source_id: entry.source.id.clone(), why };
     let writes = manifest.scopes.iter().any(|scope| {
         let may = scope.interactions;
@@ -237,7 +253,7 @@ async fn subscribe(
 }
 
 #[allow(clippy::too_many_arguments, reason = "one of each that a Subscription says")]
-fn wanted(
+pub(crate) fn wanted(
     core: &Core,
     entry: &SourceEntry,
     key: &SubscriptionKey,
@@ -279,21 +295,29 @@ fn for_server(criteria: &str, dialect: Dialect) -> String {
 
 /// Waits until the server posts, so that nothing that changes after the deploy is missed, and keeps where it stands.
 async fn active(core: &Core, entry: &SourceEntry, mut row: Subscription, deployed: &mut Deployed) -> Result<(), LedgerError> {
-    let Some(reference) = row.reference.clone() else { return Ok(()) };
+    if row.reference.is_none() {
+        return Ok(());
+    }
+    until_active(core, entry, &mut row).await;
+    if row.status != SubscriptionStatus::Active {
+        let told = format!("the Subscription for {:?} is {}, not active: the server does not post yet", row.criteria, row.status);
+        deployed.changes.push(told);
+    }
+    core.ledger.put_subscription(core.epoch, row).await
+}
+
+/// Waits a while for the server to make a Subscription active, and notes how it stands.
+pub(crate) async fn until_active(core: &Core, entry: &SourceEntry, row: &mut Subscription) {
+    let Some(reference) = row.reference.clone() else { return };
     for _ in 0..100 {
         if row.status != SubscriptionStatus::Requested {
-            break;
+            return;
         }
         core.pause(Duration::from_millis(100)).await;
         if let Ok(found) = entry.client.read(&reference).await {
             row.status = found.resource["status"].as_str().and_then(|text| text.parse().ok()).unwrap_or(row.status);
         }
     }
-    if row.status != SubscriptionStatus::Active {
-        let told = format!("the Subscription for {:?} is {}, not active: the server does not post yet", row.criteria, row.status);
-        deployed.changes.push(told);
-    }
-    core.ledger.put_subscription(core.epoch, row).await
 }
 
 /// Each trigger begins where its Subscription did; one without, now.

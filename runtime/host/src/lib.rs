@@ -11,6 +11,7 @@ mod clock;
 mod config;
 mod core;
 mod deploy;
+mod gaps;
 mod host;
 mod inflight;
 mod keyed;

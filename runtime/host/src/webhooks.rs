@@ -14,12 +14,14 @@ use axum::extract::{Path, State};
 use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::any;
-use hob_ingress::{ParseError, Reply, WireRequest, parse, reply_for};
+use hob_ingress::{Notification, ParseError, Reply, SubscriptionState, WireRequest, parse, reply_for};
 use hob_ledger::{DeadReason, LedgerError, NewNotification, Receipt, Verdict};
 use hob_model::{Inbound, SourceId, SubscriptionKey, TenantId};
 use http_body_util::BodyExt as _;
 
 use crate::core::Core;
+use crate::gaps::{Reason, window};
+use crate::sources::SourceEntry;
 
 /// Headers that the formats read; the rest, credentials among them, is not kept.
 const KEPT: [&str; 16] = [
@@ -85,7 +87,10 @@ async fn take(core: &Core, tenant: &str, source: &str, rest: &str, (method, head
         _ => None,
     };
     let Some(entry) = entry else { return StatusCode::NOT_FOUND.into_response() };
-    let Ok(_place) = core.intake.try_acquire() else { return come_back(1) };
+    let Ok(_place) = core.intake.try_acquire() else {
+        core.gaps.want(&entry, Reason::Overload);
+        return come_back(1);
+    };
 
     let limit = core.config.limits.body_kib * 1024;
     let all: Vec<(String, String)> =
@@ -114,7 +119,11 @@ async fn take(core: &Core, tenant: &str, source: &str, rest: &str, (method, head
     let subscription = split_subscription(&mut wire.path_rest);
     wire.headers.retain(|(name, _)| KEPT.contains(&name.to_ascii_lowercase().as_str()));
 
-    let (verdict, format, reply) = judge(&mut wire, size, limit);
+    let (verdict, format, reply, control) = judge(&mut wire, size, limit);
+    core.gaps.heard(&entry, subscription.as_ref());
+    if let Some(control) = control {
+        told(core, &entry, subscription.as_ref(), &control).await;
+    }
     let stored = NewNotification {
         tenant: entry.source.tenant.clone(),
         source: entry.source.id.clone(),
@@ -135,6 +144,7 @@ async fn take(core: &Core, tenant: &str, source: &str, rest: &str, (method, head
         },
         Err(error) => {
             tracing::error!(tenant, source, code = "ledger", %error, "a notification could not be kept: the source is told to come back");
+            core.gaps.want(&entry, Reason::Overload);
             let wait = if matches!(error, LedgerError::Busy) { 2 } else { 30 };
             come_back(wait)
         }
@@ -190,19 +200,38 @@ fn split_subscription(path: &mut String) -> Option<SubscriptionKey> {
 }
 
 /// Parses the request to see what it is. What cannot be read is kept with the reason, cut where it is too large.
-fn judge(wire: &mut WireRequest, size: usize, limit: usize) -> (Verdict, Option<String>, Reply) {
+fn judge(wire: &mut WireRequest, size: usize, limit: usize) -> (Verdict, Option<String>, Reply, Option<Notification>) {
     if size > limit {
         let reason = format!("the body has {size} bytes, over the limit of {limit} (`limits.body-kib` in hob.toml)");
         wire.body.truncate(KEPT_OF_LARGE);
-        return (Verdict::Dead(DeadReason { code: "notification-too-large".into(), message: reason }), None, Reply::default());
+        let verdict = Verdict::Dead(DeadReason { code: "notification-too-large".into(), message: reason });
+        return (verdict, None, Reply::default(), None);
     }
     match parse(wire) {
         Ok(notification) => {
             let reply = reply_for(&notification);
-            let verdict = if notification.kind.is_control() { Verdict::Control } else { Verdict::Usable };
-            (verdict, serde_json::to_value(notification.format).ok().and_then(|name| name.as_str().map(str::to_owned)), reply)
+            let format = serde_json::to_value(notification.format).ok().and_then(|name| name.as_str().map(str::to_owned));
+            match notification.kind.is_control() {
+                true => (Verdict::Control, format, reply, Some(notification)),
+                false => (Verdict::Usable, format, reply, None),
+            }
         }
-        Err(error) => (Verdict::Dead(dead(&error)), None, Reply::default()),
+        Err(error) => (Verdict::Dead(dead(&error)), None, Reply::default(), None),
+    }
+}
+
+/// Heartbeats and the like resolve to nothing, but tell of events that did not come.
+async fn told(core: &Core, entry: &SourceEntry, key: Option<&SubscriptionKey>, control: &Notification) {
+    if matches!(control.state, Some(SubscriptionState::Error | SubscriptionState::Off)) {
+        core.gaps.want(entry, Reason::Subscription);
+    }
+    let (Some(key), Some(count)) = (key, control.events_since_start) else { return };
+    let known = core.ledger.subscription(&entry.source.tenant, &entry.source.id, key).await;
+    // A ledger that does not say costs a sweep.
+    let last = known.map_or(Some(0), |known| known.map_or(Some(count), |known| known.last_event));
+    // It counts what was sent: the next event has the next number.
+    if window::is_gap(last, count.saturating_add(1)) {
+        core.gaps.want(entry, Reason::EventGap);
     }
 }
 
@@ -239,7 +268,7 @@ mod tests {
             headers: Vec::new(),
             body: Bytes::from(vec![b'x'; 100_000]),
         };
-        let (verdict, _, reply) = judge(&mut wire, 100_000, 50_000);
+        let (verdict, _, reply, _) = judge(&mut wire, 100_000, 50_000);
         assert!(matches!(verdict, Verdict::Dead(dead) if dead.code == "notification-too-large"));
         assert_eq!((wire.body.len(), reply.status), (KEPT_OF_LARGE, 200));
     }

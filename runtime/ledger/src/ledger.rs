@@ -14,7 +14,7 @@ use crate::{
     CronKey, DeadNotification, DeadReason, Deployment, DueOutbox, DueTimer, Epoch, Fence, FenceKey, Finish, LogFilter, LogRow,
     NewEvent, NewNotification, Next, NotificationSeq, OutboxKey, OwnWrite, Queued, Receipt, Recorded, Release, Resolution,
     ResourceMark, Result, RunDetail, RunFilter, RunHead, RunKey, RunRecord, RunRow, RunSeq, Stats, StoredNotification,
-    Subscription, Tried,
+    Subscription, SweepMark, Tried,
 };
 use hob_model::{Journal, Reference};
 
@@ -37,6 +37,18 @@ pub trait Ledger: Send + Sync {
     /// Usable notifications after `after` that are not resolved, in the order of acceptance, over all tenants: `limit` at most, and
     /// fewer where they are large. Only an empty page is the end.
     async fn unresolved(&self, after: NotificationSeq, limit: usize) -> Result<Vec<StoredNotification>>;
+
+    /// The sources that have usable notifications that are not resolved, by tenant and name.
+    async fn unresolved_sources(&self) -> Result<Vec<(TenantId, SourceId)>>;
+
+    /// As [`Ledger::unresolved`], of one source.
+    async fn unresolved_of(
+        &self,
+        tenant: &TenantId,
+        source: &SourceId,
+        after: NotificationSeq,
+        limit: usize,
+    ) -> Result<Vec<StoredNotification>>;
 
     /// Makes an ingress dead letter of a notification that cannot be resolved. After a crash it is one, and is not resolved again.
     /// A repeat changes the reason.
@@ -64,6 +76,13 @@ pub trait Ledger: Send + Sync {
 
     /// Who wrote a version, if a run did.
     async fn wrote(&self, change: &ChangeKey) -> Result<Option<OwnWrite>>;
+
+    /// How far a source was swept, by type.
+    async fn sweeps(&self, tenant: &TenantId, source: &SourceId) -> Result<Vec<SweepMark>>;
+
+    /// Keeps how far a type of a source was swept: to be called after all that the mark covers is resolved. After a crash the next sweep goes on
+    /// from it. A repeat changes nothing; a mark may also go back. Removing the source forgets its marks.
+    async fn swept(&self, epoch: Epoch, mark: SweepMark) -> Result<()>;
 
     // Runs.
 

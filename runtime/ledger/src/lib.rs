@@ -23,6 +23,7 @@ mod run;
 mod schedule;
 mod seq;
 pub mod sqlite;
+mod sweep;
 
 pub use error::{LedgerError, Result};
 pub use fence::{Fence, FenceKey, FenceUse};
@@ -35,3 +36,4 @@ pub use resolve::{NewEvent, NewRun, Opening, Queued, Resolution, ResolvedChange,
 pub use run::{Finish, Next, OwnWrite, Recorded, RunHead, RunKey, RunRecord, Tried, Wrote};
 pub use schedule::{CronKey, DueTimer, TimerKey};
 pub use seq::{Epoch, LogSeq, NotificationSeq, RunSeq};
+pub use sweep::SweepMark;

@@ -81,7 +81,7 @@ pub enum Trigger {
         when: Vec<Filter>,
         /// `topic`: the canonical of a SubscriptionTopic to subscribe by, where the source has topics.
         topic: Option<String>,
-        /// `source-only`: criteria that only the server can judge; gives up gap repair. Read, and without effect so far.
+        /// `source-only`: the bot can do without what only the source's notifications tell, such as deletes at a source that shows none later.
         source_only: bool,
     },
     /// `cron = "0 0 9 * * *"`, seconds first; `zone` an IANA time zone.

@@ -3,6 +3,7 @@
 pub mod changes;
 pub mod conflicts;
 pub mod crash;
+pub mod gaps;
 pub mod hostile;
 pub mod input;
 pub mod once;
@@ -26,6 +27,10 @@ macro_rules! e2e {
             crash::a_lost_answer_is_found_out,
             crash::a_doubled_transaction_happens_once,
             once::one_change_is_one_run,
+            gaps::what_came_while_stopped_is_run,
+            gaps::quick_updates_with_an_unreachable_host,
+            gaps::a_silent_subscription_posts_again,
+            gaps::the_past_is_run_on_purpose,
             hostile::outside_its_scopes,
             hostile::bad_bots_die_and_others_go_on,
             input::strangers_learn_nothing,

@@ -6,6 +6,7 @@
 
 mod client;
 mod commits;
+mod server;
 mod speed;
 mod world;
 

@@ -9,7 +9,7 @@ use hob_fhir::fence::{self, FenceUse, Slot, SlotName};
 use hob_fhir::plan::{self, CommitPlan};
 use hob_fhir::{Client, ClientConfig, Credentials};
 use hob_model::{BaseUrl, Effects, ManualClock, Reference, RunId, Timestamp, VersionId, Write};
-use hob_tests::hapi::{self, Options};
+use hob_tests::hapi::Options;
 use serde_json::{Value, json};
 
 pub struct World {
@@ -24,7 +24,7 @@ static WORLDS: AtomicU32 = AtomicU32::new(1);
 
 impl World {
     pub fn new(options: Options) -> Self {
-        let base = hapi::shared(options).unwrap().base_url().to_owned();
+        let base = crate::server::base(options);
         let number = WORLDS.fetch_add(1, Ordering::SeqCst);
         Self {
             client: client_at(&base, ClientConfig::default()),

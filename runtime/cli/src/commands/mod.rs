@@ -1,5 +1,6 @@
 //! One file a command. Each has its `Args`, with help and examples, and `run`.
 
+pub(crate) mod backfill;
 pub(crate) mod bots;
 pub(crate) mod deploy;
 pub(crate) mod explain;
@@ -45,6 +46,7 @@ pub(crate) fn run(args: args::Args, out: &Output) -> Result<(), CliError> {
             HostCommand::Dead(args) => runs::dead::run(args, &client, out).await,
             HostCommand::Logs(args) => logs::run(args, &client, out).await,
             HostCommand::Invoke(args) => invoke::run(args, &client, out).await,
+            HostCommand::Backfill(args) => backfill::run(args, &client, out).await,
         }
     })
 }

@@ -43,6 +43,10 @@ impl From<DeployError> for ApiError {
             DeployError::Component(_) => ("component", "build the component for wasm32-wasip2 with an SDK of this contract"),
             DeployError::NoSource(_) => ("source-unknown", "add the source first: `hob source add`"),
             DeployError::Unproved { .. } => ("source-unproved", "run `hob source check` on the source and see what it says"),
+            DeployError::Unrecoverable { .. } => (
+                "source-unrecoverable",
+                "`hob source check` says what the source gives back; docs/manifest.md what `source-only` gives up",
+            ),
             DeployError::Setting { .. } => ("setting", "give settings with --set NAME=VALUE"),
             DeployError::Secret(_) => ("secret", "secrets are looked up by the host: set it where `hob serve` runs"),
             DeployError::Subscribe { .. } => ("subscription", "is the FHIR server up? what was in service before still is"),

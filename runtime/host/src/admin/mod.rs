@@ -1,5 +1,6 @@
 //! The admin API: what docs/admin-api.md describes. One file a noun; every call but the health ones needs the token.
 
+mod backfill;
 mod bots;
 mod dead;
 mod error;
@@ -11,13 +12,17 @@ mod status;
 use std::sync::Arc;
 
 use axum::Router;
+use axum::body::{Body, Bytes};
 use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::{StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, post};
+use futures::StreamExt as _;
 use hob_model::{Digest, TenantId};
+use serde_json::Value;
 use subtle::ConstantTimeEq as _;
+use tokio::sync::mpsc;
 
 use crate::admin::error::ApiError;
 use crate::core::Core;
@@ -41,6 +46,7 @@ pub(crate) fn router(core: Arc<Core>, token: &Secret) -> Router {
         .route("/v1/tenants/{tenant}/bots", get(bots::list).post(bots::deploy))
         .route("/v1/tenants/{tenant}/bots/{bot}", delete(bots::remove))
         .route("/v1/tenants/{tenant}/bots/{bot}/invoke", post(bots::invoke))
+        .route("/v1/tenants/{tenant}/bots/{bot}/backfill", post(backfill::backfill))
         .route("/v1/tenants/{tenant}/runs", get(runs::list))
         .route("/v1/tenants/{tenant}/runs/{run}", get(runs::show))
         .route("/v1/tenants/{tenant}/runs/{run}/retry", post(runs::retry))
@@ -70,6 +76,13 @@ fn named<T: std::str::FromStr<Err = hob_model::BadId>>(text: &str) -> Result<T, 
 
 fn tenant(text: &str) -> Result<TenantId, ApiError> {
     named(text)
+}
+
+/// An answer of one JSON value a line, as they come.
+fn lines(mut values: mpsc::Receiver<Value>) -> Response {
+    let stream = futures::stream::poll_fn(move |cx| values.poll_recv(cx))
+        .map(|line: Value| Ok::<_, std::convert::Infallible>(Bytes::from(format!("{line}\n"))));
+    ([(header::CONTENT_TYPE, "application/x-ndjson")], Body::from_stream(stream)).into_response()
 }
 
 /// `limit` of a list: 50 unless said, 1,000 at most.

@@ -4,14 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Json;
-use axum::body::{Body, Bytes};
 use axum::extract::{Path, State};
-use axum::http::{StatusCode, header};
-use axum::response::{IntoResponse, Response};
-use futures::StreamExt as _;
+use axum::http::StatusCode;
+use axum::response::Response;
 use hob_fhir::check;
-use hob_ledger::LedgerError;
-use hob_model::{Auth, BaseUrl, Inbound, Source, SourceId};
+use hob_ledger::{LedgerError, SweepMark};
+use hob_model::{Auth, BaseUrl, Inbound, Source, SourceId, Timestamp};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
@@ -19,6 +17,7 @@ use tokio::sync::mpsc;
 use super::error::ApiError;
 use super::{named, tenant};
 use crate::core::Core;
+use crate::gaps::{lag, recovery};
 use crate::sources::{SourceEntry, SourceError};
 
 #[derive(Deserialize)]
@@ -33,8 +32,14 @@ pub(super) struct NewSource {
 pub(super) async fn list(State(core): State<Arc<Core>>, Path(name): Path<String>) -> Result<Json<Value>, ApiError> {
     let tenant = tenant(&name)?;
     let sources = core.ledger.sources(Some(&tenant)).await?;
-    let shown: Vec<Value> = sources.iter().map(|source| shown(&core, source)).collect();
-    Ok(Json(json!({ "sources": shown })))
+    let mut all = Vec::with_capacity(sources.len());
+    for source in &sources {
+        let mut value = shown(&core, source);
+        value["sweeps"] = swept(&core, source).await?;
+        value["last_sweep"] = last_sweep(&core, source);
+        all.push(value);
+    }
+    Ok(Json(json!({ "sources": all })))
 }
 
 pub(super) async fn put(
@@ -44,8 +49,14 @@ pub(super) async fn put(
 ) -> Result<Json<Value>, ApiError> {
     let (tenant, id) = (tenant(&tenant_name)?, named::<SourceId>(&name)?);
     let was = core.ledger.source(&tenant, &id).await?;
-    // What was proved of one server says nothing of another.
-    let capabilities = was.filter(|was| was.base == new.base).and_then(|was| was.capabilities);
+    // What was proved of one server says nothing of another, and neither does how far it was swept.
+    let same = was.filter(|was| was.base == new.base);
+    if same.is_none() {
+        for mark in core.ledger.sweeps(&tenant, &id).await? {
+            core.ledger.swept(core.epoch, SweepMark { seen: Timestamp::default(), ..mark }).await?;
+        }
+    }
+    let capabilities = same.and_then(|was| was.capabilities);
     let source = Source { tenant, id, base: new.base, auth: new.auth, inbound: new.inbound, capabilities };
     put_in_service(&core, source.clone())?;
     core.ledger.put_source(core.epoch, source.clone()).await?;
@@ -94,7 +105,7 @@ pub(super) async fn check(
         }
         None => ApiError::missing("source-unknown", format!("there is no source {id}")),
     })?;
-    let (lines, mut out) = mpsc::channel::<Value>(64);
+    let (lines, out) = mpsc::channel::<Value>(64);
     let steps = lines.clone();
     tokio::spawn(async move {
         let mut progress = |step: &check::Step| {
@@ -110,7 +121,16 @@ pub(super) async fn check(
                     put_in_service(&core, source)
                 };
                 match kept.await {
-                    Ok(_) => json!({"capabilities": report.capabilities, "usable": report.usable, "problems": report.problems}),
+                    Ok(entry) => {
+                        let mut found =
+                            json!({"capabilities": report.capabilities, "usable": report.usable, "problems": report.problems});
+                        found["recovers"] = json!(recovery::of(&report.capabilities));
+                        // A look that fails says nothing against what was proved.
+                        found["behind"] = lag::of(&core, &entry).await.map_or(Value::Null, |behind| json!(behind));
+                        found["open_runs"] = lag::open_runs(&core, &entry).await.map_or(Value::Null, |open| json!(open));
+                        found["last_sweep"] = last_sweep(&core, &entry.source);
+                        found
+                    }
                     Err(error) => error.to_json(),
                 }
             }
@@ -121,9 +141,20 @@ pub(super) async fn check(
         };
         let _ = lines.send(last).await;
     });
-    let stream = futures::stream::poll_fn(move |cx| out.poll_recv(cx))
-        .map(|line: Value| Ok::<_, std::convert::Infallible>(Bytes::from(format!("{line}\n"))));
-    Ok(([(header::CONTENT_TYPE, "application/x-ndjson")], Body::from_stream(stream)).into_response())
+    Ok(super::lines(out))
+}
+
+/// How far each type was swept.
+async fn swept(core: &Core, source: &Source) -> Result<Value, ApiError> {
+    let marks = core.ledger.sweeps(&source.tenant, &source.id).await?;
+    Ok(marks.iter().map(|mark| json!({"type": mark.resource_type, "seen": mark.seen, "looked": mark.looked})).collect())
+}
+
+/// How the last sweep since the host's start went.
+fn last_sweep(core: &Core, source: &Source) -> Value {
+    let Some(report) = core.gaps.report(&(source.tenant.clone(), source.id.clone())) else { return Value::Null };
+    let reasons: Vec<&str> = report.reasons.iter().map(|reason| reason.as_str()).collect();
+    json!({"at": report.at, "reasons": reasons, "done": report.done, "mended": report.mended})
 }
 
 /// A source as it is shown: secrets as references, a secret in the path as `***`.

@@ -60,6 +60,11 @@ impl Watch {
         matches!((change.occurred, self.since), (Some(at), Some(since)) if at < since)
     }
 
+    /// Whether a version with this content could be one that the bot runs on, whatever came before it.
+    pub(crate) fn may_take(&self, resource: &Value) -> bool {
+        self.criteria.matches(resource)
+    }
+
     /// Whether the bot runs on this version. A delete is judged on the last content, where there is one: without it the server's
     /// own judgement is all there is, and it sent the notification.
     pub(crate) fn takes(&self, interaction: Interaction, kind: &str, resource: Option<&Value>, previous: Option<&Value>) -> bool {

@@ -7,25 +7,27 @@
 pub(crate) mod closing;
 mod judge;
 mod order;
+mod places;
 mod settle;
-mod sweep;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures::FutureExt as _;
 use hob_fhir::FhirError;
-use hob_ingress::{Focus, Kind, NotifiedEvent, ParseError, WireRequest, parse};
+use hob_ingress::{Focus, Kind, NotifiedEvent, ParseError, SubscriptionState, WireRequest, parse};
 use hob_ledger::{DeadReason, NotificationSeq, SeenEvent, StoredNotification};
-use hob_model::{Reference, ResourceType, SourceId, TenantId, Timestamp};
+use hob_model::{Reference, ResourceType, Timestamp};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 pub(crate) use judge::{JudgeError, Watch, lane_of, lane_of_bot};
+use places::{End, Places};
+pub(crate) use settle::{resource, run, versions};
 
 use crate::core::Core;
-use crate::keyed::Keyed;
+use crate::gaps::{Key, Reason, sweep, window};
 use crate::run::driver::persist;
 use crate::server::stopped;
 use crate::sources::SourceEntry;
@@ -90,52 +92,33 @@ impl Dead {
     }
 }
 
-/// The longest pause between two looks at a notification that could not be resolved though its source answers.
-const LONGEST_PAUSE: Duration = Duration::from_secs(300);
-
-/// Which notifications of a source wait for it to answer again.
-struct Waiting {
-    from: NotificationSeq,
-    until: Timestamp,
-}
-
 /// Resolves what is accepted, until it is told to stop.
 pub(crate) struct Resolver {
     core: Arc<Core>,
-    locks: Arc<Keyed<hob_model::ResourceKey>>,
-    sweeps: Arc<sweep::Sweeps>,
-    cursor: NotificationSeq,
-    busy: BTreeSet<NotificationSeq>,
-    waiting: BTreeMap<(TenantId, SourceId), Waiting>,
-    /// Notifications that wait for themselves alone: until when, and how often they were tried.
-    later: BTreeMap<NotificationSeq, (Timestamp, u32)>,
-    /// The last time that the alarm was looked at: what was due by then has been begun.
-    asleep: Timestamp,
-    tasks: JoinSet<(NotificationSeq, TenantId, SourceId, Result<(), Unresolved>)>,
+    places: Places,
+    tasks: JoinSet<Ended>,
 }
+
+/// A notification that is in work no more: whose, which, its path, and how it ended.
+type Ended = (Key, NotificationSeq, String, Result<(), Unresolved>);
 
 impl Resolver {
     pub(crate) fn new(core: Arc<Core>) -> Self {
-        Self {
-            core,
-            locks: Arc::default(),
-            sweeps: Arc::default(),
-            cursor: NotificationSeq::ZERO,
-            busy: BTreeSet::new(),
-            waiting: BTreeMap::new(),
-            later: BTreeMap::new(),
-            asleep: Timestamp::default(),
-            tasks: JoinSet::new(),
-        }
+        let places = Places::new(core.config.limits.resolves);
+        Self { core, places, tasks: JoinSet::new() }
     }
 
     /// Runs until `stop` is true; what is in work then is dropped, and found again at the next start.
     pub(crate) async fn run(mut self, mut stop: watch::Receiver<bool>) {
         let mut news = self.core.ledger.watch();
+        let mut told = true;
         loop {
-            news.borrow_and_update();
-            let more = self.begin().await;
-            let wake = self.next_wake();
+            if std::mem::take(&mut told) {
+                news.borrow_and_update();
+                told = !self.look().await;
+            }
+            told |= !self.begin().await;
+            let wake = self.places.next_wake();
             let core = Arc::clone(&self.core);
             let alarm = async {
                 match wake {
@@ -143,123 +126,117 @@ impl Resolver {
                     None => std::future::pending().await,
                 }
             };
-            let full = self.tasks.len() >= self.core.config.limits.resolves;
             tokio::select! {
                 biased;
                 () = stopped(&mut stop) => return,
                 Some(done) = self.tasks.join_next(), if !self.tasks.is_empty() => self.ended(done),
-                () = std::future::ready(()), if more && !full => {}
-                changed = news.changed(), if !full => if changed.is_err() { return },
-                () = alarm => self.wake(),
+                changed = news.changed() => if changed.is_err() { return } else { told = true },
+                () = std::future::ready(()), if told => {}
+                () = alarm => self.places.wake(self.core.clock.now()),
             }
         }
     }
 
-    /// Starts as many as there is room for. True where there may be more.
-    async fn begin(&mut self) -> bool {
-        let room = self.core.config.limits.resolves.saturating_sub(self.tasks.len());
-        if room == 0 {
-            return false;
-        }
-        let page = match self.core.ledger.unresolved(self.cursor, room).await {
-            Ok(page) => page,
+    /// Asks which sources have something; false where the ledger does not say.
+    async fn look(&mut self) -> bool {
+        match self.core.ledger.unresolved_sources().await {
+            Ok(sources) => {
+                self.places.news(sources);
+                true
+            }
             Err(error) => {
                 tracing::error!(%error, "the ledger does not say what is to be resolved");
                 self.core.pause(Duration::from_secs(1)).await;
-                return true;
+                false
             }
-        };
-        // Pages are cut by bytes too: only an empty one is the end.
-        let more = !page.is_empty();
-        let now = self.core.clock.now();
-        for stored in page {
-            let seq = stored.seq;
-            self.cursor = self.cursor.max(seq);
-            let key = (stored.notification.tenant.clone(), stored.notification.source.clone());
-            if self.busy.contains(&seq) || self.later.get(&seq).is_some_and(|(until, _)| *until > now) {
-                continue;
-            }
-            if let Some(waiting) = self.waiting.get_mut(&key) {
-                waiting.from = waiting.from.min(seq);
-                continue;
-            }
-            self.busy.insert(seq);
-            let (core, locks, sweeps) = (Arc::clone(&self.core), Arc::clone(&self.locks), Arc::clone(&self.sweeps));
-            self.tasks.spawn(async move {
-                let work = std::panic::AssertUnwindSafe(one(&core, &locks, &sweeps, stored)).catch_unwind();
-                let done = work.await.unwrap_or(Err(Unresolved::Again));
-                (seq, key.0, key.1, done)
-            });
         }
-        more
     }
 
-    fn ended(&mut self, done: Result<(NotificationSeq, TenantId, SourceId, Result<(), Unresolved>), tokio::task::JoinError>) {
-        let Ok((seq, tenant, source, result)) = done else {
+    /// Starts as many as there is room for; false where the ledger does not say.
+    async fn begin(&mut self) -> bool {
+        while let Some((key, after, room)) = self.places.next() {
+            let page = match self.core.ledger.unresolved_of(&key.0, &key.1, after, room).await {
+                Ok(page) => page,
+                Err(error) => {
+                    tracing::error!(%error, "the ledger does not say what is to be resolved");
+                    self.core.pause(Duration::from_secs(1)).await;
+                    return false;
+                }
+            };
+            let numbers: Vec<_> = page.iter().map(|stored| (stored.seq, stored.notification.path.as_str())).collect();
+            let begun: BTreeSet<usize> = self.places.page(&key, &numbers, self.core.clock.now()).into_iter().collect();
+            for (index, stored) in page.into_iter().enumerate() {
+                if begun.contains(&index) {
+                    let (seq, path) = (stored.seq, stored.notification.path.clone());
+                    self.spawn(key.clone(), seq, path, Some(stored));
+                }
+            }
+        }
+        true
+    }
+
+    /// Resolves a notification on a task of its own; one that is not at hand is read from the ledger.
+    fn spawn(&mut self, key: Key, seq: NotificationSeq, path: String, stored: Option<StoredNotification>) {
+        let core = Arc::clone(&self.core);
+        self.tasks.spawn(async move {
+            let work = async {
+                let stored = match stored {
+                    Some(stored) => stored,
+                    None => {
+                        let before = NotificationSeq::new(seq.get().saturating_sub(1));
+                        let read = core.ledger.unresolved_of(&key.0, &key.1, before, 1).await;
+                        let found = read.map_err(|_| Unresolved::Ledger)?.pop();
+                        let Some(stored) = found.filter(|stored| stored.seq == seq) else { return Ok(()) };
+                        stored
+                    }
+                };
+                one(&core, stored).await
+            };
+            let done = std::panic::AssertUnwindSafe(work).catch_unwind().await.unwrap_or(Err(Unresolved::Again));
+            (key, seq, path, done)
+        });
+    }
+
+    fn ended(&mut self, done: Result<Ended, tokio::task::JoinError>) {
+        let Ok((key, seq, path, result)) = done else {
             // A task that was lost leaves its notification unresolved in the ledger: begin again from the start.
             tracing::error!("a resolve was cut off: looking again");
-            self.busy.clear();
-            self.cursor = NotificationSeq::ZERO;
+            self.tasks = JoinSet::new();
+            self.places = Places::new(self.core.config.limits.resolves);
             return;
         };
-        self.busy.remove(&seq);
-        let again = |from: NotificationSeq| NotificationSeq::new(from.get().saturating_sub(1));
-        match result {
-            Ok(()) | Err(Unresolved::Dead(_)) => {
-                self.later.remove(&seq);
-            }
-            Err(Unresolved::Again | Unresolved::Unread(_)) => {
-                let tries = self.later.get(&seq).map_or(1, |(_, tries)| tries.saturating_add(1));
-                let pause =
-                    Duration::from_secs(1).saturating_mul(1_u32.checked_shl(tries).unwrap_or(u32::MAX)).min(LONGEST_PAUSE);
-                tracing::warn!(%tenant, %source, notification = seq.get(), tries, "a notification is not resolved: it is looked at again later");
-                self.later.insert(seq, (self.core.clock.now() + pause, tries));
-            }
-            Err(Unresolved::Ledger) => self.cursor = self.cursor.min(again(seq)),
-            Err(Unresolved::Down(asked)) => {
-                let until = match self.core.sources.get(&tenant, &source) {
-                    Some(entry) => self.core.source_down(&entry, asked),
-                    None => self.core.clock.now() + Duration::from_secs(30),
-                };
-                let waiting = self.waiting.entry((tenant, source)).or_insert(Waiting { from: seq, until });
-                waiting.from = waiting.from.min(seq);
-                waiting.until = until;
-            }
-        }
-    }
-
-    fn next_wake(&self) -> Option<Timestamp> {
-        let sources = self.waiting.values().map(|waiting| waiting.until);
-        sources.chain(self.later.values().map(|(until, _)| *until)).filter(|until| *until > self.asleep).min()
-    }
-
-    fn wake(&mut self) {
         let now = self.core.clock.now();
-        self.asleep = now;
-        if let Some((first, _)) = self.later.iter().find(|(_, (until, _))| *until <= now) {
-            self.cursor = self.cursor.min(NotificationSeq::new(first.get().saturating_sub(1)));
+        let (tenant, source) = &key;
+        if result.is_ok()
+            && self.places.is_probing(&key)
+            && let Some(entry) = self.core.sources.get(tenant, source)
+            && entry.is_up()
+        {
+            self.core.gaps.want(&entry, Reason::Back);
         }
-        let cursor = &mut self.cursor;
-        self.waiting.retain(|_, waiting| {
-            let still = waiting.until > now;
-            if !still {
-                *cursor = (*cursor).min(NotificationSeq::new(waiting.from.get().saturating_sub(1)));
+        let end = match result {
+            Ok(()) | Err(Unresolved::Dead(_)) => End::Done,
+            Err(Unresolved::Again | Unresolved::Unread(_)) => {
+                tracing::warn!(%tenant, %source, notification = seq.get(), "a notification is not resolved: it is looked at again later");
+                End::Later
             }
-            still
-        });
+            Err(Unresolved::Ledger) => End::Again,
+            Err(Unresolved::Down(asked)) => End::Down(match self.core.sources.get(tenant, source) {
+                Some(entry) => self.core.source_down(&entry, asked),
+                None => now + Duration::from_secs(30),
+            }),
+        };
+        if let Some(next) = self.places.ended(&key, seq, &path, end, now) {
+            self.spawn(key, next, path, None);
+        }
     }
 }
 
 /// Resolves one notification: each of its events for itself, then the notification.
-async fn one(
-    core: &Core,
-    locks: &Keyed<hob_model::ResourceKey>,
-    sweeps: &sweep::Sweeps,
-    stored: StoredNotification,
-) -> Result<(), Unresolved> {
+async fn one(core: &Core, stored: StoredNotification) -> Result<(), Unresolved> {
     let seq = stored.seq;
     let (tenant, source) = (stored.notification.tenant.clone(), stored.notification.source.clone());
-    let outcome = events(core, locks, sweeps, stored).await;
+    let outcome = events(core, stored).await;
     match outcome {
         Ok(None) => Ok(()),
         Ok(Some(seen)) => core.closing.close(core, tenant, seq, seen).await,
@@ -285,12 +262,7 @@ async fn one(
 }
 
 /// The event numbers that the notification bore; `None` where it is resolved by now.
-async fn events(
-    core: &Core,
-    locks: &Keyed<hob_model::ResourceKey>,
-    sweeps: &sweep::Sweeps,
-    stored: StoredNotification,
-) -> Result<Option<Vec<SeenEvent>>, Unresolved> {
+async fn events(core: &Core, stored: StoredNotification) -> Result<Option<Vec<SeenEvent>>, Unresolved> {
     let seq = stored.seq;
     let kept = stored.notification;
     let Some(entry) = core.sources.get(&kept.tenant, &kept.source) else {
@@ -301,14 +273,22 @@ async fn events(
     let parsed = parse(&wire).map_err(|error: ParseError| Unresolved::Dead(crate::webhooks::dead(&error)))?;
     let mut seen = Vec::new();
     let number = parsed.events.iter().filter_map(|event| event.number).max().or(parsed.events_since_start);
+    if matches!(parsed.state, Some(SubscriptionState::Error | SubscriptionState::Off)) {
+        core.gaps.want(&entry, Reason::Subscription);
+    }
     if let (Some(subscription), Some(number)) = (&subscription, number) {
+        let first = parsed.events.iter().filter_map(|event| event.number).min().unwrap_or(number);
+        let known = core.ledger.subscription(&kept.tenant, &kept.source, subscription).await.map_err(|_| Unresolved::Ledger)?;
+        if known.is_some_and(|known| window::is_gap(known.last_event, first)) {
+            core.gaps.want(&entry, Reason::EventGap);
+        }
         seen.push(SeenEvent { source: kept.source.clone(), subscription: subscription.clone(), number });
     }
     if parsed.kind.is_control() {
         return Ok(Some(seen));
     }
     if parsed.kind == Kind::Ping || parsed.events.is_empty() {
-        sweep::subscription(core, locks, sweeps, &entry, subscription.as_ref(), kept.received).await?;
+        sweep::subscription(core, &entry, subscription.as_ref()).await?;
         return Ok(Some(seen));
     }
     // Where it names one resource, the ledger takes both in one.
@@ -319,9 +299,9 @@ async fn events(
         let done = match named(&entry, &event).await {
             Ok(Some(reference)) => {
                 let hint = Hint { reference, event, received: kept.received };
-                settle::resource(core, locks, &entry, hint, whole.take()).await.map(|with_it| resolved = with_it)
+                settle::resource(core, &entry, hint, whole.take()).await.map(|with_it| resolved = with_it)
             }
-            Ok(None) => sweep::subscription(core, locks, sweeps, &entry, subscription.as_ref(), kept.received).await,
+            Ok(None) => sweep::subscription(core, &entry, subscription.as_ref()).await,
             Err(unresolved) => Err(unresolved),
         };
         dead.note(done)?;

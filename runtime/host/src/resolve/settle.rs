@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hob_fhir::{FhirErrorKind, HistoryEntry};
+use hob_ingress::NotifiedEvent;
 use hob_ledger::{NewRun, NotificationSeq, Opening, Resolution, ResolvedChange, ResourceMark, SeenEvent};
 use hob_model::{Change, ChangeKey, Failure, FailureKind, Interaction, ResourceKey, Timestamp, Versions};
 use serde_json::Value;
@@ -12,7 +13,6 @@ use super::order::{self, Look, Mark, Version};
 use super::{Hint, Unresolved, judge};
 use crate::bots::LiveBot;
 use crate::core::Core;
-use crate::keyed::Keyed;
 use crate::run::driver::persist;
 use crate::sources::SourceEntry;
 
@@ -24,19 +24,13 @@ const PAGE: u32 = 50;
 
 /// A notification that is resolved with the changes of the one resource that it names.
 #[derive(Debug, Clone)]
-pub(super) struct Whole {
+pub(crate) struct Whole {
     pub(super) seq: NotificationSeq,
     pub(super) seen: Vec<SeenEvent>,
 }
 
 /// Settles the resource that `hint` names. True where that resolved the notification, in the ledger transaction of its changes: not where there were none.
-pub(super) async fn resource(
-    core: &Core,
-    locks: &Keyed<ResourceKey>,
-    entry: &SourceEntry,
-    hint: Hint,
-    whole: Option<Whole>,
-) -> Result<bool, Unresolved> {
+pub(crate) async fn resource(core: &Core, entry: &SourceEntry, hint: Hint, whole: Option<Whole>) -> Result<bool, Unresolved> {
     let source = &entry.source;
     let _gate = entry.deploying.read().await;
     let kind = hint.reference.resource_type.clone();
@@ -46,7 +40,7 @@ pub(super) async fn resource(
         return Ok(false);
     }
     let key = ResourceKey { tenant: source.tenant.clone(), source: source.id.clone(), resource: hint.reference.clone() };
-    let _serial = locks.lock(key.clone()).await;
+    let _serial = core.gaps.resources.lock(key.clone()).await;
     let settled = core.inflight.settled(&source.tenant, &source.id, &hint.reference);
     if tokio::time::timeout(PATIENCE, settled).await.is_err() {
         tracing::warn!(tenant = %source.tenant, source = %source.id, "a commit is still under way: a change is resolved before its end");
@@ -61,6 +55,18 @@ pub(super) async fn resource(
     }
     let resolves = whole.is_some();
     write(core, entry, &bots, seen, changes, hint.received, whole).await.map(|()| resolves)
+}
+
+/// Every version of a resource since an instant, oldest first; `None` where the source keeps no history of it.
+pub(crate) async fn versions(
+    entry: &SourceEntry,
+    key: &ResourceKey,
+    received: Timestamp,
+    since: Option<Timestamp>,
+) -> Result<Option<Vec<Change>>, Unresolved> {
+    let hint = Hint { reference: key.resource.clone(), event: NotifiedEvent::default(), received };
+    let read = history(entry, &hint, None, since).await?;
+    Ok(read.map(|(versions, whole)| order::unseen(key, &versions, whole, None, since)))
 }
 
 /// Changes that were not seen, oldest first.
@@ -267,7 +273,8 @@ fn wants(bot: &LiveBot, change: &Change, previous: Option<&Value>) -> bool {
         .any(|watch| !watch.is_before(change) && watch.takes(change.interaction, kind, change.resource.as_ref(), previous))
 }
 
-fn run(core: &Core, entry: &SourceEntry, bot: &LiveBot, change: &Change, hop: u16, late: bool) -> NewRun {
+/// The run that a change makes of a bot.
+pub(crate) fn run(core: &Core, entry: &SourceEntry, bot: &LiveBot, change: &Change, hop: u16, late: bool) -> NewRun {
     let lane = judge::lane(&bot.manifest.order_by, change, change.key.event_id(), &entry.bases);
     let opening = if late {
         Opening::Late

@@ -12,6 +12,7 @@ use hob_model::{
 
 use crate::bots::LiveBot;
 use crate::core::Core;
+use crate::gaps::Reason;
 use crate::run::commit;
 use crate::run::driver::{Ended, Failed, persist};
 use crate::run::reads::SourceReads;
@@ -46,7 +47,9 @@ pub(crate) async fn attempt(core: &Arc<Core>, tenant: &TenantId, bot: &BotName, 
     let number = record.head.attempt + 1;
     let ended = Trying { core, key: &key, bot: &bot, entry: &entry, started: core.clock.now(), number }.go(&record).await;
     if matches!(ended, Ended::Finished) {
-        entry.is_up();
+        if entry.is_up() {
+            core.gaps.want(&entry, Reason::Back);
+        }
         core.commit_ended(&key);
     }
     ended

@@ -17,6 +17,7 @@ use hob_fhir::{FhirError, FhirErrorKind};
 use hob_ledger::{Finish, LedgerError, Recorded, Wrote};
 use hob_model::{Effects, Failure, FailureKind, Journal, Payload, Write};
 
+use crate::gaps::Reason;
 use crate::run::attempt::{Trying, targets};
 use crate::run::driver::{Ended, persist};
 use crate::run::fences::{self, FenceError, Lent};
@@ -183,6 +184,7 @@ impl Sending<'_> {
         let trying = self.trying;
         if trying.entry.is_up() {
             tracing::info!(tenant = %trying.key.tenant, source = %trying.entry.source.id, "the source answers again");
+            trying.core.gaps.want(trying.entry, Reason::Back);
         }
         let slot = match &committed.slot {
             Some(slot) => slot.clone(),

@@ -12,12 +12,13 @@ mod lists;
 mod resolve;
 mod runs;
 mod schedule;
+mod sweeps;
 
 use std::sync::Arc;
 
 use std::pin::Pin;
 
-use crate::Ledger;
+use crate::{Ledger, NotificationSeq, Receipt};
 pub use fixtures::{Given, change, notification};
 
 /// A check and its name.
@@ -29,6 +30,11 @@ macro_rules! checks {
     };
 }
 
+/// A receipt, for a model of the ledger whose memory is its disk: the one way to make one outside this crate, and only in tests.
+pub const fn receipt(seq: NotificationSeq) -> Receipt {
+    Receipt::new(seq)
+}
+
 /// All checks. Each wants a fresh ledger and closes none.
 pub const CHECKS: &[Check] = checks! {
     intake: keeps_what_it_accepts, buries_what_cannot_be_resolved, gives_pages_over_tenants, ends_older_leases;
@@ -36,6 +42,7 @@ pub const CHECKS: &[Check] = checks! {
     runs: goes_from_record_to_done, counts_failures_once, stops_an_attempt_that_was_overtaken, opens_ended_runs_again,
         keeps_tenants_apart, gives_a_fence_to_one_run;
     schedule: fires_timers_once, takes_timers_back, fires_cron_once, sends_the_outbox_once;
+    sweeps: keeps_how_far_it_swept, gives_each_source_its_own_queue;
     lists: keeps_the_registry, lists_runs_and_logs, says_when_there_is_news, answers_closed_after_the_close;
 };
 

@@ -94,7 +94,7 @@ fn apply(db: &Connection, head: &RunHead, timer: &TimerOp, now: Timestamp) -> Re
     };
     rows(
         db,
-        "UPDATE runs SET state = 'superseded', ended = ?5 WHERE tenant = ?1 AND bot = ?2 AND lane = ?3 AND timer = ?4
+        "UPDATE runs SET state = 'superseded', ended = ?5, not_before = NULL WHERE tenant = ?1 AND bot = ?2 AND lane = ?3 AND timer = ?4
            AND state = 'pending' RETURNING run",
         params![tenant, bot, lane, key, At(now)],
         |row| Ok(RunKey { tenant: head.key.tenant.clone(), run: text(row, "run")? }),

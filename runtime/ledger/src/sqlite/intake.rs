@@ -1,10 +1,10 @@
 //! Notifications in, and what waits or died of them.
 
-use hob_model::TenantId;
+use hob_model::{SourceId, TenantId};
 use rusqlite::{Connection, Row, params};
 
 use super::column::{
-    At, Count, at, bytes_in, bytes_out, change, count, json_in, json_out, limit, maybe, rows, tenants, text, text_out,
+    At, Count, at, bytes_in, bytes_out, change, count, first, json_in, json_out, limit, maybe, rows, tenants, text, text_out,
 };
 use super::fault::Res;
 use crate::{DeadNotification, DeadReason, Epoch, LedgerError, NewNotification, NotificationSeq, StoredNotification, Verdict};
@@ -78,24 +78,61 @@ pub(super) fn unresolved(db: &Connection, after: NotificationSeq, most: usize) -
     // A tenant's page may end early: what other tenants have beyond that end waits, so that a cursor passes nothing over.
     let mut end = NotificationSeq::new(u64::MAX);
     for tenant in tenants(db, "notifications", "notifications_open", "state = 'open'")? {
-        let mut statement = db.prepare_cached(&sql)?;
-        let mut rows = statement.query(params![tenant, Count(after.get()), limit(most)])?;
-        let mut bytes = 0;
-        while let Some(row) = rows.next()? {
-            let seq = NotificationSeq::new(count(row, "seq")?);
-            let notification = notification(row, Verdict::Usable)?;
-            bytes += notification.body.len();
-            found.push(StoredNotification { seq, notification });
-            if bytes >= PAGE_BYTES {
-                end = end.min(seq);
-                break;
-            }
+        let (page, whole) = page(db, &sql, params![tenant, Count(after.get()), limit(most)])?;
+        if let (false, Some(last)) = (whole, page.last()) {
+            end = end.min(last.seq);
         }
+        found.extend(page);
     }
     found.retain(|stored| stored.seq <= end);
     found.sort_by_key(|stored| stored.seq);
     found.truncate(most);
     Ok(found)
+}
+
+/// The rows of a query until they are enough; whether these are all.
+fn page(db: &Connection, sql: &str, of: impl rusqlite::Params) -> Res<(Vec<StoredNotification>, bool)> {
+    let mut statement = db.prepare_cached(sql)?;
+    let mut rows = statement.query(of)?;
+    let (mut found, mut bytes) = (Vec::new(), 0);
+    while let Some(row) = rows.next()? {
+        let seq = NotificationSeq::new(count(row, "seq")?);
+        let notification = notification(row, Verdict::Usable)?;
+        bytes += notification.body.len();
+        found.push(StoredNotification { seq, notification });
+        if bytes >= PAGE_BYTES {
+            return Ok((found, false));
+        }
+    }
+    Ok((found, true))
+}
+
+/// Found by leaps through the index, whatever waits in it.
+pub(super) fn unresolved_sources(db: &Connection) -> Res<Vec<(TenantId, SourceId)>> {
+    let sql = "SELECT tenant, source FROM notifications INDEXED BY notifications_open_of
+               WHERE state = 'open' AND (tenant, source) > (?1, ?2) ORDER BY tenant, source LIMIT 1";
+    let mut found: Vec<(TenantId, SourceId)> = Vec::new();
+    loop {
+        let (tenant, source) = found.last().map_or(("", ""), |(tenant, source)| (tenant.as_str(), source.as_str()));
+        match first(db, sql, params![tenant, source], |row| Ok((text(row, "tenant")?, text(row, "source")?)))? {
+            Some(next) => found.push(next),
+            None => return Ok(found),
+        }
+    }
+}
+
+pub(super) fn unresolved_of(
+    db: &Connection,
+    tenant: &TenantId,
+    source: &SourceId,
+    after: NotificationSeq,
+    most: usize,
+) -> Res<Vec<StoredNotification>> {
+    let sql = format!(
+        "SELECT {COLUMNS} FROM notifications INDEXED BY notifications_open_of
+         WHERE state = 'open' AND tenant = ?1 AND source = ?2 AND seq > ?3 ORDER BY seq LIMIT ?4"
+    );
+    Ok(page(db, &sql, params![tenant.as_str(), source.as_str(), Count(after.get()), limit(most)])?.0)
 }
 
 pub(super) fn bury(db: &Connection, tenant: &TenantId, seq: NotificationSeq, reason: &DeadReason) -> Res<()> {

@@ -29,6 +29,7 @@ mod resolve;
 mod run;
 mod schedule;
 mod schema;
+mod sweep;
 mod trait_impl;
 mod writer;
 

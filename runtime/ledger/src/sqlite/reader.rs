@@ -76,6 +76,8 @@ fn open(path: &std::path::Path) -> Res<Connection> {
     let db = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
     db.busy_timeout(super::open::BUSY)?;
     db.set_prepared_statement_cache_capacity(64);
+    // Every commit of the writer empties it: a larger one would only be emptied more slowly.
+    db.pragma_update(None, "cache_size", -512)?;
     super::open::keep_plans(&db)?;
     Ok(db)
 }

@@ -42,6 +42,7 @@ pub(super) fn remove_source(db: &Connection, tenant: &TenantId, id: &SourceId) -
         return Err(LedgerError::SourceInUse { by }.into());
     }
     change(db, "DELETE FROM subscriptions WHERE tenant = ?1 AND source = ?2", of)?;
+    change(db, "DELETE FROM sweeps WHERE tenant = ?1 AND source = ?2", of)?;
     match change(db, "DELETE FROM sources WHERE tenant = ?1 AND source = ?2", of)? {
         0 => Err(LedgerError::NotFound { what: "source" }.into()),
         _ => Ok(()),

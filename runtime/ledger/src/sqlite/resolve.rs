@@ -178,7 +178,7 @@ fn supersede_earlier(db: &Connection, event: &Event, newer: &RunHead, queued: &m
     let (Some(source), Some(resource)) = (&newer.source, &newer.resource) else { return Ok(()) };
     let over = rows(
         db,
-        "UPDATE runs SET state = ?1, ended = ?2 WHERE tenant = ?3 AND bot = ?4 AND source = ?5 AND resource = ?6
+        "UPDATE runs SET state = ?1, ended = ?2, not_before = NULL WHERE tenant = ?3 AND bot = ?4 AND source = ?5 AND resource = ?6
            AND state = 'pending' AND seq < ?7 RETURNING run",
         params![
             RunState::Superseded.as_str(),

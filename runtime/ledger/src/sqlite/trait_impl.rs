@@ -10,12 +10,12 @@ use hob_model::{
 };
 use tokio::sync::watch;
 
-use super::{SqliteLedger, fence, finish, intake, query, registry, resolve, run, schedule};
+use super::{SqliteLedger, fence, finish, intake, query, registry, resolve, run, schedule, sweep};
 use crate::{
     CronKey, DeadNotification, DeadReason, Deployment, DueOutbox, DueTimer, Epoch, Fence, FenceKey, Finish, Ledger, LedgerError,
     LogFilter, LogRow, NewEvent, NewNotification, Next, NotificationSeq, OutboxKey, OwnWrite, Queued, Receipt, Recorded, Release,
     Resolution, ResourceMark, Result, RunDetail, RunFilter, RunHead, RunKey, RunRecord, RunRow, RunSeq, Stats,
-    StoredNotification, Subscription, Tried,
+    StoredNotification, Subscription, SweepMark, Tried,
 };
 
 #[async_trait]
@@ -32,6 +32,21 @@ impl Ledger for SqliteLedger {
 
     async fn unresolved(&self, after: NotificationSeq, limit: usize) -> Result<Vec<StoredNotification>> {
         self.readers.read("unresolved", move |db| intake::unresolved(db, after, limit)).await
+    }
+
+    async fn unresolved_sources(&self) -> Result<Vec<(TenantId, SourceId)>> {
+        self.readers.read("unresolved_sources", intake::unresolved_sources).await
+    }
+
+    async fn unresolved_of(
+        &self,
+        tenant: &TenantId,
+        source: &SourceId,
+        after: NotificationSeq,
+        limit: usize,
+    ) -> Result<Vec<StoredNotification>> {
+        let (tenant, source) = (tenant.clone(), source.clone());
+        self.readers.read("unresolved_of", move |db| intake::unresolved_of(db, &tenant, &source, after, limit)).await
     }
 
     async fn bury(&self, epoch: Epoch, tenant: &TenantId, seq: NotificationSeq, reason: DeadReason) -> Result<()> {
@@ -63,6 +78,15 @@ impl Ledger for SqliteLedger {
 
     async fn wrote(&self, change: &ChangeKey) -> Result<Option<OwnWrite>> {
         self.readers.look("wrote", |db| resolve::wrote(db, change)).await
+    }
+
+    async fn sweeps(&self, tenant: &TenantId, source: &SourceId) -> Result<Vec<SweepMark>> {
+        let (tenant, source) = (tenant.clone(), source.clone());
+        self.readers.read("sweeps", move |db| sweep::all(db, &tenant, &source)).await
+    }
+
+    async fn swept(&self, epoch: Epoch, mark: SweepMark) -> Result<()> {
+        self.write("swept", Some(epoch), false, move |db| sweep::put(db, &mark)).await
     }
 
     async fn open_runs(&self, tenant: &TenantId, bot: &BotName, after: RunSeq, limit: usize) -> Result<Vec<RunHead>> {

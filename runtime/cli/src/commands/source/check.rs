@@ -1,16 +1,17 @@
 //! `hob source check`: proves on the live server what it can do.
 
-use hob_model::{Capabilities, SourceId};
+use hob_model::{Capabilities, SourceId, Timestamp};
 use reqwest::Method;
 
-use crate::api::{self, CheckLine};
+use crate::api::{self, Behind, CheckLine, Recovery};
 use crate::client::{self, Client};
 use crate::error::CliError;
 use crate::exit_code;
-use crate::output::{Output, Paint};
-use crate::table::{Cell, Facts};
+use crate::output::{Output, Paint, inline};
+use crate::table::{Cell, Facts, Table};
+use crate::units;
 
-/// Prove on the live server what it can do, and keep the result
+/// Prove on the live server what it can do, and show how far behind it Hob is
 ///
 /// Writes a few Basic resources of its own to the server, tries transactions, conflicts and history on them, and removes them.
 /// Ends with 1 where the server cannot be used.
@@ -71,9 +72,10 @@ fn show(line: &CheckLine, out: &Output) -> Result<(), CliError> {
             let gap = if detail.is_empty() { "" } else { ": " };
             out.line(&format!("{mark}  {}{gap}{}", crate::output::inline(step), crate::output::inline(detail)))
         }
-        CheckLine::Result { capabilities, usable, problems } => {
+        CheckLine::Result { capabilities, usable, problems, recovers, behind, open_runs } => {
             out.line("")?;
             out.line(&facts(capabilities, *usable).render(out.color()))?;
+            gaps(recovers, behind.as_deref(), *open_runs, out)?;
             for note in &capabilities.notes {
                 out.line(&format!("note: {}", crate::output::inline(note)))?;
             }
@@ -83,6 +85,34 @@ fn show(line: &CheckLine, out: &Output) -> Result<(), CliError> {
             Ok(())
         }
     }
+}
+
+/// What comes back of what the source did not send, and what has not come back yet.
+fn gaps(recovers: &[Recovery], behind: Option<&[Behind]>, open_runs: Option<u64>, out: &Output) -> Result<(), CliError> {
+    let mut table = Table::new(&["IF NOT NOTIFIED", "FOUND", "HOW"]);
+    for recovery in recovers {
+        let found = if recovery.recovered { Cell::painted("yes", Paint::Green) } else { Cell::painted("no", Paint::Yellow) };
+        table.row([inline(&recovery.what).as_ref().into(), found, inline(&recovery.how).as_ref().into()]);
+    }
+    if !table.is_empty() {
+        out.line("")?;
+        out.line(&table.render("", out.color()))?;
+    }
+    let mut table = Table::new(&["TYPE", "SWEPT TO", "NEWEST THERE", "NOT RESOLVED"]);
+    for lag in behind.unwrap_or_default() {
+        let when = |at: Option<Timestamp>| at.map_or_else(|| "never".to_owned(), units::when);
+        let waiting = format!("{}{}", lag.waiting, if lag.more { " or more" } else { "" });
+        let waiting = if lag.waiting == 0 && !lag.more { waiting.into() } else { Cell::painted(waiting, Paint::Yellow) };
+        table.row([lag.resource_type.as_str().into(), when(lag.seen).into(), when(lag.newest).into(), waiting]);
+    }
+    if !table.is_empty() {
+        out.line("")?;
+        out.line(&table.render("", out.color()))?;
+    }
+    if let Some(open) = open_runs {
+        out.line(&format!("runs that have not ended: {open}"))?;
+    }
+    Ok(())
 }
 
 fn facts(can: &Capabilities, usable: bool) -> Facts {

@@ -1,0 +1,76 @@
+//! Answers, before they become HTTP.
+
+use bytes::Bytes;
+use hob_model::Timestamp;
+use http::header::{CONTENT_TYPE, DATE, ETAG, HeaderValue, LOCATION};
+use http::{Response, StatusCode};
+
+use crate::refusal::Refusal;
+
+/// What is answered.
+#[derive(Debug)]
+pub(crate) struct Answer(Response<Bytes>);
+
+impl Answer {
+    /// 200 with a body of FHIR JSON.
+    pub(crate) fn json(body: Bytes) -> Self {
+        let mut response = Response::new(body);
+        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/fhir+json; charset=utf-8"));
+        Self(response)
+    }
+
+    pub(crate) fn empty(status: StatusCode) -> Self {
+        Self(Response::new(Bytes::new())).with_status(status)
+    }
+
+    pub(crate) fn refused(refusal: &Refusal) -> Self {
+        Self::json(refusal.outcome()).with_status(refusal.status)
+    }
+
+    pub(crate) fn with_status(mut self, status: StatusCode) -> Self {
+        *self.0.status_mut() = status;
+        self
+    }
+
+    pub(crate) fn with_etag(mut self, version: &str) -> Self {
+        if let Ok(value) = HeaderValue::from_str(&format!("W/\"{version}\"")) {
+            self.0.headers_mut().insert(ETAG, value);
+        }
+        self
+    }
+
+    pub(crate) fn with_location(mut self, url: &str) -> Self {
+        if let Ok(value) = HeaderValue::from_str(url) {
+            self.0.headers_mut().insert(LOCATION, value);
+        }
+        self
+    }
+
+    pub(crate) fn response(&self) -> &Response<Bytes> {
+        &self.0
+    }
+
+    pub(crate) fn into_response(mut self, date: HeaderValue) -> Response<Bytes> {
+        self.0.headers_mut().insert(DATE, date);
+        self.0
+    }
+}
+
+/// The `Date` header, made once a second.
+#[derive(Debug, Default)]
+pub(crate) struct Dater(Option<(i64, HeaderValue)>);
+
+impl Dater {
+    pub(crate) fn at(&mut self, now: Timestamp) -> HeaderValue {
+        let second = now.micros().div_euclid(1_000_000);
+        match &self.0 {
+            Some((known, value)) if *known == second => value.clone(),
+            _ => {
+                let text = now.to_utc().format("%a, %d %b %Y %H:%M:%S GMT").to_string();
+                let value = HeaderValue::from_str(&text).unwrap_or(HeaderValue::from_static("Thu, 01 Jan 1970 00:00:00 GMT"));
+                self.0 = Some((second, value.clone()));
+                value
+            }
+        }
+    }
+}

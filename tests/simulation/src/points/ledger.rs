@@ -1,0 +1,245 @@
+//! The ledger with its commit points.
+
+use std::collections::BTreeMap;
+
+use async_trait::async_trait;
+use hob_ledger::{
+    CronKey, DeadNotification, DeadReason, Deployment, DueOutbox, DueTimer, Epoch, Fence, FenceKey, Finish, Ledger, LogFilter,
+    LogRow, NewEvent, NewNotification, Next, NotificationSeq, OutboxKey, OwnWrite, Queued, Receipt, Recorded, Release,
+    Resolution, ResourceMark, Result, RunDetail, RunFilter, RunHead, RunKey, RunRecord, RunRow, RunSeq, Stats,
+    StoredNotification, Subscription, Tried,
+};
+use hob_model::{
+    BotName, ChangeKey, Digest, Journal, Reference, ResourceKey, RunState, Source, SourceId, SubscriptionKey, TenantId,
+    Timestamp, VersionId,
+};
+use tokio::sync::watch;
+
+use super::{Point, Pointed, Side};
+
+#[async_trait]
+impl Ledger for Pointed<dyn Ledger> {
+    async fn claim(&self) -> Result<Epoch> {
+        self.inner.claim().await
+    }
+
+    async fn accept(&self, batch: Vec<NewNotification>) -> Result<Vec<Receipt>> {
+        self.hook.at(Point::Append, Side::Before).await;
+        let answer = self.inner.accept(batch).await;
+        self.hook.at(Point::Append, Side::After).await;
+        answer
+    }
+
+    async fn unresolved(&self, after: NotificationSeq, limit: usize) -> Result<Vec<StoredNotification>> {
+        self.inner.unresolved(after, limit).await
+    }
+
+    async fn bury(&self, epoch: Epoch, tenant: &TenantId, seq: NotificationSeq, reason: DeadReason) -> Result<()> {
+        self.inner.bury(epoch, tenant, seq, reason).await
+    }
+
+    async fn dead_notifications(
+        &self,
+        tenant: &TenantId,
+        before: Option<NotificationSeq>,
+        limit: usize,
+    ) -> Result<Vec<DeadNotification>> {
+        self.inner.dead_notifications(tenant, before, limit).await
+    }
+
+    async fn mark(&self, resource: &ResourceKey) -> Result<Option<ResourceMark>> {
+        self.inner.mark(resource).await
+    }
+
+    async fn resolve(&self, epoch: Epoch, resolution: Resolution) -> Result<Queued> {
+        self.hook.at(Point::Resolve, Side::Before).await;
+        let answer = self.inner.resolve(epoch, resolution).await;
+        self.hook.at(Point::Resolve, Side::After).await;
+        answer
+    }
+
+    async fn add_event(&self, epoch: Epoch, event: NewEvent) -> Result<Queued> {
+        self.inner.add_event(epoch, event).await
+    }
+
+    async fn wrote(&self, change: &ChangeKey) -> Result<Option<OwnWrite>> {
+        self.inner.wrote(change).await
+    }
+
+    async fn open_runs(&self, tenant: &TenantId, bot: &BotName, after: RunSeq, limit: usize) -> Result<Vec<RunHead>> {
+        self.inner.open_runs(tenant, bot, after, limit).await
+    }
+
+    async fn load(&self, run: &RunKey) -> Result<RunRecord> {
+        self.hook.at(Point::Dispatch, Side::Before).await;
+        let answer = self.inner.load(run).await;
+        self.hook.at(Point::Dispatch, Side::After).await;
+        answer
+    }
+
+    async fn record(&self, epoch: Epoch, run: &RunKey, recorded: Recorded, journal: Journal) -> Result<()> {
+        self.hook.at(Point::Record, Side::Before).await;
+        let answer = self.inner.record(epoch, run, recorded, journal).await;
+        self.hook.at(Point::Record, Side::After).await;
+        answer
+    }
+
+    async fn finish(&self, epoch: Epoch, run: &RunKey, finish: Finish) -> Result<Vec<RunKey>> {
+        self.hook.at(Point::Done, Side::Before).await;
+        let answer = self.inner.finish(epoch, run, finish).await;
+        self.hook.at(Point::Done, Side::After).await;
+        answer
+    }
+
+    async fn fail(&self, epoch: Epoch, run: &RunKey, tried: Tried, next: Next) -> Result<()> {
+        self.hook.at(Point::Fail, Side::Before).await;
+        let answer = self.inner.fail(epoch, run, tried, next).await;
+        self.hook.at(Point::Fail, Side::After).await;
+        answer
+    }
+
+    async fn supersede(&self, epoch: Epoch, run: &RunKey, at: Timestamp) -> Result<()> {
+        self.inner.supersede(epoch, run, at).await
+    }
+
+    async fn retry(&self, epoch: Epoch, run: &RunKey) -> Result<RunHead> {
+        self.inner.retry(epoch, run).await
+    }
+
+    async fn due_timers(&self, now: Timestamp, limit: usize) -> Result<Vec<DueTimer>> {
+        self.inner.due_timers(now, limit).await
+    }
+
+    async fn next_timer(&self) -> Result<Option<Timestamp>> {
+        self.inner.next_timer().await
+    }
+
+    async fn fire_timer(&self, epoch: Epoch, timer: &DueTimer, now: Timestamp) -> Result<Option<RunHead>> {
+        self.hook.at(Point::FireTimer, Side::Before).await;
+        let answer = self.inner.fire_timer(epoch, timer, now).await;
+        self.hook.at(Point::FireTimer, Side::After).await;
+        answer
+    }
+
+    async fn cron_mark(&self, cron: &CronKey) -> Result<Option<Timestamp>> {
+        self.inner.cron_mark(cron).await
+    }
+
+    async fn fire_cron(&self, epoch: Epoch, cron: &CronKey, at: Timestamp, event: NewEvent) -> Result<Queued> {
+        self.hook.at(Point::FireCron, Side::Before).await;
+        let answer = self.inner.fire_cron(epoch, cron, at, event).await;
+        self.hook.at(Point::FireCron, Side::After).await;
+        answer
+    }
+
+    async fn due_outbox(&self, now: Timestamp, limit: usize) -> Result<Vec<DueOutbox>> {
+        self.inner.due_outbox(now, limit).await
+    }
+
+    async fn next_outbox(&self) -> Result<Option<Timestamp>> {
+        self.inner.next_outbox().await
+    }
+
+    async fn outbox_again(&self, epoch: Epoch, item: &OutboxKey, at: Timestamp) -> Result<()> {
+        self.inner.outbox_again(epoch, item, at).await
+    }
+
+    async fn outbox_done(&self, epoch: Epoch, item: &OutboxKey, reply: Option<NewEvent>) -> Result<Queued> {
+        self.hook.at(Point::OutboxDone, Side::Before).await;
+        let answer = self.inner.outbox_done(epoch, item, reply).await;
+        self.hook.at(Point::OutboxDone, Side::After).await;
+        answer
+    }
+
+    async fn fences(&self, tenant: &TenantId, source: &SourceId) -> Result<Vec<Fence>> {
+        self.inner.fences(tenant, source).await
+    }
+
+    async fn put_fence(&self, epoch: Epoch, fence: &FenceKey, reference: Reference, version: Option<VersionId>) -> Result<()> {
+        self.inner.put_fence(epoch, fence, reference, version).await
+    }
+
+    async fn put_source(&self, epoch: Epoch, source: Source) -> Result<()> {
+        self.inner.put_source(epoch, source).await
+    }
+
+    async fn source(&self, tenant: &TenantId, source: &SourceId) -> Result<Option<Source>> {
+        self.inner.source(tenant, source).await
+    }
+
+    async fn sources(&self, tenant: Option<&TenantId>) -> Result<Vec<Source>> {
+        self.inner.sources(tenant).await
+    }
+
+    async fn remove_source(&self, epoch: Epoch, tenant: &TenantId, source: &SourceId) -> Result<()> {
+        self.inner.remove_source(epoch, tenant, source).await
+    }
+
+    async fn put_release(&self, epoch: Epoch, release: Release) -> Result<()> {
+        self.inner.put_release(epoch, release).await
+    }
+
+    async fn release(&self, tenant: &TenantId, digest: &Digest) -> Result<Option<Release>> {
+        self.inner.release(tenant, digest).await
+    }
+
+    async fn activate(&self, epoch: Epoch, deployment: Deployment) -> Result<()> {
+        self.inner.activate(epoch, deployment).await
+    }
+
+    async fn deactivate(&self, epoch: Epoch, tenant: &TenantId, bot: &BotName, at: Timestamp) -> Result<Vec<RunKey>> {
+        self.inner.deactivate(epoch, tenant, bot, at).await
+    }
+
+    async fn deployment(&self, tenant: &TenantId, bot: &BotName) -> Result<Option<Deployment>> {
+        self.inner.deployment(tenant, bot).await
+    }
+
+    async fn deployments(&self, tenant: Option<&TenantId>) -> Result<Vec<Deployment>> {
+        self.inner.deployments(tenant).await
+    }
+
+    async fn put_subscription(&self, epoch: Epoch, subscription: Subscription) -> Result<()> {
+        self.inner.put_subscription(epoch, subscription).await
+    }
+
+    async fn subscription(&self, tenant: &TenantId, source: &SourceId, key: &SubscriptionKey) -> Result<Option<Subscription>> {
+        self.inner.subscription(tenant, source, key).await
+    }
+
+    async fn subscriptions(&self, tenant: &TenantId, source: Option<&SourceId>) -> Result<Vec<Subscription>> {
+        self.inner.subscriptions(tenant, source).await
+    }
+
+    async fn remove_subscription(&self, epoch: Epoch, tenant: &TenantId, source: &SourceId, key: &SubscriptionKey) -> Result<()> {
+        self.inner.remove_subscription(epoch, tenant, source, key).await
+    }
+
+    async fn runs(&self, tenant: &TenantId, filter: &RunFilter) -> Result<Vec<RunRow>> {
+        self.inner.runs(tenant, filter).await
+    }
+
+    async fn run_counts(&self, tenant: &TenantId, bot: Option<&BotName>) -> Result<BTreeMap<RunState, u64>> {
+        self.inner.run_counts(tenant, bot).await
+    }
+
+    async fn show(&self, run: &RunKey) -> Result<RunDetail> {
+        self.inner.show(run).await
+    }
+
+    async fn logs(&self, tenant: &TenantId, filter: &LogFilter) -> Result<Vec<LogRow>> {
+        self.inner.logs(tenant, filter).await
+    }
+
+    async fn stats(&self) -> Result<Stats> {
+        self.inner.stats().await
+    }
+
+    fn watch(&self) -> watch::Receiver<u64> {
+        self.inner.watch()
+    }
+
+    async fn close(&self) -> Result<()> {
+        self.inner.close().await
+    }
+}

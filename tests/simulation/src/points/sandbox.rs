@@ -1,0 +1,34 @@
+//! The sandbox with its commit points.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use hob_engine::{EngineError, FhirReads, RunInput, RunOutput};
+use hob_host::{Prepared, Sandbox};
+use hob_model::{Clock, Manifest};
+
+use super::{Hook, Point, Pointed, Side};
+
+#[async_trait]
+impl Sandbox for Pointed<dyn Sandbox> {
+    async fn prepare(&self, component: Bytes, manifest: Manifest) -> Result<Arc<dyn Prepared>, EngineError> {
+        let inner = self.inner.prepare(component, manifest).await?;
+        Ok(Arc::new(Bot { inner, hook: Arc::clone(&self.hook) }))
+    }
+}
+
+struct Bot {
+    inner: Arc<dyn Prepared>,
+    hook: Arc<dyn Hook>,
+}
+
+#[async_trait]
+impl Prepared for Bot {
+    async fn run(&self, input: RunInput, fhir: Arc<dyn FhirReads>, clock: Arc<dyn Clock>) -> RunOutput {
+        self.hook.at(Point::Attempt, Side::Before).await;
+        let output = self.inner.run(input, fhir, clock).await;
+        self.hook.at(Point::Attempt, Side::After).await;
+        output
+    }
+}

@@ -1,0 +1,65 @@
+//! Faults, as they strike at commit points.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use rand::RngExt as _;
+
+use super::host::Life;
+use super::{Fault, Order, World};
+use crate::points::{Point, Side};
+
+impl World {
+    /// A commit point is passed: now and then something goes wrong there.
+    pub(super) fn strike(self: &Arc<Self>, life: &Life, point: Point, side: Side) {
+        let mut state = self.state();
+        let rarity = state.rarity;
+        if rarity == 0 || state.rng.random_range(0..rarity) > 0 || state.faults.is_empty() {
+            return;
+        }
+        let (faults, bots) = (state.faults.len(), state.releases.len());
+        let pick = state.rng.random_range(0..faults);
+        let fault = state.faults[pick];
+        state.matrix.add(point, side, fault);
+        let few = state.rng.random_range(1..5);
+        let bot = state.rng.random_range(0..bots);
+        let jump = i64::from(state.rng.random_range(1..600_u32)) * 1_000_000;
+        let now = self.clocks.elapsed();
+        drop(state);
+        self.tell(|| format!("! {fault} {side} {point} of host {}", life.number));
+        let until = |most: u64| now + self.span(Duration::from_secs(most));
+        match fault {
+            Fault::Crash => life.falls(None, self.span(Duration::from_secs(30))),
+            Fault::TakeOver => life.falls(Some(self.span(Duration::from_secs(20))), Duration::ZERO),
+            Fault::AnswerLost => self.state().weather.lose_answers += 1,
+            Fault::SendLate => self.state().weather.late_sends += 1,
+            Fault::Refused => self.state().weather.refuse += 1,
+            Fault::ServerFails => self.state().weather.fails_until = until(60),
+            Fault::ServerHangs => self.state().weather.hangs_until = until(60),
+            Fault::ServerSlow => self.state().weather.slow_until = until(60),
+            Fault::SubjectEdited | Fault::SubjectDeleted => {
+                let subject = self.state().subject.clone();
+                if let Some(subject) = subject {
+                    self.person_changes(&subject, fault == Fault::SubjectDeleted);
+                }
+            }
+            Fault::OutputChanged => self.person_changes_output(),
+            Fault::Redeployed => {
+                // A full queue means that the host is being replaced again and again: one release less does not matter.
+                let _ = self.orders.try_send(Order::Redeploy(bot));
+            }
+            Fault::ClockAhead => self.clocks.set_skew(jump),
+            Fault::ClockBack => self.clocks.set_skew(-jump),
+            Fault::PostsLost => self.state().weather.lose_posts += few,
+            Fault::PostsRepeated => self.state().weather.repeat_posts += few,
+            Fault::PostsLate => self.state().weather.late_posts += few,
+        }
+    }
+
+    /// All is well from now on: what is left must come to its end.
+    pub(super) fn heal(&self) {
+        self.state().calm();
+        self.clocks.set_skew(0);
+        self.tell(|| "! no more faults".to_owned());
+    }
+}
