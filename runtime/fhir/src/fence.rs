@@ -22,7 +22,10 @@
 //! - **Somebody edits or deletes the slot.** Then it is no longer at n: nothing that named n can succeed. The version after n tells what
 //!   happened, also under a delete, which is a version of its own. Only an expunge, history and all, takes the proof away: then
 //!   [`crate::commit::find_out`] says so instead of guessing.
-//! - **The host dies** between any two of these steps. The ledger knows slot and n, so the next host is in one of the windows above.
+//! - **The host dies** between any two of these steps. The ledger takes slot, n and the bytes in one write before anything is sent, so the next host
+//!   finds nothing sent, or is in one of the windows above.
+//! - **Two attempts mean to use one slot.** That write gives the slot to one run and refuses another's, and refuses an n that is no longer the
+//!   slot's. Were it wrong, it would still be two transactions with the same If-Match: one of them fails.
 //! - **Two hosts use one slot** (a restored backup, a zombie). One of them moves it; the other's transaction fails, and reading shows another run.
 //!
 //! # What the slot says

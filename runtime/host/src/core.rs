@@ -16,7 +16,9 @@ use crate::config::Config;
 use crate::gaps::Gaps;
 use crate::inflight::{InFlight, Under};
 use crate::keyed::Keyed;
+use crate::resolve::closing::Closing;
 use crate::run::driver::Message;
+use crate::run::fences::Slots;
 use crate::sandbox::Sandbox;
 use crate::sources::{SourceEntry, Sources};
 
@@ -43,6 +45,10 @@ pub(crate) struct Core {
     /// True from the end of the start to the begin of the drain.
     pub(crate) ready: AtomicBool,
     pub(crate) inflight: InFlight,
+    /// Fences that no attempt of this host has taken.
+    pub(crate) slots: Slots,
+    /// Notifications that made no change, to be resolved many in one.
+    pub(crate) closing: Closing,
     /// Signs that something was missed.
     pub(crate) gaps: Gaps,
     /// One at a time for each condition of a conditional create.
@@ -87,6 +93,8 @@ impl Core {
             webhooks,
             ready: AtomicBool::new(false),
             inflight: InFlight::default(),
+            slots: Slots::default(),
+            closing: Closing::default(),
             gaps: Gaps::default(),
             conditions: Keyed::default(),
             driver,

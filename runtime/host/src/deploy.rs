@@ -10,7 +10,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use hob_fhir::Secret;
 use hob_fhir::subscriptions::{self, Dialect, Wanted};
-use hob_ledger::{Deployment, LedgerError, Release, RunFilter, RunSeq, Subscription, SubscriptionStatus};
+use hob_ledger::{Deployment, LedgerError, Release, RunFilter, RunKey, RunSeq, Subscription, SubscriptionStatus};
 use hob_model::{
     BotName, Digest, Inbound, Interaction, Manifest, ManifestError, RunState, SourceId, SubscriptionKey, TenantId, Trigger,
 };
@@ -384,14 +384,16 @@ pub(crate) async fn restore(core: &Arc<Core>, deployment: Deployment) -> Result<
 
 /// Tells resolve of the commits that the host before this one may have left under way: what they made may be notified before their runs are resumed.
 async fn commits_under_way(core: &Core, entry: &SourceEntry, tenant: &TenantId, bot: &BotName) -> Result<(), LedgerError> {
-    let mut after = RunSeq::ZERO;
+    // By state: there are as many as were in flight, where what waits may be a million.
+    let mut filter = RunFilter { state: Some(RunState::Recorded), bot: Some(bot.clone()), limit: 1_000, ..RunFilter::default() };
     loop {
-        let heads = core.ledger.open_runs(tenant, bot, after, 1_000).await?;
-        let Some(last) = heads.last() else { return Ok(()) };
-        after = last.seq;
-        for head in heads.into_iter().filter(|head| head.state == RunState::Recorded) {
-            if let Some(recorded) = core.ledger.load(&head.key).await?.recorded {
-                core.commit_begins(&head.key, core.inflight.begin(tenant, &entry.source.id, targets(&recorded.effects)));
+        let rows = core.ledger.runs(tenant, &filter).await?;
+        let Some(last) = rows.last() else { return Ok(()) };
+        filter.before = Some(last.seq);
+        for row in rows {
+            let key = RunKey { tenant: tenant.clone(), run: row.run };
+            if let Some(recorded) = core.ledger.load(&key).await?.recorded {
+                core.commit_begins(&key, core.inflight.begin(tenant, &entry.source.id, targets(&recorded.effects)));
             }
         }
     }

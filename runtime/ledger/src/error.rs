@@ -56,6 +56,12 @@ pub enum LedgerError {
         /// What it must be.
         needs: &'static str,
     },
+    /// A run cannot have a fence as it was named: another run holds it, or it has moved. Take another.
+    #[error("the fence in slot {slot} is held by another run, or has moved")]
+    FenceTaken {
+        /// The slot.
+        slot: u32,
+    },
     /// A source that a deployed bot works on cannot be removed.
     #[error("the source is in use by the bot {by}: take the bot out of service first")]
     SourceInUse {

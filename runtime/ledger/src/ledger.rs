@@ -93,8 +93,10 @@ pub trait Ledger: Send + Sync {
     /// All that is needed to run a run, send its effects, or see that it has ended. `NotFound` where there is none.
     async fn load(&self, run: &RunKey) -> Result<RunRecord>;
 
-    /// Keeps what an attempt decided, before it is sent. After a crash the run is [`RunState::Recorded`]: its effects are sent as
-    /// they are, or found on the server. A later attempt replaces them (after a conflict). `RunIs` where the run has ended.
+    /// Keeps what an attempt decided, before it is sent, and gives the run the fence that the transaction moves: both or neither.
+    /// [`crate::LedgerError::FenceTaken`] where another run holds the slot, or the slot is another resource or version by now.
+    /// After a crash the run is [`RunState::Recorded`] and holds its fence: its effects are sent as they are, or found on the server. A later
+    /// attempt replaces them (after a conflict), and what else the run held is free. `RunIs` where the run has ended.
     async fn record(&self, epoch: Epoch, run: &RunKey, recorded: Recorded, journal: Journal) -> Result<()>;
 
     /// Ends a run as done: sets and takes back timers, stages the outbox, remembers its own writes, frees its fence, all of it or
@@ -146,20 +148,13 @@ pub trait Ledger: Send + Sync {
     /// second run.
     async fn outbox_done(&self, epoch: Epoch, item: &OutboxKey, reply: Option<NewEvent>) -> Result<Queued>;
 
-    // Fences.
+    // Fences. A run holds one from its [`Ledger::record`] to its [`Ledger::finish`], or to a [`Ledger::fail`] that does not keep the effects.
 
     /// All fences of a source, by slot.
     async fn fences(&self, tenant: &TenantId, source: &SourceId) -> Result<Vec<Fence>>;
 
     /// Keeps which resource a slot is and at which version (`None`: to be made). Who holds it stays.
     async fn put_fence(&self, epoch: Epoch, fence: &FenceKey, reference: Reference, version: Option<VersionId>) -> Result<()>;
-
-    /// Gives a run the lowest free fence of a source; `None` where all are held. After a crash the run still holds it, and a repeat
-    /// gives the same one. [`Ledger::finish`], and a [`Ledger::fail`] that does not keep the effects, free it.
-    async fn take_fence(&self, epoch: Epoch, run: &RunKey, source: &SourceId) -> Result<Option<Fence>>;
-
-    /// Frees what a run holds at a source, where it came to nothing; the version stays.
-    async fn free_fence(&self, epoch: Epoch, run: &RunKey, source: &SourceId) -> Result<()>;
 
     // Registry.
 

@@ -9,7 +9,11 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a bench talks to the person at the terminal")]
 
 mod accepts;
+mod admin;
+mod backlog;
+mod child;
 mod client;
+mod ground;
 mod hosted;
 mod instance;
 mod raw_log;
@@ -18,6 +22,8 @@ mod sink;
 mod stack;
 mod stopwatch;
 mod tasks;
+mod throughput;
+mod timers;
 mod whole_run;
 mod write_back;
 
@@ -34,10 +40,17 @@ use std::process::ExitCode;
 
 use report::{Outcome, Row};
 
-const NAMES: [&str; 5] = ["durable-accepts", "fresh-instance", "whole-run", "write-back", "throughput"];
+/// As in the `hob` binary.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+const NAMES: [&str; 7] = ["durable-accepts", "fresh-instance", "whole-run", "write-back", "throughput", "backlog", "timers"];
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if let [child::ARGUMENT, folder] = arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        return ended(block_on(child::serve(Path::new(folder))));
+    }
     let json = arguments.iter().any(|argument| argument == "--json");
     let chosen: Vec<&str> = arguments.iter().map(String::as_str).filter(|argument| *argument != "--json").collect();
     if let Some(unknown) = chosen.iter().find(|name| !NAMES.contains(*name)) {
@@ -49,13 +62,20 @@ fn main() -> ExitCode {
         hob_host::telemetry::init();
     }
     let chosen = |name: &str| chosen.is_empty() || chosen.contains(&name);
-    match tokio::runtime::Runtime::new().map_err(Into::into).and_then(|runtime| runtime.block_on(benches(chosen, json))) {
-        Ok(rows) => {
-            if !json {
-                print!("{}", report::table(&rows));
-            }
-            ExitCode::SUCCESS
+    ended(block_on(benches(chosen, json)).map(|rows| {
+        if !json {
+            print!("{}", report::table(&rows));
         }
+    }))
+}
+
+fn block_on<T>(work: impl Future<Output = Outcome<T>>) -> Outcome<T> {
+    tokio::runtime::Runtime::new()?.block_on(work)
+}
+
+fn ended(how: Outcome<()>) -> ExitCode {
+    match how {
+        Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error}");
             ExitCode::FAILURE
@@ -73,8 +93,10 @@ async fn benches(chosen: impl Fn(&str) -> bool, json: bool) -> Outcome<Vec<Row>>
             "durable-accepts" => accepts::bench().await?,
             "fresh-instance" => vec![instance::bench().await?],
             "whole-run" => vec![whole_run::bench().await?],
-            "write-back" => vec![write_back::latency().await?],
-            _ => vec![write_back::throughput().await?],
+            "write-back" => vec![write_back::bench().await?],
+            "throughput" => throughput::bench().await?,
+            "backlog" => backlog::bench().await?,
+            _ => vec![timers::bench().await?],
         };
         for row in more {
             if json {

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 /// A bench that cannot be run says why; there is nobody to handle it.
 pub(crate) type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
 
-/// What the ratio is to be: more is better for rates, less for times.
+/// What the ratio is to be, or the figure itself where there is no floor: more is better for rates, less for times.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Goal {
     /// For rates.
@@ -18,7 +18,7 @@ pub(crate) enum Goal {
 }
 
 /// One measured thing.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub(crate) struct Row {
     /// Stable; dashboards hang on it.
     pub(crate) name: &'static str,
@@ -26,23 +26,24 @@ pub(crate) struct Row {
     pub(crate) n: usize,
     /// Median over the rounds, in `unit`.
     pub(crate) median: f64,
-    /// Of `median` and `floor`: `1/s`, `us` or `ms`.
+    /// Of `median` and `floor`: `1/s`, `us`, `ms`, `s` or `MB`.
     pub(crate) unit: &'static str,
-    /// The same of the floor.
-    pub(crate) floor: f64,
-    /// For `median / floor`.
+    /// The same of the floor; `None` where the goal is for the figure itself.
+    pub(crate) floor: Option<f64>,
+    /// For `median / floor`, or for `median`.
     pub(crate) goal: Goal,
 }
 
 impl Row {
-    fn ratio(&self) -> f64 {
-        self.median / self.floor
+    fn ratio(&self) -> Option<f64> {
+        self.floor.map(|floor| self.median / floor)
     }
 
     fn met(&self) -> bool {
+        let judged = self.ratio().unwrap_or(self.median);
         match self.goal {
-            Goal::AtLeast(least) => self.ratio() >= least,
-            Goal::AtMost(most) => self.ratio() <= most,
+            Goal::AtLeast(least) => judged >= least,
+            Goal::AtMost(most) => judged <= most,
         }
     }
 
@@ -60,8 +61,8 @@ impl Row {
             "n": self.n,
             "median": round(self.median),
             "unit": self.unit,
-            "floor": round(self.floor),
-            "ratio": round(self.ratio()),
+            "floor": self.floor.map(round),
+            "ratio": self.ratio().map(round),
             "goal": self.goal(),
             "met": self.met(),
         })
@@ -76,13 +77,15 @@ fn round(figure: f64) -> f64 {
 pub(crate) fn table(rows: &[Row]) -> String {
     let mut text =
         format!("{:<20} {:>8} {:>11} {:>11} {:<5} {:>7}  {:<8} met\n", "bench", "n", "median", "floor", "unit", "ratio", "goal");
+    let or_dash = |figure: Option<f64>, digits: usize| figure.map_or_else(|| "-".to_owned(), |f| format!("{f:.digits$}"));
     for row in rows {
-        let (ratio, goal, met) = (row.ratio(), row.goal(), if row.met() { "yes" } else { "no" });
+        let (floor, ratio) = (or_dash(row.floor, 1), or_dash(row.ratio(), 2));
+        let (goal, met) = (row.goal(), if row.met() { "yes" } else { "no" });
         // Writing to a String cannot fail.
         let _ = writeln!(
             text,
-            "{:<20} {:>8} {:>11.1} {:>11.1} {:<5} {ratio:>7.2}  {goal:<8} {met}",
-            row.name, row.n, row.median, row.floor, row.unit
+            "{:<20} {:>8} {:>11.1} {floor:>11} {:<5} {ratio:>7}  {goal:<8} {met}",
+            row.name, row.n, row.median, row.unit
         );
     }
     text
@@ -94,9 +97,11 @@ mod tests {
 
     #[test]
     fn a_row_has_exactly_the_documented_keys_and_judges_by_its_goal() {
-        let row = Row { name: "x", n: 3, median: 40.0, unit: "1/s", floor: 100.0, goal: Goal::AtLeast(0.5) };
+        let row = Row { name: "x", n: 3, median: 40.0, unit: "1/s", floor: Some(100.0), goal: Goal::AtLeast(0.5) };
         let text = r#"{"name":"x","n":3,"median":40.0,"unit":"1/s","floor":100.0,"ratio":0.4,"goal":">= 0.5","met":false}"#;
         assert_eq!(row.json().to_string(), text);
         assert!(Row { goal: Goal::AtMost(0.4), ..row }.met());
+        assert!(Row { floor: None, goal: Goal::AtMost(40.0), ..row }.met());
+        assert_eq!(Row { floor: None, ..row }.json()["ratio"], Value::Null);
     }
 }

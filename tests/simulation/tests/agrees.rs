@@ -10,8 +10,8 @@ use bytes::Bytes;
 use hob_ledger::contract::{Given, change, notification};
 use hob_ledger::sqlite::SqliteLedger;
 use hob_ledger::{
-    DeadReason, Deployment, Epoch, FenceKey, Finish, Ledger, LogFilter, LogSeq, NewRun, Next, NotificationSeq, Opening, Recorded,
-    Resolution, ResolvedChange, RunFilter, RunKey, RunSeq, Tried, Wrote,
+    DeadReason, Deployment, Epoch, FenceKey, FenceUse, Finish, Ledger, LogFilter, LogSeq, NewRun, Next, NotificationSeq, Opening,
+    Recorded, Resolution, ResolvedChange, RunFilter, RunKey, RunSeq, Tried, Wrote,
 };
 use hob_model::{Attempt, Effects, Failure, FailureKind, Journal, LogLevel, LogLine, OutboxItem, RunId, TimerOp, Timestamp};
 use hob_simulation::ledger::{ModelLedger, ModelStore, Mutations};
@@ -31,8 +31,7 @@ enum Step {
     Fire { now: u8 },
     Outbox { now: u8, done: bool },
     PutFence { slot: u8, version: u8 },
-    TakeFence { run: u8 },
-    FreeFence { run: u8 },
+    RecordBehind { run: u8, n: u8, slot: u8, version: u8 },
     Claim,
     Stale { run: u8 },
     Deploy { active: bool },
@@ -54,8 +53,8 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         3 => (0_u8..16).prop_map(|now| Step::Fire { now }),
         3 => (0_u8..60, any::<bool>()).prop_map(|(now, done)| Step::Outbox { now, done }),
         2 => (0_u8..3, 0_u8..4).prop_map(|(slot, version)| Step::PutFence { slot, version }),
-        3 => run.clone().prop_map(|run| Step::TakeFence { run }),
-        1 => run.clone().prop_map(|run| Step::FreeFence { run }),
+        4 => (run.clone(), n.clone(), 0_u8..3, 0_u8..4)
+            .prop_map(|(run, n, slot, version)| Step::RecordBehind { run, n, slot, version }),
         1 => Just(Step::Claim),
         1 => run.prop_map(|run| Step::Stale { run }),
         2 => any::<bool>().prop_map(|active| Step::Deploy { active }),
@@ -180,8 +179,12 @@ impl Driven {
                 let version = (version > 0).then(|| version.to_string().parse().unwrap());
                 told(ledger.put_fence(epoch, &key, "Basic/f".parse().unwrap(), version).await)
             }
-            Step::TakeFence { run } => told(ledger.take_fence(epoch, &self.key(run), &source).await),
-            Step::FreeFence { run } => told(ledger.free_fence(epoch, &self.key(run), &source).await),
+            Step::RecordBehind { run, n, slot, version } => {
+                let version = (version > 0).then(|| version.to_string().parse().unwrap());
+                let fence = FenceUse { slot: slot.into(), reference: "Basic/f".parse().unwrap(), version };
+                let recorded = Recorded { fence: Some(fence), ..self.recorded(n) };
+                told(ledger.record(epoch, &self.key(run), recorded, journal(n)).await)
+            }
             Step::Claim => {
                 self.epoch = ledger.claim().await.unwrap();
                 told(self.epoch)

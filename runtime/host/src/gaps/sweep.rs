@@ -185,7 +185,7 @@ impl<'a> Sweep<'a> {
     async fn one(&self, reference: Reference, event: NotifiedEvent, received: Timestamp) -> Result<(), Unresolved> {
         let version = event.version.clone();
         let hint = Hint { reference: reference.clone(), event, received };
-        let reason = match resource(self.core, self.entry, hint).await {
+        let reason = match resource(self.core, self.entry, hint, None).await.map(drop) {
             Err(Unresolved::Dead(reason)) => reason,
             other => return other,
         };

@@ -4,6 +4,7 @@
 //! that was resolved, what was deleted. Serial for each resource, parallel over resources, and durable: a notification counts as resolved
 //! only in the ledger transaction that holds its changes and runs, and a repeat of any part finds the marks and makes nothing twice.
 
+pub(crate) mod closing;
 mod judge;
 mod order;
 mod places;
@@ -16,7 +17,7 @@ use std::time::Duration;
 use futures::FutureExt as _;
 use hob_fhir::FhirError;
 use hob_ingress::{Focus, Kind, NotifiedEvent, ParseError, SubscriptionState, WireRequest, parse};
-use hob_ledger::{DeadReason, NotificationSeq, Resolution, SeenEvent, StoredNotification};
+use hob_ledger::{DeadReason, NotificationSeq, SeenEvent, StoredNotification};
 use hob_model::{Reference, ResourceType, Timestamp};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -237,13 +238,8 @@ async fn one(core: &Core, stored: StoredNotification) -> Result<(), Unresolved> 
     let (tenant, source) = (stored.notification.tenant.clone(), stored.notification.source.clone());
     let outcome = events(core, stored).await;
     match outcome {
-        Ok(seen) => {
-            let resolution = Resolution { tenant, notifications: vec![seq], changes: Vec::new(), seen };
-            match persist(core, "resolve", || core.ledger.resolve(core.epoch, resolution.clone())).await {
-                Some(_) => Ok(()),
-                None => Err(Unresolved::Ledger),
-            }
-        }
+        Ok(None) => Ok(()),
+        Ok(Some(seen)) => core.closing.close(core, tenant, seq, seen).await,
         Err(Unresolved::Dead(reason)) => {
             tracing::warn!(%tenant, %source, notification = seq.get(), code = reason.code, "a notification is a dead letter");
             persist(core, "bury", || core.ledger.bury(core.epoch, &tenant, seq, reason.clone())).await;
@@ -265,7 +261,9 @@ async fn one(core: &Core, stored: StoredNotification) -> Result<(), Unresolved> 
     }
 }
 
-async fn events(core: &Core, stored: StoredNotification) -> Result<Vec<SeenEvent>, Unresolved> {
+/// The event numbers that the notification bore; `None` where it is resolved by now.
+async fn events(core: &Core, stored: StoredNotification) -> Result<Option<Vec<SeenEvent>>, Unresolved> {
+    let seq = stored.seq;
     let kept = stored.notification;
     let Some(entry) = core.sources.get(&kept.tenant, &kept.source) else {
         return Err(Unresolved::dead("source-removed", "its source has been removed"));
@@ -287,18 +285,21 @@ async fn events(core: &Core, stored: StoredNotification) -> Result<Vec<SeenEvent
         seen.push(SeenEvent { source: kept.source.clone(), subscription: subscription.clone(), number });
     }
     if parsed.kind.is_control() {
-        return Ok(seen);
+        return Ok(Some(seen));
     }
     if parsed.kind == Kind::Ping || parsed.events.is_empty() {
         sweep::subscription(core, &entry, subscription.as_ref()).await?;
-        return Ok(seen);
+        return Ok(Some(seen));
     }
+    // Where it names one resource, the ledger takes both in one.
+    let mut whole = (parsed.events.len() == 1).then(|| settle::Whole { seq, seen: seen.clone() });
+    let mut resolved = false;
     let mut dead = Dead::default();
     for event in parsed.events {
         let done = match named(&entry, &event).await {
             Ok(Some(reference)) => {
                 let hint = Hint { reference, event, received: kept.received };
-                settle::resource(core, &entry, hint).await
+                settle::resource(core, &entry, hint, whole.take()).await.map(|with_it| resolved = with_it)
             }
             Ok(None) => sweep::subscription(core, &entry, subscription.as_ref()).await,
             Err(unresolved) => Err(unresolved),
@@ -306,7 +307,7 @@ async fn events(core: &Core, stored: StoredNotification) -> Result<Vec<SeenEvent
         dead.note(done)?;
     }
     dead.end()?;
-    Ok(seen)
+    Ok((!resolved).then_some(seen))
 }
 
 /// The resource that an event is about; `None` where it does not say.

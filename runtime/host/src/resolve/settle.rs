@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use hob_fhir::{FhirErrorKind, HistoryEntry};
 use hob_ingress::NotifiedEvent;
-use hob_ledger::{NewRun, Opening, Resolution, ResolvedChange, ResourceMark};
+use hob_ledger::{NewRun, NotificationSeq, Opening, Resolution, ResolvedChange, ResourceMark, SeenEvent};
 use hob_model::{Change, ChangeKey, Failure, FailureKind, Interaction, ResourceKey, Timestamp, Versions};
 use serde_json::Value;
 
@@ -22,15 +22,22 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const PAGES: usize = 200;
 const PAGE: u32 = 50;
 
-/// Settles the resource that `hint` names.
-pub(crate) async fn resource(core: &Core, entry: &SourceEntry, hint: Hint) -> Result<(), Unresolved> {
+/// A notification that is resolved with the changes of the one resource that it names.
+#[derive(Debug, Clone)]
+pub(crate) struct Whole {
+    pub(super) seq: NotificationSeq,
+    pub(super) seen: Vec<SeenEvent>,
+}
+
+/// Settles the resource that `hint` names. True where that resolved the notification, in the ledger transaction of its changes: not where there were none.
+pub(crate) async fn resource(core: &Core, entry: &SourceEntry, hint: Hint, whole: Option<Whole>) -> Result<bool, Unresolved> {
     let source = &entry.source;
     let _gate = entry.deploying.read().await;
     let kind = hint.reference.resource_type.clone();
     let bots: Vec<Arc<LiveBot>> =
         core.bots.on(&source.tenant, &source.id).into_iter().filter(|bot| bot.watches_type(kind.as_str())).collect();
     if bots.is_empty() {
-        return Ok(());
+        return Ok(false);
     }
     let key = ResourceKey { tenant: source.tenant.clone(), source: source.id.clone(), resource: hint.reference.clone() };
     let _serial = core.gaps.resources.lock(key.clone()).await;
@@ -44,9 +51,10 @@ pub(crate) async fn resource(core: &Core, entry: &SourceEntry, hint: Hint) -> Re
     let since = bots.iter().map(|bot| bot.since(kind.as_str())).min().flatten();
     let changes = unseen(entry, &key, &hint, mark.as_ref(), since).await?;
     if changes.changes.is_empty() {
-        return Ok(());
+        return Ok(false);
     }
-    write(core, entry, &bots, seen, changes, hint.received).await
+    let resolves = whole.is_some();
+    write(core, entry, &bots, seen, changes, hint.received, whole).await.map(|()| resolves)
 }
 
 /// Every version of a resource since an instant, oldest first; `None` where the source keeps no history of it.
@@ -215,6 +223,7 @@ async fn write(
     seen: Option<ResourceMark>,
     unseen: Unseen,
     received: Timestamp,
+    whole: Option<Whole>,
 ) -> Result<(), Unresolved> {
     let mut ordinal = seen.map_or(0, |mark| mark.ordinal);
     let mut before: Option<Value> = None;
@@ -250,8 +259,8 @@ async fn write(
         };
         resolved.push(ResolvedChange { change, ordinal: place, received, hop, runs });
     }
-    let resolution =
-        Resolution { tenant: entry.source.tenant.clone(), notifications: Vec::new(), changes: resolved, seen: Vec::new() };
+    let (notifications, seen) = whole.map_or_else(Default::default, |whole| (vec![whole.seq], whole.seen));
+    let resolution = Resolution { tenant: entry.source.tenant.clone(), notifications, changes: resolved, seen };
     let queued =
         persist(core, "resolve", || core.ledger.resolve(core.epoch, resolution.clone())).await.ok_or(Unresolved::Ledger)?;
     core.news(queued.heads).await;

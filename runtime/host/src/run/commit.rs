@@ -1,7 +1,7 @@
 //! From recorded effects to the server, once.
 //!
-//! The order is: take a fence slot, make the transaction, put it into the ledger, look at what a transaction cannot check, send it, and write
-//! down what the answer says. [`hob_fhir::fence`] argues why this cannot happen twice; here is only which step follows which answer:
+//! The order is: borrow a fence slot, make the transaction, put it into the ledger, which gives the slot to the run in the same write, look at what a
+//! transaction cannot check, send it, and write down what the answer says. [`hob_fhir::fence`] argues why this cannot happen twice; here is only which step follows which answer:
 //!
 //! - it happened: the run is done;
 //! - it did not and never will, because something moved on: a conflict, again on fresh reads;
@@ -9,52 +9,66 @@
 //! - nobody knows, and the server cannot be asked: the run stays recorded, its slot stays with it, and it is looked for later;
 //! - nobody knows, the server can be asked, and it is not there: a failure, to be sent again.
 
+use bytes::Bytes;
 use hob_fhir::commit::{CommitOutcome, Committed, Finding, Stale, burn, commit, find_out, precheck};
 use hob_fhir::fence::{FenceUse, Slot};
 use hob_fhir::plan::{CommitPlan, bundle};
 use hob_fhir::{FhirError, FhirErrorKind};
-use hob_ledger::{Finish, Recorded, Wrote};
+use hob_ledger::{Finish, LedgerError, Recorded, Wrote};
 use hob_model::{Effects, Failure, FailureKind, Journal, Payload, Write};
 
 use crate::gaps::Reason;
 use crate::run::attempt::{Trying, targets};
 use crate::run::driver::{Ended, persist};
-use crate::run::fences::{self, FenceError};
+use crate::run::fences::{self, FenceError, Lent};
 use crate::run::references;
 
 /// Commits what an attempt has just decided.
 pub(crate) async fn first(trying: &Trying<'_>, effects: Effects, journal: Journal, result: Option<Payload>) -> Ended {
     let core = trying.core;
-    let (number, slot) = match fences::take(core, trying.entry, trying.key).await {
-        Ok(taken) => taken,
-        Err(error) => return no_fence(trying, &error),
-    };
-    let fence = FenceUse { slot: slot.clone(), run: trying.key.run, attempt: trying.number };
-    let plan = match bundle(&effects, &fence) {
-        Ok(plan) => plan,
-        Err(error) => {
-            return trying.failed(failure(FailureKind::Fatal, "effects", error.to_string()), Some(journal), false);
+    let mut recorded =
+        Recorded { attempt: trying.number, release: trying.bot.digest, effects, bundle: Bytes::new(), fence: None, result };
+    loop {
+        let lent = match fences::take(core, trying.entry).await {
+            Ok(lent) => lent,
+            Err(error) => return no_fence(trying, &error),
+        };
+        let fence = FenceUse { slot: lent.slot.clone(), run: trying.key.run, attempt: trying.number };
+        let plan = match bundle(&recorded.effects, &fence) {
+            Ok(plan) => plan,
+            Err(error) => {
+                return trying.failed(failure(FailureKind::Fatal, "effects", error.to_string()), Some(journal), false);
+            }
+        };
+        recorded.bundle = plan.bytes.clone();
+        recorded.fence = Some(lent.kept());
+        let targets = targets(&recorded.effects);
+        core.commit_begins(trying.key, core.inflight.begin(&trying.entry.source.tenant, &trying.entry.source.id, targets));
+        let kept = persist(core, "record", || record(trying, &recorded, &journal)).await;
+        match kept {
+            Some(true) => {
+                let sending =
+                    Sending { trying, recorded: &recorded, plan, number: lent.number, lent: Some(lent), sent_before: false };
+                return sending.send().await;
+            }
+            // Nothing of this transaction was sent: another slot will do.
+            Some(false) => {}
+            None => {
+                // The run was ended under the attempt: nothing was sent, so nothing is held.
+                core.commit_ended(trying.key);
+                return Ended::Lost;
+            }
         }
-    };
-    core.commit_begins(trying.key, core.inflight.begin(&trying.entry.source.tenant, &trying.entry.source.id, targets(&effects)));
-    let recorded = Recorded {
-        attempt: trying.number,
-        release: trying.bot.digest,
-        effects,
-        bundle: plan.bytes.clone(),
-        fence: Some(fences::kept(number, &slot)),
-        result,
-    };
-    let kept = persist(core, "record", || core.ledger.record(core.epoch, trying.key, recorded.clone(), journal.clone())).await;
-    if kept.is_none() {
-        // The run was ended under the attempt: nothing was sent, so nothing is held.
-        core.commit_ended(trying.key);
-        if let Err(error) = core.ledger.free_fence(core.epoch, trying.key, &trying.entry.source.id).await {
-            tracing::warn!(%error, "a fence slot stays with a run that has ended");
-        }
-        return Ended::Lost;
     }
-    Sending { trying, recorded: &recorded, plan, number, sent_before: false }.send().await
+}
+
+/// False where the slot is not to be had.
+async fn record(trying: &Trying<'_>, recorded: &Recorded, journal: &Journal) -> Result<bool, LedgerError> {
+    match trying.core.ledger.record(trying.core.epoch, trying.key, recorded.clone(), journal.clone()).await {
+        Ok(()) => Ok(true),
+        Err(LedgerError::FenceTaken { .. }) => Ok(false),
+        Err(error) => Err(error),
+    }
 }
 
 /// Goes on with effects that were recorded before: by an attempt whose answer was lost, or by a host that died.
@@ -72,7 +86,7 @@ pub(crate) async fn resume(trying: &Trying<'_>, recorded: &Recorded) -> Ended {
         Ok(plan) => plan,
         Err(error) => return trying.failed(failure(FailureKind::Fatal, "recorded", error.to_string()), None, true),
     };
-    let sending = Sending { trying, recorded, plan, number: fence.slot, sent_before: true };
+    let mut sending = Sending { trying, recorded, plan, number: fence.slot, lent: None, sent_before: true };
     match find_out(&trying.entry.client, &sending.plan).await {
         Ok(Finding::Happened(committed)) => sending.done(committed).await,
         Ok(Finding::NotYet) => sending.send().await,
@@ -86,12 +100,14 @@ struct Sending<'a> {
     recorded: &'a Recorded,
     plan: CommitPlan,
     number: u32,
+    /// The slot's, where this attempt borrowed it.
+    lent: Option<Lent>,
     /// A send of this plan may be under way or may have happened.
     sent_before: bool,
 }
 
 impl Sending<'_> {
-    async fn send(self) -> Ended {
+    async fn send(mut self) -> Ended {
         let client = &self.trying.entry.client;
         let _held = self.hold_conditions().await;
         match precheck(client, &self.recorded.effects).await {
@@ -164,22 +180,26 @@ impl Sending<'_> {
         held
     }
 
-    async fn done(&self, committed: Committed) -> Ended {
+    async fn done(&mut self, committed: Committed) -> Ended {
         let trying = self.trying;
         if trying.entry.is_up() {
             tracing::info!(tenant = %trying.key.tenant, source = %trying.entry.source.id, "the source answers again");
             trying.core.gaps.want(trying.entry, Reason::Back);
         }
         let slot = match &committed.slot {
-            Some(slot) => Some(slot.version.clone()),
+            Some(slot) => slot.clone(),
             None => match fences::replace(trying.core, trying.entry, self.number).await {
-                Ok(slot) => Some(slot.version),
+                Ok(slot) => slot,
                 Err(error) => return no_fence_after(trying, &error),
             },
         };
         let mut finish = finish(trying, self.recorded, Some(&committed));
-        finish.fence = slot;
-        trying.finish(finish).await
+        finish.fence = Some(slot.version.clone());
+        let ended = trying.finish(finish).await;
+        if let (Ended::Finished, Some(lent)) = (&ended, self.lent.take()) {
+            lent.free(slot);
+        }
+        ended
     }
 
     /// It never happened and something has moved on.

@@ -3,6 +3,6 @@
 pub(crate) mod attempt;
 pub(crate) mod commit;
 pub(crate) mod driver;
-mod fences;
+pub(crate) mod fences;
 pub(crate) mod reads;
 mod references;

@@ -6,14 +6,17 @@ use std::sync::Arc;
 use hob_model::{FailureKind, RunState, VersionId};
 
 use super::fixtures::{Given, at};
-use crate::{FenceKey, FenceUse, Ledger, LedgerError, NewRun, Next, Opening, RunKey, Wrote};
+use crate::{FenceKey, FenceUse, Finish, Ledger, LedgerError, NewRun, Next, Opening, Recorded, RunKey, Wrote};
 
 pub(super) async fn goes_from_record_to_done(ledger: Arc<dyn Ledger>) {
     let given = Given::a(ledger).await;
     let head = given.pending("1").await;
     let (ledger, key) = (&given.ledger, &head.key);
     let mut recorded = given.recorded(1);
-    recorded.fence = Some(FenceUse { slot: 2, reference: "Basic/f".parse().unwrap(), version: Some("8".parse().unwrap()) });
+    let fence = FenceUse { slot: 2, reference: "Basic/f".parse().unwrap(), version: Some("8".parse().unwrap()) };
+    let slot = FenceKey { tenant: given.tenant.clone(), source: given.source.clone(), slot: 2 };
+    ledger.put_fence(given.epoch, &slot, fence.reference.clone(), fence.version.clone()).await.unwrap();
+    recorded.fence = Some(fence);
     ledger.record(given.epoch, key, recorded.clone(), Given::journal(&["one", "two"])).await.unwrap();
     let found = ledger.load(key).await.unwrap();
     assert_eq!((found.head.state, found.head.attempt, found.recorded), (RunState::Recorded, 1, Some(recorded)));
@@ -136,31 +139,51 @@ pub(super) async fn keeps_tenants_apart(ledger: Arc<dyn Ledger>) {
     assert!(given.ledger.runs(&other.tenant, &crate::RunFilter::default()).await.unwrap().is_empty());
 }
 
-pub(super) async fn hands_out_fences(ledger: Arc<dyn Ledger>) {
+pub(super) async fn gives_a_fence_to_one_run(ledger: Arc<dyn Ledger>) {
     let given = Given::a(ledger).await;
     let (ledger, source) = (&given.ledger, &given.source);
-    let runs = [given.pending("1").await.key, given.pending("2").await.key, given.pending("3").await.key];
-    assert_eq!(ledger.take_fence(given.epoch, &runs[0], source).await.unwrap(), None);
-    for slot in [1, 0] {
+    let runs = [given.pending("1").await.key, given.pending("2").await.key];
+    let put = async |slot: u32, version: &str| {
         let key = FenceKey { tenant: given.tenant.clone(), source: source.clone(), slot };
-        ledger.put_fence(given.epoch, &key, format!("Basic/{slot}").parse().unwrap(), None).await.unwrap();
-    }
-    let slot = async |run: &RunKey| ledger.take_fence(given.epoch, run, source).await.unwrap().map(|f| f.key.slot);
-    assert_eq!((slot(&runs[0]).await, slot(&runs[1]).await, slot(&runs[2]).await), (Some(0), Some(1), None));
-    assert_eq!(slot(&runs[0]).await, Some(0));
+        ledger
+            .put_fence(given.epoch, &key, format!("Basic/{slot}").parse().unwrap(), VersionId::new(version).ok())
+            .await
+            .unwrap();
+    };
+    let behind = |slot: u32, version: &str, attempt: u32| {
+        let fence = FenceUse { slot, reference: format!("Basic/{slot}").parse().unwrap(), version: VersionId::new(version).ok() };
+        Recorded { fence: Some(fence), ..given.recorded(attempt) }
+    };
+    let record = async |run: &RunKey, recorded: Recorded| ledger.record(given.epoch, run, recorded, Given::journal(&[])).await;
+    let all = async || ledger.fences(&given.tenant, source).await.unwrap();
+    let holders = async || all().await.iter().map(|f| f.held_by).collect::<Vec<_>>();
+    put(0, "6").await;
+    put(1, "1").await;
+
+    // Refused whole: the slot has moved, another run holds it, or there is none.
+    let taken = |slot| Err(LedgerError::FenceTaken { slot });
+    assert_eq!(record(&runs[0], behind(0, "5", 1)).await, taken(0));
+    record(&runs[0], behind(0, "6", 1)).await.unwrap();
+    record(&runs[0], behind(0, "6", 1)).await.unwrap();
+    assert_eq!(record(&runs[1], behind(0, "6", 1)).await, taken(0));
+    assert_eq!(record(&runs[1], behind(2, "1", 1)).await, taken(2));
+    let untouched = ledger.load(&runs[1]).await.unwrap();
+    assert_eq!((untouched.head.state, untouched.attempts.len()), (RunState::Pending, 0));
+    assert_eq!(holders().await, [Some(runs[0].run), None]);
 
     // The first is done and its fence has moved; the second failed and its fence has not.
-    let mut done = given.done(1);
-    done.fence = Some("7".parse().unwrap());
-    ledger.finish(given.epoch, &runs[0], done).await.unwrap();
-    let fence = ledger.take_fence(given.epoch, &runs[2], source).await.unwrap().unwrap();
-    assert_eq!((fence.key.slot, fence.version, fence.held_by), (0, VersionId::new("7").ok(), Some(runs[2].run)));
+    record(&runs[1], behind(1, "1", 1)).await.unwrap();
+    ledger.finish(given.epoch, &runs[0], Finish { fence: VersionId::new("7").ok(), ..given.done(1) }).await.unwrap();
+    assert_eq!((all().await[0].version.clone(), all().await[0].held_by), (VersionId::new("7").ok(), None));
     given.fails(&runs[1], 1, FailureKind::Retry, Next::Resend { at: at(1) }).await.unwrap();
-    assert_eq!(ledger.fences(&given.tenant, source).await.unwrap()[1].held_by, Some(runs[1].run));
+    assert_eq!(holders().await, [None, Some(runs[1].run)]);
     given.fails(&runs[1], 2, FailureKind::Conflict, Next::Again { at: at(1) }).await.unwrap();
-    ledger.free_fence(given.epoch, &runs[2], source).await.unwrap();
-    let all = ledger.fences(&given.tenant, source).await.unwrap();
-    assert_eq!(all.iter().map(|f| (f.key.slot, f.held_by)).collect::<Vec<_>>(), [(0, None), (1, None)]);
-    let nobody = RunKey { tenant: "u".parse().unwrap(), run: runs[0].run };
-    assert!(matches!(ledger.take_fence(given.epoch, &nobody, source).await, Err(LedgerError::NotFound { .. })));
+    assert_eq!(holders().await, [None, None]);
+
+    // A run holds one at most: that of its last attempt.
+    record(&runs[1], behind(1, "1", 3)).await.unwrap();
+    record(&runs[1], behind(0, "7", 4)).await.unwrap();
+    assert_eq!(holders().await, [Some(runs[1].run), None]);
+    let recorded = ledger.load(&runs[1]).await.unwrap().recorded;
+    assert_eq!(recorded, Some(behind(0, "7", 4)));
 }

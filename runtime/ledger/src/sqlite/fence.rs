@@ -3,10 +3,9 @@
 use hob_model::{Reference, SourceId, TenantId, VersionId};
 use rusqlite::{Connection, Row, params};
 
-use super::column::{change, first, maybe, rows, text};
+use super::column::{change, maybe, rows, text};
 use super::fault::Res;
-use super::run;
-use crate::{Fence, FenceKey, RunKey};
+use crate::{Fence, FenceKey, FenceUse, LedgerError, RunKey};
 
 const COLUMNS: &str = "slot, reference, version, held_by";
 
@@ -34,24 +33,28 @@ pub(super) fn put(db: &Connection, key: &FenceKey, reference: &Reference, versio
     Ok(())
 }
 
-pub(super) fn take(db: &Connection, key: &RunKey, source: &SourceId) -> Res<Option<Fence>> {
-    // A run that is not there must not hold a slot for ever.
-    run::one(db, key)?;
-    let sql = format!(
-        "UPDATE fences SET held_by = ?3 WHERE tenant = ?1 AND source = ?2 AND slot = (
-           SELECT slot FROM fences WHERE tenant = ?1 AND source = ?2 AND (held_by = ?3 OR held_by IS NULL)
-           ORDER BY held_by IS NULL, slot LIMIT 1) RETURNING {COLUMNS}"
-    );
-    first(db, &sql, params![key.tenant.as_str(), source.as_str(), key.run.to_string()], |row| fence(row, &key.tenant, source))
-}
-
-pub(super) fn free(db: &Connection, key: &RunKey, source: &SourceId) -> Res<()> {
+/// Gives a run the fence that its transaction moves, and frees what else it held there: that was of an attempt that came to nothing.
+pub(super) fn hold(db: &Connection, key: &RunKey, source: &SourceId, fence: &FenceUse) -> Res<()> {
+    let (tenant, run) = (key.tenant.as_str(), key.run.to_string());
     change(
         db,
-        "UPDATE fences SET held_by = NULL WHERE tenant = ?1 AND source = ?2 AND held_by = ?3",
-        params![key.tenant.as_str(), source.as_str(), key.run.to_string()],
+        "UPDATE fences SET held_by = NULL WHERE tenant = ?1 AND source = ?2 AND held_by = ?3 AND slot <> ?4",
+        params![tenant, source.as_str(), run, fence.slot],
     )?;
-    Ok(())
+    let held = change(
+        db,
+        "UPDATE fences SET held_by = ?3 WHERE tenant = ?1 AND source = ?2 AND slot = ?4 AND reference = ?5 AND version IS ?6
+           AND (held_by IS NULL OR held_by = ?3)",
+        params![
+            tenant,
+            source.as_str(),
+            run,
+            fence.slot,
+            fence.reference.to_string(),
+            fence.version.as_ref().map(AsRef::<str>::as_ref)
+        ],
+    )?;
+    if held == 0 { Err(LedgerError::FenceTaken { slot: fence.slot }.into()) } else { Ok(()) }
 }
 
 /// Frees what a run holds at the source that it works on.
@@ -65,11 +68,11 @@ pub(super) fn free_all(db: &Connection, key: &RunKey) -> Res<()> {
     Ok(())
 }
 
-/// The version that the fence held by a run has now.
+/// Frees the fence that a run holds, at the version that it has now. It holds one at most.
 pub(super) fn moved(db: &Connection, key: &RunKey, source: &SourceId, version: &VersionId) -> Res<()> {
     change(
         db,
-        "UPDATE fences SET version = ?4 WHERE tenant = ?1 AND source = ?2 AND held_by = ?3",
+        "UPDATE fences SET version = ?4, held_by = NULL WHERE tenant = ?1 AND source = ?2 AND held_by = ?3",
         params![key.tenant.as_str(), source.as_str(), key.run.to_string(), version.as_str()],
     )?;
     Ok(())

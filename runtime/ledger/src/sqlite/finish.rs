@@ -19,10 +19,8 @@ pub(super) fn finish(db: &Connection, key: &RunKey, finish: Finish) -> Res<Vec<R
     let attempt = &tried.attempt;
     let ended = attempt.ended;
     let (tenant, id) = (key.tenant.as_str(), key.run.to_string());
-    run::put_attempt(db, &head, attempt.number, attempt.started, Some(ended), &tried.release, None)?;
-    if let Some(journal) = tried.journal {
-        run::put_journal(db, &head, attempt.number, ended, journal)?;
-    }
+    let told = run::Told { release: &tried.release, failure: None, journal: tried.journal };
+    run::put_attempt(db, &head, attempt.number, attempt.started, Some(ended), told)?;
     change(
         db,
         "UPDATE runs SET state = 'done', ended = ?3, attempts = max(attempts, ?4), not_before = NULL, failure = NULL
@@ -42,6 +40,11 @@ pub(super) fn finish(db: &Connection, key: &RunKey, finish: Finish) -> Res<Vec<R
             json_in(&references)?
         ],
     )?;
+    if let (Some(source), Some(version)) = (&head.source, &fence) {
+        fence::moved(db, key, source, version)?;
+    } else {
+        fence::free_all(db, key)?;
+    }
     if let Some(source) = &head.source {
         for written in &wrote {
             change(
@@ -52,11 +55,7 @@ pub(super) fn finish(db: &Connection, key: &RunKey, finish: Finish) -> Res<Vec<R
                 params![tenant, source.as_str(), written.reference.to_string(), written.version.as_str(), id],
             )?;
         }
-        if let Some(version) = &fence {
-            fence::moved(db, key, source, version)?;
-        }
     }
-    fence::free_all(db, key)?;
     let mut taken_back = Vec::new();
     for timer in timers {
         taken_back.extend(apply(db, &head, &timer, ended)?);

@@ -5,6 +5,7 @@ use std::io::{Read as _, Seek as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
 use super::fault::{Fault, Res};
@@ -13,6 +14,18 @@ use crate::{LedgerError, Result};
 
 /// How long SQLite waits for a lock of its own: only a checkpoint, or a backup tool, holds one for long.
 pub(super) const BUSY: Duration = Duration::from_secs(10);
+
+/// Memory for the writer's pages, in KiB.
+const CACHE_KIB: i64 = 64 * 1024;
+
+/// Pages in the log after which they are brought into the file: a page that many commits changed is then written once. 16 MiB, which a start after a crash
+/// reads in a moment.
+const CHECKPOINT: u32 = 4_096;
+
+/// Statements keep the plan that they were prepared with. Else SQLite prepares each one that has `LIMIT ?` anew whenever it is bound.
+pub(super) fn keep_plans(db: &Connection) -> rusqlite::Result<()> {
+    db.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).map(drop)
+}
 
 /// An open database and the lock on it; the lock goes with the process, however it ends.
 #[derive(Debug)]
@@ -42,12 +55,18 @@ fn connect(path: &Path) -> Res<Connection> {
     let mut db = Connection::open_with_flags(path, flags)?;
     db.busy_timeout(BUSY)?;
     db.set_prepared_statement_cache_capacity(128);
+    keep_plans(&db)?;
     db.pragma_update(None, "journal_mode", "WAL")?;
     // FULL: in WAL mode NORMAL would lose the last commits with the power, and they were promised.
     db.pragma_update(None, "synchronous", "FULL")?;
     // Apple's fsync does not reach the platter; elsewhere these do nothing.
     db.pragma_update(None, "fullfsync", true)?;
     db.pragma_update(None, "checkpoint_fullfsync", true)?;
+    // Keys are digests, so a write touches pages all over the indexes: what they fit into is read once.
+    db.pragma_update(None, "cache_size", -CACHE_KIB)?;
+    // Savepoints keep pages aside; a file for them would cost more than the write.
+    db.pragma_update(None, "temp_store", "MEMORY")?;
+    db.pragma_update(None, "wal_autocheckpoint", CHECKPOINT)?;
     db.pragma_update(None, "trusted_schema", false)?;
     // A migration may rebuild a table that others refer to.
     db.pragma_update(None, "foreign_keys", false)?;

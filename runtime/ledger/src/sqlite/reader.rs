@@ -1,4 +1,5 @@
-//! Readers: a few connections for queries, which neither wait for the writer nor hold it up (WAL).
+//! Readers: a few connections for queries, which neither wait for the writer nor hold it up (WAL). Pages and lists are read off the async threads;
+//! what a run asks for by key is looked up where it is asked.
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -47,6 +48,20 @@ impl Readers {
         done.map_err(|fault: Fault| fault.told(doing))
     }
 
+    /// Runs `work`, which reads a few rows by their keys, on the caller's thread: to hand it to another one costs more than the look
+    /// itself. Several statements see one snapshot only within a transaction of their own.
+    pub(super) async fn look<T>(&self, doing: &'static str, work: impl FnOnce(&Connection) -> Res<T> + Send) -> Result<T> {
+        let _permit = self.permits.acquire().await.map_err(|_| LedgerError::Closed)?;
+        let look = || {
+            let pooled = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+            let db = pooled.map_or_else(|| open(&self.path), Ok)?;
+            let value = work(&db)?;
+            self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(db);
+            Ok(value)
+        };
+        look().map_err(|fault: Fault| fault.told(doing))
+    }
+
     /// Waits for the queries under way and lets go of the file.
     pub(super) async fn close(&self) {
         if let Ok(all) = self.permits.acquire_many(READERS).await {
@@ -61,5 +76,8 @@ fn open(path: &std::path::Path) -> Res<Connection> {
     let db = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
     db.busy_timeout(super::open::BUSY)?;
     db.set_prepared_statement_cache_capacity(64);
+    // Every commit of the writer empties it: a larger one would only be emptied more slowly.
+    db.pragma_update(None, "cache_size", -512)?;
+    super::open::keep_plans(&db)?;
     Ok(db)
 }

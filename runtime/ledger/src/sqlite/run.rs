@@ -1,6 +1,6 @@
 //! A run's life after it was made: load, record, fail, supersede, retry. Its good end is in `finish`.
 
-use hob_model::{Attempt, BotName, FailureKind, Journal, LogLevel, RunState, TenantId, Timestamp};
+use hob_model::{Attempt, BotName, Digest, Failure, FailureKind, Journal, LogLevel, LogLine, RunState, TenantId, Timestamp};
 use rusqlite::{Connection, Row, params};
 
 use super::column::{
@@ -95,10 +95,14 @@ fn must_be_open(head: &RunHead) -> Res<()> {
 pub(super) fn record(db: &Connection, key: &RunKey, recorded: &Recorded, journal: Journal) -> Res<()> {
     let head = one(db, key)?;
     must_be_open(&head)?;
+    if let Some(fence) = &recorded.fence {
+        let source = head.source.as_ref().ok_or(LedgerError::NotFound { what: "source of the run" })?;
+        fence::hold(db, key, source, fence)?;
+    }
     let started = journal.started;
     put_recorded(db, key, recorded, true)?;
-    put_attempt(db, &head, recorded.attempt, started, None, &recorded.release, None)?;
-    put_journal(db, &head, recorded.attempt, started, journal)?;
+    let told = Told { release: &recorded.release, failure: None, journal: Some(journal) };
+    put_attempt(db, &head, recorded.attempt, started, None, told)?;
     change(
         db,
         "UPDATE runs SET state = 'recorded', attempts = max(attempts, ?3), not_before = NULL WHERE tenant = ?1 AND run = ?2",
@@ -132,6 +136,14 @@ pub(super) fn put_recorded(db: &Connection, key: &RunKey, recorded: &Recorded, l
     Ok(())
 }
 
+/// What is told of an attempt, beside when it was.
+pub(super) struct Told<'a> {
+    pub(super) release: &'a Digest,
+    pub(super) failure: Option<&'a Failure>,
+    /// What it asked, was told and said; `None` leaves what is there.
+    pub(super) journal: Option<Journal>,
+}
+
 /// Keeps an attempt; a later call with the same number tells more of it.
 pub(super) fn put_attempt(
     db: &Connection,
@@ -139,14 +151,18 @@ pub(super) fn put_attempt(
     number: u32,
     started: Timestamp,
     ended: Option<Timestamp>,
-    release: &hob_model::Digest,
-    failure: Option<&hob_model::Failure>,
+    tried: Told<'_>,
 ) -> Res<()> {
+    let Told { release, failure, journal } = tried;
+    let (lines, journal) = match journal {
+        Some(mut journal) => (Some(std::mem::take(&mut journal.log)), Some(json_in(&journal)?)),
+        None => (None, None),
+    };
     change(
         db,
-        "INSERT INTO attempts (tenant, run, number, release, started, ended, failure) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+        "INSERT INTO attempts (tenant, run, number, release, started, ended, failure, journal) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
          ON CONFLICT (tenant, run, number) DO UPDATE SET release = excluded.release, started = excluded.started,
-           ended = excluded.ended, failure = excluded.failure",
+           ended = excluded.ended, failure = excluded.failure, journal = coalesce(excluded.journal, attempts.journal)",
         params![
             head.key.tenant.as_str(),
             head.key.run.to_string(),
@@ -154,21 +170,16 @@ pub(super) fn put_attempt(
             release.to_string(),
             At(started),
             ended.map(At),
-            failure.map(json_in).transpose()?
+            failure.map(json_in).transpose()?,
+            journal
         ],
     )?;
-    Ok(())
+    lines.map_or(Ok(()), |lines| put_lines(db, head, number, ended.unwrap_or(started), lines))
 }
 
-/// Keeps what an attempt asked, was told and said. Its log lines stand in a table of their own, and only there.
-pub(super) fn put_journal(db: &Connection, head: &RunHead, number: u32, at: Timestamp, mut journal: Journal) -> Res<()> {
+/// An attempt's log lines, which stand in a table of their own and only there.
+fn put_lines(db: &Connection, head: &RunHead, number: u32, at: Timestamp, lines: Vec<LogLine>) -> Res<()> {
     let (tenant, run) = (head.key.tenant.as_str(), head.key.run.to_string());
-    let lines = std::mem::take(&mut journal.log);
-    change(
-        db,
-        "UPDATE attempts SET journal = ?4 WHERE tenant = ?1 AND run = ?2 AND number = ?3",
-        params![tenant, run, number, json_in(&journal)?],
-    )?;
     change(db, "DELETE FROM logs WHERE tenant = ?1 AND run = ?2 AND attempt = ?3", params![tenant, run, number])?;
     for line in lines {
         change(
@@ -216,10 +227,8 @@ pub(super) fn fail(db: &Connection, key: &RunKey, tried: Tried, next: Next) -> R
         return Ok(());
     }
     must_be_open(&head)?;
-    put_attempt(db, &head, attempt.number, attempt.started, Some(attempt.ended), &release, attempt.failure.as_ref())?;
-    if let Some(journal) = journal {
-        put_journal(db, &head, attempt.number, attempt.ended, journal)?;
-    }
+    let told = Told { release: &release, failure: attempt.failure.as_ref(), journal };
+    put_attempt(db, &head, attempt.number, attempt.started, Some(attempt.ended), told)?;
     let conflict = attempt.failure.as_ref().is_some_and(|f| f.kind == FailureKind::Conflict);
     let not_before = match next {
         Next::Again { at } | Next::Resend { at } => Some(At(at)),

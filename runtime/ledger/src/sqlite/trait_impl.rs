@@ -65,8 +65,7 @@ impl Ledger for SqliteLedger {
     }
 
     async fn mark(&self, resource: &ResourceKey) -> Result<Option<ResourceMark>> {
-        let resource = resource.clone();
-        self.readers.read("mark", move |db| resolve::mark(db, &resource)).await
+        self.readers.look("mark", |db| resolve::mark(db, resource)).await
     }
 
     async fn resolve(&self, epoch: Epoch, resolution: Resolution) -> Result<Queued> {
@@ -78,8 +77,7 @@ impl Ledger for SqliteLedger {
     }
 
     async fn wrote(&self, change: &ChangeKey) -> Result<Option<OwnWrite>> {
-        let change = change.clone();
-        self.readers.read("wrote", move |db| resolve::wrote(db, &change)).await
+        self.readers.look("wrote", |db| resolve::wrote(db, change)).await
     }
 
     async fn sweeps(&self, tenant: &TenantId, source: &SourceId) -> Result<Vec<SweepMark>> {
@@ -97,8 +95,7 @@ impl Ledger for SqliteLedger {
     }
 
     async fn load(&self, run: &RunKey) -> Result<RunRecord> {
-        let run = run.clone();
-        self.readers.read("load", move |db| run::load(db, &run)).await
+        self.readers.look("load", |db| run::load(&*db.unchecked_transaction()?, run)).await
     }
 
     async fn record(&self, epoch: Epoch, run: &RunKey, recorded: Recorded, journal: Journal) -> Result<()> {
@@ -175,16 +172,6 @@ impl Ledger for SqliteLedger {
     async fn put_fence(&self, epoch: Epoch, fence: &FenceKey, reference: Reference, version: Option<VersionId>) -> Result<()> {
         let fence = fence.clone();
         self.write("put_fence", Some(epoch), false, move |db| fence::put(db, &fence, &reference, version.as_ref())).await
-    }
-
-    async fn take_fence(&self, epoch: Epoch, run: &RunKey, source: &SourceId) -> Result<Option<Fence>> {
-        let (run, source) = (run.clone(), source.clone());
-        self.write("take_fence", Some(epoch), false, move |db| fence::take(db, &run, &source)).await
-    }
-
-    async fn free_fence(&self, epoch: Epoch, run: &RunKey, source: &SourceId) -> Result<()> {
-        let (run, source) = (run.clone(), source.clone());
-        self.write("free_fence", Some(epoch), false, move |db| fence::free(db, &run, &source)).await
     }
 
     async fn put_source(&self, epoch: Epoch, source: Source) -> Result<()> {

@@ -1,6 +1,6 @@
 //! Fences: who holds which.
 
-use hob_ledger::{Fence, FenceKey, Result, RunKey};
+use hob_ledger::{Fence, FenceKey, FenceUse, LedgerError, Result, RunKey};
 use hob_model::{Reference, SourceId, TenantId, VersionId};
 
 use super::state::State;
@@ -23,29 +23,29 @@ impl State {
         self.fences.values_mut().filter(of)
     }
 
-    pub(super) fn take_fence(&mut self, run: &RunKey, source: &SourceId) -> Result<Option<Fence>> {
-        // A run that is not there must not hold a slot for ever.
-        self.run(run)?;
-        if let Some(fence) = self.held(run, source).next() {
-            return Ok(Some(fence.clone()));
+    /// Gives a run the fence that its transaction moves, and frees what else it held there.
+    pub(super) fn hold_fence(&mut self, run: &RunKey, fence: &FenceUse) -> Result<()> {
+        let source = self.run(run)?.head.source.clone().ok_or(LedgerError::NotFound { what: "source of the run" })?;
+        let key = FenceKey { tenant: run.tenant.clone(), source, slot: fence.slot };
+        let is_to_be_had = |found: &Fence| {
+            found.reference == fence.reference && found.version == fence.version && found.held_by.is_none_or(|by| by == run.run)
+        };
+        if !self.fences.get(&key).is_some_and(is_to_be_had) {
+            return Err(LedgerError::FenceTaken { slot: fence.slot });
         }
-        let of = |fence: &&mut Fence| fence.key.tenant == run.tenant && fence.key.source == *source && fence.held_by.is_none();
-        Ok(self.fences.values_mut().find(of).map(|fence| {
-            fence.held_by = Some(run.run);
-            fence.clone()
-        }))
-    }
-
-    pub(super) fn free_fence(&mut self, run: &RunKey, source: &SourceId) {
-        for fence in self.held(run, source) {
-            fence.held_by = None;
+        self.free_fences(run);
+        if let Some(found) = self.fences.get_mut(&key) {
+            found.held_by = Some(run.run);
         }
+        Ok(())
     }
 
     /// Frees what a run holds at the source that it works on.
     pub(super) fn free_fences(&mut self, run: &RunKey) {
         if let Some(source) = self.runs.get(run).and_then(|run| run.head.source.clone()) {
-            self.free_fence(run, &source);
+            for fence in self.held(run, &source) {
+                fence.held_by = None;
+            }
         }
     }
 

@@ -31,6 +31,10 @@ impl State {
         let (attempt, release) = (recorded.attempt, recorded.release);
         let timers = if self.makes(Mutation::TimerBeforeCommit) { recorded.effects.timers.clone() } else { Vec::new() };
         let outbox = if self.makes(Mutation::OutboxBeforeCommit) { recorded.effects.outbox.clone() } else { Vec::new() };
+        self.open_run(key)?;
+        if let Some(fence) = &recorded.fence {
+            self.hold_fence(key, fence)?;
+        }
         let run = self.open_run(key)?;
         run.head.attempt = run.head.attempt.max(attempt);
         run.recorded = Some(Kept { live: true, recorded, wrote: Vec::new(), references: Default::default() });

@@ -162,17 +162,6 @@ impl Ledger for ModelLedger {
         })
     }
 
-    async fn take_fence(&self, epoch: Epoch, run: &RunKey, source: &SourceId) -> Result<Option<Fence>> {
-        self.write(Some(epoch), false, |state| state.take_fence(run, source))
-    }
-
-    async fn free_fence(&self, epoch: Epoch, run: &RunKey, source: &SourceId) -> Result<()> {
-        self.write(Some(epoch), false, |state| {
-            state.free_fence(run, source);
-            Ok(())
-        })
-    }
-
     async fn put_source(&self, epoch: Epoch, source: Source) -> Result<()> {
         self.write(Some(epoch), false, |state| {
             state.put_source(source);

@@ -184,14 +184,6 @@ impl Ledger for Pointed<dyn Ledger> {
         self.inner.put_fence(epoch, fence, reference, version).await
     }
 
-    async fn take_fence(&self, epoch: Epoch, run: &RunKey, source: &SourceId) -> Result<Option<Fence>> {
-        self.inner.take_fence(epoch, run, source).await
-    }
-
-    async fn free_fence(&self, epoch: Epoch, run: &RunKey, source: &SourceId) -> Result<()> {
-        self.inner.free_fence(epoch, run, source).await
-    }
-
     async fn put_source(&self, epoch: Epoch, source: Source) -> Result<()> {
         self.inner.put_source(epoch, source).await
     }

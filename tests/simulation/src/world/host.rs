@@ -76,7 +76,8 @@ impl Hook for Life {
 /// A life with the host that lives it.
 struct Lived {
     life: Arc<Life>,
-    running: Running,
+    /// Dropped, it stops where it stands.
+    _running: Running,
     admin: Router,
 }
 
@@ -109,7 +110,7 @@ async fn begin(world: &Arc<World>, number: u32, token: &PathBuf) -> Result<Lived
     let running = Running::start(config, clock, means, nowhere).await?;
     let admin = running.admin()?;
     world.state().router = Some(running.webhooks());
-    Ok(Lived { life, running, admin })
+    Ok(Lived { life, _running: running, admin })
 }
 
 /// Keeps a host alive until the world ends. Says on `ready` when all bots are in service.
