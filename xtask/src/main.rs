@@ -13,6 +13,7 @@ mod demo;
 mod rooms;
 mod setup;
 mod shell;
+mod sim;
 mod test;
 
 const HELP: &str = "cargo xtask TASK
@@ -20,6 +21,7 @@ const HELP: &str = "cargo xtask TASK
   demo [--keep]      a synthetic clinic morning on a real FHIR server, step by step and checked
   test [--quick]     format, lints, arrows between rooms, units, bots' cases, end to end on HAPI (--quick: without HAPI)
   bench [--json]     speed as ratios to a floor taken in the same run
+  sim [--seeds N]    the real host over a simulated server, network and people, by seed (--help: mutants, JSON)
   crash [--kills N]  a real host killed under load, and what is on the server judged (--help: seed, HAPI, JSON)
   bots               build the bots and the test components
   rooms              check the arrows between rooms and who may name what
@@ -33,6 +35,7 @@ fn main() -> ExitCode {
         ["demo", rest @ ..] => demo::run(rest),
         ["test", rest @ ..] => test::run(rest),
         ["bench", rest @ ..] => bench::run(rest),
+        ["sim", rest @ ..] => sim::run(rest),
         ["crash", rest @ ..] => crash::run(rest),
         ["bots"] => setup::wasm_target().and_then(|()| bots::build()),
         ["rooms"] => rooms::check(),

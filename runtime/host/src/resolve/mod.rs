@@ -236,10 +236,13 @@ impl Resolver {
 async fn one(core: &Core, stored: StoredNotification) -> Result<(), Unresolved> {
     let seq = stored.seq;
     let (tenant, source) = (stored.notification.tenant.clone(), stored.notification.source.clone());
-    let outcome = events(core, stored).await;
-    match outcome {
+    let outcome = match events(core, stored).await {
         Ok(None) => Ok(()),
-        Ok(Some(seen)) => core.closing.close(core, tenant, seq, seen).await,
+        Ok(Some(seen)) => core.closing.close(core, tenant.clone(), seq, seen).await,
+        Err(unresolved) => Err(unresolved),
+    };
+    match outcome {
+        Ok(()) => Ok(()),
         Err(Unresolved::Dead(reason)) => {
             tracing::warn!(%tenant, %source, notification = seq.get(), code = reason.code, "a notification is a dead letter");
             persist(core, "bury", || core.ledger.bury(core.epoch, &tenant, seq, reason.clone())).await;

@@ -82,7 +82,7 @@ struct Lived {
 }
 
 /// Starts the next host over the world's store.
-async fn begin(world: &Arc<World>, number: u32, token: &PathBuf) -> Result<Lived, StartError> {
+async fn begin(world: &Arc<World>, number: u32, token: &Path) -> Result<Lived, StartError> {
     let life = Arc::new(Life { world: Arc::clone(world), number, gate: watch::Sender::new(Gate::Open) });
     let ledger: Arc<dyn Ledger> = Arc::new(ModelLedger::open(Arc::clone(&world.store)));
     let hook: Arc<dyn Hook> = Arc::<Life>::clone(&life);
@@ -182,7 +182,7 @@ async fn know_source(world: &World, token: &Path) {
     known(ledger.put_source(epoch, source).await);
 }
 
-async fn replace(world: &Arc<World>, number: &mut u32, token: &PathBuf) -> Lived {
+async fn replace(world: &Arc<World>, number: &mut u32, token: &Path) -> Lived {
     loop {
         *number += 1;
         match begin(world, *number, token).await {
