@@ -47,7 +47,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
             .prop_map(|(id, version, bots, opening, latest, seq)| Step::Resolve { id, version, bots, opening, latest, seq }),
         6 => (run.clone(), n.clone()).prop_map(|(run, n)| Step::Record { run, n }),
         6 => (run.clone(), n.clone()).prop_map(|(run, n)| Step::Finish { run, n }),
-        5 => (run.clone(), n, 0_u8..5).prop_map(|(run, n, next)| Step::Fail { run, n, next }),
+        5 => (run.clone(), n.clone(), 0_u8..5).prop_map(|(run, n, next)| Step::Fail { run, n, next }),
         1 => run.clone().prop_map(|run| Step::Supersede { run }),
         3 => run.clone().prop_map(|run| Step::Retry { run }),
         3 => (0_u8..16).prop_map(|now| Step::Fire { now }),

@@ -56,6 +56,12 @@ impl Life {
         }
     }
 
+    /// Waits until it dies or stands still.
+    async fn fell(&self) {
+        let mut gate = self.gate.subscribe();
+        drop(gate.wait_for(|gate| *gate != Gate::Open).await);
+    }
+
     /// It dies, or stands still; who takes its place is the supervisor's to see.
     pub(super) fn falls(&self, zombie: Option<Duration>, after: Duration) {
         if *self.gate.borrow() == Gate::Open {
@@ -82,7 +88,7 @@ struct Lived {
 }
 
 /// Starts the next host over the world's store.
-async fn begin(world: &Arc<World>, number: u32, token: &Path) -> Result<Lived, StartError> {
+async fn begin(world: &Arc<World>, number: u32, token: &Path) -> Result<Option<Lived>, StartError> {
     let life = Arc::new(Life { world: Arc::clone(world), number, gate: watch::Sender::new(Gate::Open) });
     let ledger: Arc<dyn Ledger> = Arc::new(ModelLedger::open(Arc::clone(&world.store)));
     let hook: Arc<dyn Hook> = Arc::<Life>::clone(&life);
@@ -107,10 +113,18 @@ async fn begin(world: &Arc<World>, number: u32, token: &Path) -> Result<Lived, S
         limits,
     };
     let clock: Arc<dyn Clock> = Arc::<super::Clocks>::clone(&world.clocks);
-    let running = Running::start(config, clock, means, nowhere).await?;
+    // A host may die before it is up.
+    let running = tokio::select! {
+        biased;
+        running = Running::start(config, clock, means, nowhere) => running?,
+        () = life.fell() => {
+            life.gate.send_replace(Gate::Dead);
+            return Ok(None);
+        }
+    };
     let admin = running.admin()?;
     world.state().router = Some(running.webhooks());
-    Ok(Lived { life, _running: running, admin })
+    Ok(Some(Lived { life, _running: running, admin }))
 }
 
 /// Keeps a host alive until the world ends. Says on `ready` when all bots are in service.
@@ -186,7 +200,8 @@ async fn replace(world: &Arc<World>, number: &mut u32, token: &Path) -> Lived {
     loop {
         *number += 1;
         match begin(world, *number, token).await {
-            Ok(lived) => {
+            Ok(None) => {}
+            Ok(Some(lived)) => {
                 let number = *number;
                 world.tell(|| format!("! host {number} is up"));
                 return lived;

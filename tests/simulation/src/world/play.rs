@@ -71,11 +71,20 @@ pub fn play(plan: &Plan) -> std::io::Result<Outcome> {
         world.heal();
         let rested = rest(&world).await;
         supervisor.abort();
+        let ledger = ModelLedger::open(Arc::clone(&world.store));
         let mut breaches = judge::judge(&world).await;
         if !rested {
-            breaches.push(Breach::new("never-ended", &"!", "work is left after hours without a fault"));
+            let stats = ledger.stats().await.unwrap_or_default();
+            let left = format!(
+                "work is left after hours without a fault: runs {:?}, {} notifications, {} requests, {} timers, {} posts",
+                stats.runs,
+                stats.unresolved,
+                stats.outbox,
+                stats.timers,
+                world.state().posts
+            );
+            breaches.push(Breach::new("never-ended", &"!", left));
         }
-        let ledger = ModelLedger::open(Arc::clone(&world.store));
         let runs = ledger.run_counts(&world.tenant, None).await.unwrap_or_default();
         let state = world.state();
         let words = breaches.first().map(|breach| breach.subject.clone()).unwrap_or_default();
