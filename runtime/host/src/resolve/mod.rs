@@ -118,7 +118,7 @@ impl Resolver {
                 told = !self.look().await;
             }
             told |= !self.begin().await;
-            let wake = self.places.next_wake();
+            let wake = self.places.next_wake(self.core.clock.now());
             let core = Arc::clone(&self.core);
             let alarm = async {
                 match wake {

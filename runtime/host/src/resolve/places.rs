@@ -181,8 +181,9 @@ impl Places {
         self.queues.get(key).is_some_and(|queue| queue.probing)
     }
 
-    /// When [`Places::wake`] is to be called.
-    pub(super) fn next_wake(&self) -> Option<Timestamp> {
+    /// When [`Places::wake`] is to be called. A clock that was turned back must not let what came due before that keep the alarm from ever ringing.
+    pub(super) fn next_wake(&mut self, now: Timestamp) -> Option<Timestamp> {
+        self.asleep = self.asleep.min(now);
         let of = |queue: &Queue| queue.down.into_iter().chain(queue.later.values().map(|(until, _)| *until)).collect::<Vec<_>>();
         self.queues.values().flat_map(of).filter(|until| *until > self.asleep).min()
     }
@@ -253,13 +254,27 @@ mod tests {
             assert_eq!(places.ended(&key(0), seq(n), "", End::Down(at(10)), at(1)), None);
         }
         assert!(fill(&mut places, &queue, at(2)).iter().all(|(of, ..)| *of == key(1)));
-        assert_eq!(places.next_wake(), Some(at(10)));
+        assert_eq!(places.next_wake(at(2)), Some(at(10)));
         places.wake(at(10));
         let begun = fill(&mut places, &queue, at(10));
         assert_eq!(begun, [(key(0), seq(1), String::new())]);
         places.ended(&key(0), seq(1), "", End::Done, at(11));
         let queue: Ledger = queue.into_iter().filter(|(n, _)| *n > 1).collect();
         assert!(fill(&mut places, &queue, at(11)).len() > 1);
+    }
+
+    #[test]
+    fn a_clock_that_is_turned_back_does_not_silence_the_alarm() {
+        let queue = ledger([(0, "")]);
+        let mut places = Places::new(4);
+        places.news(vec![key(0)]);
+        places.wake(at(600));
+        assert_eq!(fill(&mut places, &queue, at(600)).len(), 1);
+        // The clock is right again, and the source does not answer.
+        places.ended(&key(0), seq(1), "", End::Down(at(20)), at(10));
+        assert_eq!(places.next_wake(at(10)), Some(at(20)));
+        places.wake(at(20));
+        assert_eq!(fill(&mut places, &queue, at(20)).len(), 1);
     }
 
     #[test]
@@ -292,7 +307,7 @@ mod tests {
                 }
                 prop_assert!(work.len() <= most);
                 let Some((of, seq, path)) = work.pop_front() else {
-                    let Some(wake) = places.next_wake() else { break };
+                    let Some(wake) = places.next_wake(now) else { break };
                     now = now.max(wake);
                     places.wake(now);
                     continue;

@@ -49,8 +49,8 @@ pub struct Outcome {
 
 /// How long after the last fault all must have come to rest: the longest waits of retries, sweeps and late requests many times over.
 const PATIENCE: Duration = Duration::from_secs(4 * 3600);
-/// Between two looks at whether it has.
-const LOOK: Duration = Duration::from_secs(5);
+/// Between two looks at whether it has: no part of a minute, or each look could fall on the run of a cron trigger.
+const LOOK: Duration = Duration::from_secs(7);
 /// How long it must stay at rest: longer than the pause between two sweeps.
 const REST: Duration = Duration::from_secs(240);
 
