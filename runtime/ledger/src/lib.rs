@@ -11,6 +11,7 @@
 
 #[cfg(any(test, feature = "testing"))]
 pub mod contract;
+mod dead;
 mod error;
 mod fence;
 mod intake;
@@ -24,6 +25,7 @@ mod schedule;
 mod seq;
 pub mod sqlite;
 
+pub use dead::{DeadFilter, DeadKind, DeadRequest};
 pub use error::{LedgerError, Result};
 pub use fence::{Fence, FenceKey, FenceUse};
 pub use intake::{DeadNotification, DeadReason, NewNotification, Receipt, StoredNotification, Verdict};
@@ -33,5 +35,5 @@ pub use query::{LogFilter, LogRow, RunDetail, RunFilter, RunRow, Stats, StoredAt
 pub use registry::{Deployment, Release, Subscription, SubscriptionStatus};
 pub use resolve::{NewEvent, NewRun, Opening, Queued, Resolution, ResolvedChange, ResourceMark, SeenEvent};
 pub use run::{Finish, Next, OwnWrite, Recorded, RunHead, RunKey, RunRecord, Tried, Wrote};
-pub use schedule::{CronKey, DueTimer, TimerKey};
-pub use seq::{Epoch, LogSeq, NotificationSeq, RunSeq};
+pub use schedule::{CronKey, TimerKey};
+pub use seq::{Epoch, LogSeq, NotificationSeq, OutboxSeq, RunSeq};
