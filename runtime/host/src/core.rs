@@ -15,6 +15,7 @@ use crate::bots::Bots;
 use crate::config::Config;
 use crate::inflight::{InFlight, Under};
 use crate::keyed::Keyed;
+use crate::resolve::Reopened;
 use crate::run::driver::Message;
 use crate::sandbox::Sandbox;
 use crate::sources::{SourceEntry, Sources};
@@ -48,6 +49,8 @@ pub(crate) struct Core {
     pub(crate) driver: mpsc::Sender<Message>,
     /// A timer, cron trigger or outbox item may have come: look again.
     pub(crate) agenda: Notify,
+    /// Dead letters that the resolver is to read again.
+    pub(crate) reopened: Reopened,
     under: Mutex<BTreeMap<RunKey, Under>>,
     random: AtomicU64,
 }
@@ -87,6 +90,7 @@ impl Core {
             conditions: Keyed::default(),
             driver,
             agenda: Notify::new(),
+            reopened: Reopened::default(),
             under: Mutex::default(),
             random: AtomicU64::new(seed),
         }

@@ -6,6 +6,7 @@
 
 mod judge;
 mod order;
+mod reopened;
 mod settle;
 mod sweep;
 
@@ -22,6 +23,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 pub(crate) use judge::{JudgeError, Watch, lane_of, lane_of_bot};
+pub(crate) use reopened::Reopened;
 
 use crate::core::Core;
 use crate::keyed::Keyed;
@@ -46,6 +48,8 @@ pub(crate) enum Unresolved {
     Down(Option<Duration>),
     /// This notification could not be resolved, and others can: later.
     Again,
+    /// The host panicked at it: later, a few times.
+    Panicked,
     /// It never can be.
     Dead(DeadReason),
     /// The ledger did not take it: later.
@@ -92,10 +96,21 @@ impl Dead {
 /// The longest pause between two looks at a notification that could not be resolved though its source answers.
 const LONGEST_PAUSE: Duration = Duration::from_secs(300);
 
+/// How often the host may panic at a notification before it is a dead letter: whatever it is, it is not the moment.
+const PANICS: u32 = 5;
+
 /// Which notifications of a source wait for it to answer again.
 struct Waiting {
     from: NotificationSeq,
     until: Timestamp,
+}
+
+/// A notification that waits for itself alone.
+#[derive(Debug, Clone, Copy)]
+struct Later {
+    until: Timestamp,
+    tries: u32,
+    panics: u32,
 }
 
 /// Resolves what is accepted, until it is told to stop.
@@ -106,8 +121,7 @@ pub(crate) struct Resolver {
     cursor: NotificationSeq,
     busy: BTreeSet<NotificationSeq>,
     waiting: BTreeMap<(TenantId, SourceId), Waiting>,
-    /// Notifications that wait for themselves alone: until when, and how often they were tried.
-    later: BTreeMap<NotificationSeq, (Timestamp, u32)>,
+    later: BTreeMap<NotificationSeq, Later>,
     /// The last time that the alarm was looked at: what was due by then has been begun.
     asleep: Timestamp,
     tasks: JoinSet<(NotificationSeq, TenantId, SourceId, Result<(), Unresolved>)>,
@@ -148,6 +162,7 @@ impl Resolver {
                 () = stopped(&mut stop) => return,
                 Some(done) = self.tasks.join_next(), if !self.tasks.is_empty() => self.ended(done),
                 () = std::future::ready(()), if more && !full => {}
+                () = core.reopened.told() => {}
                 changed = news.changed(), if !full => if changed.is_err() { return },
                 () = alarm => self.wake(),
             }
@@ -156,6 +171,9 @@ impl Resolver {
 
     /// Starts as many as there is room for. True where there may be more.
     async fn begin(&mut self) -> bool {
+        if let Some(first) = self.core.reopened.take() {
+            self.cursor = self.cursor.min(NotificationSeq::new(first.get().saturating_sub(1)));
+        }
         let room = self.core.config.limits.resolves.saturating_sub(self.tasks.len());
         if room == 0 {
             return false;
@@ -175,7 +193,7 @@ impl Resolver {
             let seq = stored.seq;
             self.cursor = self.cursor.max(seq);
             let key = (stored.notification.tenant.clone(), stored.notification.source.clone());
-            if self.busy.contains(&seq) || self.later.get(&seq).is_some_and(|(until, _)| *until > now) {
+            if self.busy.contains(&seq) || self.later.get(&seq).is_some_and(|later| later.until > now) {
                 continue;
             }
             if let Some(waiting) = self.waiting.get_mut(&key) {
@@ -184,9 +202,13 @@ impl Resolver {
             }
             self.busy.insert(seq);
             let (core, locks, sweeps) = (Arc::clone(&self.core), Arc::clone(&self.locks), Arc::clone(&self.sweeps));
+            let panics = self.later.get(&seq).map_or(0, |later| later.panics);
             self.tasks.spawn(async move {
                 let work = std::panic::AssertUnwindSafe(one(&core, &locks, &sweeps, stored)).catch_unwind();
-                let done = work.await.unwrap_or(Err(Unresolved::Again));
+                let done = match work.await {
+                    Ok(done) => done,
+                    Err(_) => Err(panicked(&core, &key.0, seq, panics + 1).await),
+                };
                 (seq, key.0, key.1, done)
             });
         }
@@ -207,12 +229,14 @@ impl Resolver {
             Ok(()) | Err(Unresolved::Dead(_)) => {
                 self.later.remove(&seq);
             }
-            Err(Unresolved::Again | Unresolved::Unread(_)) => {
-                let tries = self.later.get(&seq).map_or(1, |(_, tries)| tries.saturating_add(1));
+            Err(failed @ (Unresolved::Again | Unresolved::Unread(_) | Unresolved::Panicked)) => {
+                let (tries, panics) = self.later.get(&seq).map_or((0, 0), |later| (later.tries, later.panics));
+                let tries = tries.saturating_add(1);
+                let panics = panics.saturating_add(u32::from(matches!(failed, Unresolved::Panicked)));
                 let pause =
                     Duration::from_secs(1).saturating_mul(1_u32.checked_shl(tries).unwrap_or(u32::MAX)).min(LONGEST_PAUSE);
                 tracing::warn!(%tenant, %source, notification = seq.get(), tries, "a notification is not resolved: it is looked at again later");
-                self.later.insert(seq, (self.core.clock.now() + pause, tries));
+                self.later.insert(seq, Later { until: self.core.clock.now() + pause, tries, panics });
             }
             Err(Unresolved::Ledger) => self.cursor = self.cursor.min(again(seq)),
             Err(Unresolved::Down(asked)) => {
@@ -229,13 +253,13 @@ impl Resolver {
 
     fn next_wake(&self) -> Option<Timestamp> {
         let sources = self.waiting.values().map(|waiting| waiting.until);
-        sources.chain(self.later.values().map(|(until, _)| *until)).filter(|until| *until > self.asleep).min()
+        sources.chain(self.later.values().map(|later| later.until)).filter(|until| *until > self.asleep).min()
     }
 
     fn wake(&mut self) {
         let now = self.core.clock.now();
         self.asleep = now;
-        if let Some((first, _)) = self.later.iter().find(|(_, (until, _))| *until <= now) {
+        if let Some((first, _)) = self.later.iter().find(|(_, later)| later.until <= now) {
             self.cursor = self.cursor.min(NotificationSeq::new(first.get().saturating_sub(1)));
         }
         let cursor = &mut self.cursor;
@@ -286,6 +310,18 @@ async fn one(
         }
         Err(other) => Err(other),
     }
+}
+
+/// The end of a look at a notification at which the host panicked for the `panics`th time.
+async fn panicked(core: &Core, tenant: &TenantId, seq: NotificationSeq, panics: u32) -> Unresolved {
+    if panics < PANICS {
+        return Unresolved::Panicked;
+    }
+    tracing::error!(%tenant, notification = seq.get(), code = "poison", "a notification is a dead letter");
+    let message = format!("the host panicked at it {panics} times; its log says where");
+    let reason = DeadReason { code: "poison".to_owned(), message };
+    persist(core, "bury", || core.ledger.bury(core.epoch, tenant, seq, reason.clone())).await;
+    Unresolved::Dead(reason)
 }
 
 async fn events(

@@ -6,7 +6,9 @@ use bytes::Bytes;
 use hob_model::{Failure, FailureKind, RunState};
 
 use super::fixtures::{Given, at, notification};
-use crate::{DeadFilter, DeadKind, DeadReason, Ledger, NewNotification, Next, NotificationSeq, Opening, Receipt, RunSeq, Verdict};
+use crate::{
+    DeadFilter, DeadKind, DeadReason, Ledger, NewNotification, Next, NotificationSeq, Opening, Receipt, RunSeq, Verdict,
+};
 
 /// A run on `Task/{id}` that died of `code` at `ended`.
 async fn died(given: &Given, id: &str, code: &str, ended: i64) -> crate::RunHead {
@@ -23,8 +25,7 @@ pub(super) async fn finds_dead_runs(ledger: Arc<dyn Ledger>) {
     let (ledger, tenant) = (&given.ledger, &given.tenant);
     let scope = [died(&given, "1", "scope", 100).await, died(&given, "2", "scope", 200).await];
     let words = died(&given, "3", "A bot's own words", 300).await;
-    let failure =
-        Failure { kind: FailureKind::Fatal, code: "hop-limit".to_owned(), message: "m".to_owned(), retry_after: None };
+    let failure = Failure { kind: FailureKind::Fatal, code: "hop-limit".to_owned(), message: "m".to_owned(), retry_after: None };
     given.resolved("4", 1, vec![given.a_run("4", Opening::Dead(failure))]).await;
     let rejected = given.pending("5").await;
     given.fails(&rejected.key, 1, FailureKind::Reject, Next::Rejected).await.unwrap();
@@ -42,7 +43,10 @@ pub(super) async fn finds_dead_runs(ledger: Arc<dyn Ledger>) {
     assert_eq!(seqs(of("scope")).await, [scope[1].seq, scope[0].seq]);
     assert_eq!(seqs(of("other")).await, [words.seq]);
     assert_eq!(seqs(DeadFilter { since: Some(at(100)), until: Some(at(200)), ..all.clone() }).await, [scope[0].seq]);
-    assert_eq!(seqs(DeadFilter { bot: Some(given.bot.clone()), source: Some(given.source.clone()), ..all.clone() }).await.len(), 4);
+    assert_eq!(
+        seqs(DeadFilter { bot: Some(given.bot.clone()), source: Some(given.source.clone()), ..all.clone() }).await.len(),
+        4
+    );
     assert!(seqs(DeadFilter { bot: Some("other".parse().unwrap()), ..all.clone() }).await.is_empty());
     assert!(seqs(DeadFilter { source: Some("other".parse().unwrap()), ..all.clone() }).await.is_empty());
     assert!(ledger.dead_runs(&"u".parse().unwrap(), &all, None, 9).await.unwrap().is_empty());

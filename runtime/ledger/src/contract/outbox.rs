@@ -119,7 +119,8 @@ pub(super) async fn keeps_requests_that_were_given_up(ledger: Arc<dyn Ledger>) {
     assert_eq!(due[0].key.key, "a");
     let mut made = Vec::new();
     for _twice in 0..2 {
-        let queued = ledger.outbox_dead(given.epoch, &due[0].key, at(50), why("outbox-unknown"), Some(gone.clone())).await.unwrap();
+        let queued =
+            ledger.outbox_dead(given.epoch, &due[0].key, at(50), why("outbox-unknown"), Some(gone.clone())).await.unwrap();
         made.extend(queued.heads);
     }
     assert_eq!(made.len(), 1);
@@ -131,7 +132,10 @@ pub(super) async fn keeps_requests_that_were_given_up(ledger: Arc<dyn Ledger>) {
     let list = ledger.dead_requests(&given.tenant, &all, None, 9).await.unwrap();
     let told: Vec<_> = list.iter().map(|one| (one.key.key.as_str(), one.host.as_str(), one.reason.code.as_str())).collect();
     assert_eq!(told, [("b", "sms.example:81", "outbox-given-up"), ("a", "sms.example", "outbox-unknown")]);
-    assert_eq!((list[1].ended, list[1].attempts, &list[1].method[..], &list[1].reason), (at(50), 1, "POST", &why("outbox-unknown")));
+    assert_eq!(
+        (list[1].ended, list[1].attempts, &list[1].method[..], &list[1].reason),
+        (at(50), 1, "POST", &why("outbox-unknown"))
+    );
     assert_eq!(ledger.dead_requests(&given.tenant, &all, Some(list[0].seq), 9).await.unwrap(), list[1..]);
     let late = DeadFilter { since: Some(at(51)), until: Some(at(61)), bot: Some(given.bot.clone()), ..all.clone() };
     assert_eq!(ledger.dead_requests(&given.tenant, &late, None, 9).await.unwrap(), list[..1]);

@@ -10,9 +10,7 @@ use super::fault::Res;
 use super::intake::notification;
 use super::query::{ROW, run_row};
 use super::run;
-use crate::{
-    DeadFilter, DeadKind, DeadNotification, DeadReason, NotificationSeq, RunHead, RunKey, RunRow, RunSeq, Verdict,
-};
+use crate::{DeadFilter, DeadKind, DeadNotification, DeadReason, NotificationSeq, RunHead, RunKey, RunRow, RunSeq, Verdict};
 
 /// What a filter asks of runs and requests, which have a bot and an end.
 pub(super) const MATCHES: &str = "tenant = :tenant AND (:bot IS NULL OR bot = :bot) AND (:source IS NULL OR source = :source)
@@ -54,8 +52,9 @@ pub(super) fn counts(db: &Connection, tenant: &TenantId, kind: DeadKind, filter:
         DeadKind::Notification => ("notifications INDEXED BY notifications_dead", NOTIFIED),
         DeadKind::Request => ("outbox INDEXED BY outbox_dead", MATCHES),
     };
-    let sql =
-        format!("SELECT coalesce(code, 'other') AS code, count(*) AS n FROM {table} WHERE state = 'dead' AND {matches} GROUP BY 1");
+    let sql = format!(
+        "SELECT coalesce(code, 'other') AS code, count(*) AS n FROM {table} WHERE state = 'dead' AND {matches} GROUP BY 1"
+    );
     let found =
         rows(db, &sql, bound(tenant, filter).all().as_slice(), |row| Ok((row.get::<_, String>("code")?, count(row, "n")?)))?;
     Ok(found.into_iter().collect())
@@ -68,7 +67,8 @@ pub(super) fn runs(
     before: Option<RunSeq>,
     most: usize,
 ) -> Res<Vec<RunRow>> {
-    let sql = format!("{ROW} INDEXED BY runs_dead WHERE state = 'dead' AND {MATCHES} AND seq < :before ORDER BY seq DESC LIMIT :limit");
+    let sql =
+        format!("{ROW} INDEXED BY runs_dead WHERE state = 'dead' AND {MATCHES} AND seq < :before ORDER BY seq DESC LIMIT :limit");
     let before = Count(before.map_or(u64::MAX, RunSeq::get));
     rows(db, &sql, bound(tenant, filter).and(":before", before).and(":limit", limit(most)).all().as_slice(), run_row)
 }
@@ -82,7 +82,8 @@ pub(super) fn retry(db: &Connection, tenant: &TenantId, filter: &DeadFilter, aft
     dead.iter().map(|key| run::retry(db, key)).collect()
 }
 
-const LISTED: &str = "SELECT seq, tenant, source, subscription, received, method, path, headers, format, size, code, message, cut";
+const LISTED: &str =
+    "SELECT seq, tenant, source, subscription, received, method, path, headers, format, size, code, message, cut";
 
 fn letter(row: &Row<'_>) -> Res<DeadNotification> {
     let reason = DeadReason { code: row.get("code")?, message: text_out(row, "message")? };

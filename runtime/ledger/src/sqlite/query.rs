@@ -11,7 +11,8 @@ use super::fault::Res;
 use super::{open, run};
 use crate::{LedgerError, LogFilter, LogRow, LogSeq, RunDetail, RunFilter, RunKey, RunRow, RunSeq, Stats, StoredAttempt, Wrote};
 
-pub(super) const ROW: &str = "SELECT seq, run, bot, state, trigger, resource, version, received, ended, attempts, failure FROM runs";
+pub(super) const ROW: &str =
+    "SELECT seq, run, bot, state, trigger, resource, version, received, ended, attempts, failure FROM runs";
 
 pub(super) fn run_row(row: &Row<'_>) -> Res<RunRow> {
     let resource: Option<Reference> = maybe(row, "resource")?;
