@@ -91,8 +91,8 @@ pub(crate) enum HostCommand {
     Bots(commands::bots::Args),
     Runs(commands::runs::Args),
     Show(commands::runs::show::Args),
-    Retry(commands::runs::retry::Args),
-    Dead(commands::runs::dead::Args),
+    Retry(commands::dead::retry::Args),
+    Dead(commands::dead::Args),
     Logs(commands::logs::Args),
     Invoke(commands::invoke::Args),
 }
