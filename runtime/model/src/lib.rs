@@ -29,7 +29,7 @@ pub use id::{
 };
 pub use journal::{Call, Journal, LogLevel, LogLine};
 pub use manifest::{
-    Filter, HttpRule, Limits, Manifest, ManifestError, OrderBy, Retry, SettingSpec, SettingType, Trigger, Versions,
+    Filter, HttpRule, Limits, Manifest, ManifestError, OnDead, OrderBy, Retry, SettingSpec, SettingType, Trigger, Versions,
 };
 pub use run::{Attempt, Failure, FailureKind, RunState};
 pub use scope::{Interactions, Scope, ScopeError};

@@ -4,14 +4,16 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::{Path, Query, State};
-use hob_ledger::RunFilter;
-use hob_model::RunState;
+use axum::http::StatusCode;
+use hob_ledger::{LedgerError, RunFilter, RunKey};
+use hob_model::{RunId, RunState};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::error::ApiError;
-use super::{limit, runs, tenant};
+use super::{limit, named, runs, tenant};
 use crate::core::Core;
+use crate::run::driver::Message;
 
 #[derive(Deserialize)]
 pub(super) struct Asked {
@@ -44,4 +46,22 @@ pub(super) async fn list(
         })
         .collect();
     Ok(Json(json!({"runs": runs, "notifications": notifications})))
+}
+
+/// Ends a dead letter's hold on its lane; it stays dead.
+pub(super) async fn give_up(
+    State(core): State<Arc<Core>>,
+    Path((tenant_name, run)): Path<(String, String)>,
+) -> Result<Json<Value>, ApiError> {
+    let key = RunKey { tenant: tenant(&tenant_name)?, run: named::<RunId>(&run)? };
+    match core.ledger.give_up(core.epoch, &key).await {
+        Ok(()) => {}
+        Err(error @ LedgerError::RunIs { .. }) => {
+            let help = "only a dead letter can hold its lane: `hob show` says where the run stands";
+            return Err(ApiError::new(StatusCode::CONFLICT, "run-state", error.to_string(), help));
+        }
+        Err(error) => return Err(error.into()),
+    }
+    core.tell(Message::GivenUp(key.run)).await;
+    Ok(Json(runs::row(&core.ledger.show(&key).await?.row)))
 }

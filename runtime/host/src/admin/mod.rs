@@ -45,6 +45,7 @@ pub(crate) fn router(core: Arc<Core>, token: &Secret) -> Router {
         .route("/v1/tenants/{tenant}/runs/{run}", get(runs::show))
         .route("/v1/tenants/{tenant}/runs/{run}/retry", post(runs::retry))
         .route("/v1/tenants/{tenant}/dead", get(dead::list))
+        .route("/v1/tenants/{tenant}/dead/{run}/drop", post(dead::give_up))
         .route("/v1/tenants/{tenant}/logs", get(logs::list))
         .layer(DefaultBodyLimit::max(LARGEST))
         .route_layer(middleware::from_fn_with_state(guarded, authorize));

@@ -73,6 +73,7 @@ pub(super) fn row(row: &RunRow) -> Value {
         "run": row.run,
         "bot": row.bot,
         "state": row.state,
+        "holds": row.holds,
         "trigger": row.trigger,
         "subject": row.subject.as_ref().map(|(reference, version)| format!("{reference} v{version}")),
         "received": row.received,

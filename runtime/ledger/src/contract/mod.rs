@@ -34,7 +34,7 @@ pub const CHECKS: &[Check] = checks! {
     intake: keeps_what_it_accepts, buries_what_cannot_be_resolved, gives_pages_over_tenants, ends_older_leases;
     resolve: makes_one_run_of_a_change, moves_marks_forward_only, supersedes_what_waits, keeps_what_is_not_run, knows_its_own_writes;
     runs: goes_from_record_to_done, counts_failures_once, stops_an_attempt_that_was_overtaken, opens_ended_runs_again,
-        keeps_tenants_apart, hands_out_fences;
+        holds_a_lane_behind_a_dead_letter, keeps_tenants_apart, hands_out_fences;
     schedule: fires_timers_once, takes_timers_back, fires_cron_once, sends_the_outbox_once;
     lists: keeps_the_registry, lists_runs_and_logs, says_when_there_is_news, answers_closed_after_the_close;
 };

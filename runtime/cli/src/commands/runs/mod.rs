@@ -1,6 +1,7 @@
 //! `hob runs`, and what can be done with one run: `show`, `retry`, and `dead` for what could not be handled.
 
 pub(crate) mod dead;
+pub(crate) mod drop;
 pub(crate) mod retry;
 pub(crate) mod show;
 pub(crate) mod story;
