@@ -21,7 +21,12 @@ use crate::resolve::Resolver;
 use crate::run::driver::Driver;
 use crate::secrets::{self, SecretError};
 use crate::sources::SourceEntry;
-use crate::{admin, agenda, deploy, server, webhooks};
+use crate::{admin, agenda, deploy, keeper, master_key, server, webhooks};
+
+/// The ledger's file in the data folder.
+pub(crate) const LEDGER: &str = "ledger.db";
+/// The file of the host's name in the data folder.
+pub(crate) const HOST_ID: &str = "host-id";
 
 /// Why a host does not start.
 #[derive(Debug, thiserror::Error)]
@@ -37,6 +42,9 @@ pub enum StartError {
         /// Why.
         error: std::io::Error,
     },
+    /// The ledger's master key is missing or cannot be read.
+    #[error("master-key: {0}")]
+    Key(#[from] master_key::KeyError),
     /// The ledger cannot be used.
     #[error(transparent)]
     Ledger(#[from] LedgerError),
@@ -77,7 +85,8 @@ impl Host {
         let data = |error| StartError::Data { path: config.data.clone(), error };
         std::fs::create_dir_all(&config.data).map_err(data)?;
         let host_id = host_id(&config.data).map_err(data)?;
-        let ledger: Arc<dyn Ledger> = Arc::new(SqliteLedger::open(config.data.join("ledger.db"))?);
+        let keys = master_key::find(&config)?;
+        let ledger: Arc<dyn Ledger> = Arc::new(SqliteLedger::open(config.data.join(LEDGER), keys)?);
         let epoch = ledger.claim().await?;
         let engine = Engine::new(EngineConfig {
             cache_dir: Some(config.data.join("compiled")),
@@ -100,6 +109,7 @@ impl Host {
         let driver = Driver::new(Arc::clone(&core), messages, seed).run(work_stops.clone(), drain);
         let mut workers = vec![tokio::spawn(driver)];
         restore(&core).await?;
+        workers.push(tokio::spawn(keeper::run(Arc::clone(&core), work_stops.clone())));
         workers.push(tokio::spawn(agenda::run(Arc::clone(&core), work_stops.clone())));
         workers.push(tokio::spawn(Resolver::new(Arc::clone(&core)).run(work_stops)));
 
@@ -175,7 +185,7 @@ async fn restore(core: &Arc<Core>) -> Result<(), StartError> {
 
 /// What this host calls itself towards FHIR servers: made once, kept beside the ledger, moved with it.
 fn host_id(data: &Path) -> std::io::Result<String> {
-    let path = data.join("host-id");
+    let path = data.join(HOST_ID);
     match std::fs::read_to_string(&path) {
         Ok(text) if text.trim().len() == 16 => Ok(text.trim().to_owned()),
         Ok(_) => Err(std::io::Error::other("host-id holds no host id: restore it from a backup")),

@@ -8,6 +8,7 @@
 
 mod fixtures;
 mod intake;
+mod keeping;
 mod lists;
 mod resolve;
 mod runs;
@@ -36,6 +37,7 @@ pub const CHECKS: &[Check] = checks! {
     runs: goes_from_record_to_done, counts_failures_once, stops_an_attempt_that_was_overtaken, opens_ended_runs_again,
         keeps_tenants_apart, hands_out_fences;
     schedule: fires_timers_once, takes_timers_back, fires_cron_once, sends_the_outbox_once;
+    keeping: forgets_what_is_over, keeps_what_is_needed, keeps_the_loop_guard, forgets_notifications;
     lists: keeps_the_registry, lists_runs_and_logs, says_when_there_is_news, answers_closed_after_the_close;
 };
 

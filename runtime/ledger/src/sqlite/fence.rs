@@ -1,8 +1,9 @@
 //! Fences: who holds which.
 
 use hob_model::{Reference, SourceId, TenantId, VersionId};
-use rusqlite::{Connection, Row, params};
+use rusqlite::{Row, params};
 
+use super::cell::Db;
 use super::column::{change, first, maybe, rows, text};
 use super::fault::Res;
 use super::run;
@@ -19,12 +20,12 @@ fn fence(row: &Row<'_>, tenant: &TenantId, source: &SourceId) -> Res<Fence> {
     })
 }
 
-pub(super) fn all(db: &Connection, tenant: &TenantId, source: &SourceId) -> Res<Vec<Fence>> {
+pub(super) fn all(db: &Db<'_>, tenant: &TenantId, source: &SourceId) -> Res<Vec<Fence>> {
     let sql = format!("SELECT {COLUMNS} FROM fences WHERE tenant = ?1 AND source = ?2 ORDER BY slot");
     rows(db, &sql, params![tenant.as_str(), source.as_str()], |row| fence(row, tenant, source))
 }
 
-pub(super) fn put(db: &Connection, key: &FenceKey, reference: &Reference, version: Option<&VersionId>) -> Res<()> {
+pub(super) fn put(db: &Db<'_>, key: &FenceKey, reference: &Reference, version: Option<&VersionId>) -> Res<()> {
     change(
         db,
         "INSERT INTO fences (tenant, source, slot, reference, version) VALUES (?1, ?2, ?3, ?4, ?5)
@@ -34,7 +35,7 @@ pub(super) fn put(db: &Connection, key: &FenceKey, reference: &Reference, versio
     Ok(())
 }
 
-pub(super) fn take(db: &Connection, key: &RunKey, source: &SourceId) -> Res<Option<Fence>> {
+pub(super) fn take(db: &Db<'_>, key: &RunKey, source: &SourceId) -> Res<Option<Fence>> {
     // A run that is not there must not hold a slot for ever.
     run::one(db, key)?;
     let sql = format!(
@@ -45,7 +46,7 @@ pub(super) fn take(db: &Connection, key: &RunKey, source: &SourceId) -> Res<Opti
     first(db, &sql, params![key.tenant.as_str(), source.as_str(), key.run.to_string()], |row| fence(row, &key.tenant, source))
 }
 
-pub(super) fn free(db: &Connection, key: &RunKey, source: &SourceId) -> Res<()> {
+pub(super) fn free(db: &Db<'_>, key: &RunKey, source: &SourceId) -> Res<()> {
     change(
         db,
         "UPDATE fences SET held_by = NULL WHERE tenant = ?1 AND source = ?2 AND held_by = ?3",
@@ -55,7 +56,7 @@ pub(super) fn free(db: &Connection, key: &RunKey, source: &SourceId) -> Res<()> 
 }
 
 /// Frees what a run holds at the source that it works on.
-pub(super) fn free_all(db: &Connection, key: &RunKey) -> Res<()> {
+pub(super) fn free_all(db: &Db<'_>, key: &RunKey) -> Res<()> {
     change(
         db,
         "UPDATE fences SET held_by = NULL WHERE tenant = ?1 AND held_by = ?2
@@ -66,7 +67,7 @@ pub(super) fn free_all(db: &Connection, key: &RunKey) -> Res<()> {
 }
 
 /// The version that the fence held by a run has now.
-pub(super) fn moved(db: &Connection, key: &RunKey, source: &SourceId, version: &VersionId) -> Res<()> {
+pub(super) fn moved(db: &Db<'_>, key: &RunKey, source: &SourceId, version: &VersionId) -> Res<()> {
     change(
         db,
         "UPDATE fences SET version = ?4 WHERE tenant = ?1 AND source = ?2 AND held_by = ?3",

@@ -1,20 +1,19 @@
 //! Notifications in, and what waits or died of them.
 
 use hob_model::TenantId;
-use rusqlite::{Connection, Row, params};
+use rusqlite::{Row, params};
 
-use super::column::{
-    At, Count, at, bytes_in, bytes_out, change, count, json_in, json_out, limit, maybe, rows, tenants, text, text_out,
-};
+use super::cell::{Cells, Db};
+use super::column::{At, Count, at, change, count, first, limit, maybe, rows, tenants, text};
 use super::fault::Res;
 use crate::{DeadNotification, DeadReason, Epoch, LedgerError, NewNotification, NotificationSeq, StoredNotification, Verdict};
 
-pub(super) fn claim(db: &Connection) -> Res<Epoch> {
+pub(super) fn claim(db: &Db<'_>) -> Res<Epoch> {
     let epoch: i64 = db.query_row("UPDATE lease SET epoch = epoch + 1 RETURNING epoch", [], |row| row.get(0))?;
     Ok(Epoch::new(u64::try_from(epoch).unwrap_or(0)))
 }
 
-pub(super) fn accept(db: &Connection, batch: &[NewNotification]) -> Res<Vec<NotificationSeq>> {
+pub(super) fn accept(db: &Db<'_>, batch: &[NewNotification]) -> Res<Vec<NotificationSeq>> {
     let mut insert = db.prepare_cached(
         "INSERT INTO notifications
            (tenant, source, subscription, received, method, path, headers, format, body, size, state, code, message)
@@ -22,6 +21,7 @@ pub(super) fn accept(db: &Connection, batch: &[NewNotification]) -> Res<Vec<Noti
     )?;
     let mut seqs = Vec::with_capacity(batch.len());
     for new in batch {
+        let cells = db.cells(&new.tenant, TABLE)?;
         let (state, reason) = match &new.verdict {
             Verdict::Usable => ("open", None),
             Verdict::Control => ("control", None),
@@ -34,33 +34,34 @@ pub(super) fn accept(db: &Connection, batch: &[NewNotification]) -> Res<Vec<Noti
             new.subscription.as_ref().map(AsRef::<str>::as_ref),
             At(new.received),
             new.method,
-            bytes_in(new.path.as_bytes()),
-            json_in(&new.headers)?,
+            cells.bytes_in("path", new.path.as_bytes())?,
+            cells.json_in("headers", &new.headers)?,
             new.format,
-            bytes_in(&new.body[..kept]),
+            cells.bytes_in("body", &new.body[..kept])?,
             Count(new.size.max(new.body.len() as u64)),
             state,
             reason.map(|r| &r.code),
-            reason.map(|r| bytes_in(r.message.as_bytes())),
+            reason.map(|r| cells.bytes_in("message", r.message.as_bytes())).transpose()?,
         ])?;
         seqs.push(NotificationSeq::new(u64::try_from(seq).unwrap_or(0)));
     }
     Ok(seqs)
 }
 
+const TABLE: &str = "notifications";
 const COLUMNS: &str = "seq, tenant, source, subscription, received, method, path, headers, format, body, size, code, message";
 
-fn notification(row: &Row<'_>, verdict: Verdict) -> Res<NewNotification> {
+fn notification(cells: &Cells<'_>, row: &Row<'_>, verdict: Verdict) -> Res<NewNotification> {
     Ok(NewNotification {
         tenant: text(row, "tenant")?,
         source: text(row, "source")?,
         subscription: maybe(row, "subscription")?,
         received: at(row, "received")?,
         method: row.get("method")?,
-        path: text_out(row, "path")?,
-        headers: json_out(row, "headers")?,
+        path: cells.text_out(row, "path")?,
+        headers: cells.json_out(row, "headers")?,
         format: row.get("format")?,
-        body: bytes_out(row, "body")?,
+        body: cells.bytes_out(row, "body")?,
         size: count(row, "size")?,
         verdict,
     })
@@ -69,7 +70,7 @@ fn notification(row: &Row<'_>, verdict: Verdict) -> Res<NewNotification> {
 /// Bytes of bodies after which a tenant's page ends.
 const PAGE_BYTES: usize = 16 * 1024 * 1024;
 
-pub(super) fn unresolved(db: &Connection, after: NotificationSeq, most: usize) -> Res<Vec<StoredNotification>> {
+pub(super) fn unresolved(db: &Db<'_>, after: NotificationSeq, most: usize) -> Res<Vec<StoredNotification>> {
     let sql = format!(
         "SELECT {COLUMNS} FROM notifications INDEXED BY notifications_open
          WHERE state = 'open' AND tenant = ?1 AND seq > ?2 ORDER BY seq LIMIT ?3"
@@ -78,12 +79,13 @@ pub(super) fn unresolved(db: &Connection, after: NotificationSeq, most: usize) -
     // A tenant's page may end early: what other tenants have beyond that end waits, so that a cursor passes nothing over.
     let mut end = NotificationSeq::new(u64::MAX);
     for tenant in tenants(db, "notifications", "notifications_open", "state = 'open'")? {
+        let cells = db.cells(&tenant, TABLE)?;
         let mut statement = db.prepare_cached(&sql)?;
         let mut rows = statement.query(params![tenant, Count(after.get()), limit(most)])?;
         let mut bytes = 0;
         while let Some(row) = rows.next()? {
             let seq = NotificationSeq::new(count(row, "seq")?);
-            let notification = notification(row, Verdict::Usable)?;
+            let notification = notification(&cells, row, Verdict::Usable)?;
             bytes += notification.body.len();
             found.push(StoredNotification { seq, notification });
             if bytes >= PAGE_BYTES {
@@ -98,36 +100,37 @@ pub(super) fn unresolved(db: &Connection, after: NotificationSeq, most: usize) -
     Ok(found)
 }
 
-pub(super) fn bury(db: &Connection, tenant: &TenantId, seq: NotificationSeq, reason: &DeadReason) -> Res<()> {
-    let buried = change(
+pub(super) fn bury(db: &Db<'_>, tenant: &TenantId, seq: NotificationSeq, reason: &DeadReason) -> Res<()> {
+    let cells = db.cells(tenant, TABLE)?;
+    let of = params![tenant.as_str(), Count(seq.get())];
+    let body =
+        first(db, "SELECT body FROM notifications WHERE tenant = ?1 AND seq = ?2", of, |row| cells.bytes_out(row, "body"))?;
+    let mut body = body.ok_or(LedgerError::NotFound { what: "notification" })?;
+    body.truncate(NewNotification::DEAD_BODY);
+    change(
         db,
-        "UPDATE notifications SET state = 'dead', code = ?3, message = ?4, body = substr(body, 1, ?5)
-         WHERE tenant = ?1 AND seq = ?2",
+        "UPDATE notifications SET state = 'dead', code = ?3, message = ?4, body = ?5 WHERE tenant = ?1 AND seq = ?2",
         params![
             tenant.as_str(),
             Count(seq.get()),
             reason.code,
-            bytes_in(reason.message.as_bytes()),
-            limit(NewNotification::DEAD_BODY)
+            cells.bytes_in("message", reason.message.as_bytes())?,
+            cells.bytes_in("body", &body)?
         ],
     )?;
-    if buried == 0 { Err(LedgerError::NotFound { what: "notification" }.into()) } else { Ok(()) }
+    Ok(())
 }
 
-pub(super) fn dead(
-    db: &Connection,
-    tenant: &TenantId,
-    before: Option<NotificationSeq>,
-    most: usize,
-) -> Res<Vec<DeadNotification>> {
+pub(super) fn dead(db: &Db<'_>, tenant: &TenantId, before: Option<NotificationSeq>, most: usize) -> Res<Vec<DeadNotification>> {
+    let cells = db.cells(tenant, TABLE)?;
     let before = before.map_or(i64::MAX, |seq| i64::try_from(seq.get()).unwrap_or(i64::MAX));
     let sql = format!(
         "SELECT {COLUMNS} FROM notifications INDEXED BY notifications_dead
          WHERE state = 'dead' AND tenant = ?1 AND seq < ?2 ORDER BY seq DESC LIMIT ?3"
     );
     rows(db, &sql, params![tenant.as_str(), before, limit(most)], |row| {
-        let reason = DeadReason { code: row.get("code")?, message: text_out(row, "message")? };
+        let reason = DeadReason { code: row.get("code")?, message: cells.text_out(row, "message")? };
         let seq = NotificationSeq::new(count(row, "seq")?);
-        Ok(DeadNotification { seq, notification: notification(row, Verdict::Dead(reason.clone()))?, reason })
+        Ok(DeadNotification { seq, notification: notification(&cells, row, Verdict::Dead(reason.clone()))?, reason })
     })
 }

@@ -1,67 +1,74 @@
 //! A run's life after it was made: load, record, fail, supersede, retry. Its good end is in `finish`.
 
 use hob_model::{Attempt, BotName, FailureKind, Journal, LogLevel, RunState, TenantId, Timestamp};
-use rusqlite::{Connection, Row, params};
+use rusqlite::{Row, params};
 
-use super::column::{
-    At, Count, at, bytes_in, bytes_out, change, first, json_in, json_maybe, json_out, limit, maybe, maybe_at, rows, text,
-};
+use super::cell::{Cells, Db};
+use super::column::{At, Count, at, change, first, limit, maybe, maybe_at, rows, text};
 use super::fault::Res;
 use super::fence;
 use super::resolve::{HEAD, head};
 use crate::{FenceUse, LedgerError, Next, Recorded, RunHead, RunKey, RunRecord, RunSeq, Tried};
 
-pub(super) fn open_runs(db: &Connection, tenant: &TenantId, bot: &BotName, after: RunSeq, most: usize) -> Res<Vec<RunHead>> {
+pub(super) fn open_runs(db: &Db<'_>, tenant: &TenantId, bot: &BotName, after: RunSeq, most: usize) -> Res<Vec<RunHead>> {
     let sql = format!(
         "SELECT {HEAD} FROM runs INDEXED BY runs_open WHERE tenant = ?1 AND bot = ?2 AND seq > ?3
          AND state IN ('pending', 'recorded') ORDER BY seq LIMIT ?4"
     );
-    rows(db, &sql, params![tenant.as_str(), bot.as_str(), Count(after.get()), limit(most)], |row| head(row, tenant))
+    let cells = db.cells(tenant, "runs")?;
+    rows(db, &sql, params![tenant.as_str(), bot.as_str(), Count(after.get()), limit(most)], |row| head(&cells, row, tenant))
 }
 
-pub(super) fn one(db: &Connection, key: &RunKey) -> Res<RunHead> {
+pub(super) fn one(db: &Db<'_>, key: &RunKey) -> Res<RunHead> {
     let sql = format!("SELECT {HEAD} FROM runs WHERE tenant = ?1 AND run = ?2");
-    first(db, &sql, params![key.tenant.as_str(), key.run.to_string()], |row| head(row, &key.tenant))?
+    let cells = db.cells(&key.tenant, "runs")?;
+    first(db, &sql, params![key.tenant.as_str(), key.run.to_string()], |row| head(&cells, row, &key.tenant))?
         .ok_or_else(|| LedgerError::NotFound { what: "run" }.into())
 }
 
-fn attempt(row: &Row<'_>) -> Res<Attempt> {
+/// An attempt; `cells` are those of the tenant's attempts.
+pub(super) fn attempt(cells: &Cells<'_>, row: &Row<'_>) -> Res<Attempt> {
     let started = at(row, "started")?;
     Ok(Attempt {
         number: row.get("number")?,
         started,
         ended: maybe_at(row, "ended")?.unwrap_or(started),
-        failure: json_maybe(row, "failure")?,
+        failure: cells.json_maybe(row, "failure")?,
     })
 }
 
-pub(super) fn load(db: &Connection, key: &RunKey) -> Res<RunRecord> {
+pub(super) fn load(db: &Db<'_>, key: &RunKey) -> Res<RunRecord> {
     let head = one(db, key)?;
     let of = params![key.tenant.as_str(), key.run.to_string()];
+    let cells = db.cells(&key.tenant, "events")?;
     let record = first(
         db,
         "SELECT r.release, e.body, e.content_type, e.payload FROM runs r
            JOIN events e ON e.tenant = r.tenant AND e.event = r.event WHERE r.tenant = ?1 AND r.run = ?2",
         of,
         |row| {
-            let payload = hob_model::Payload { content_type: row.get("content_type")?, bytes: bytes_out(row, "payload")? };
-            Ok((text(row, "release")?, json_out(row, "body")?, payload))
+            let payload = hob_model::Payload { content_type: row.get("content_type")?, bytes: cells.bytes_out(row, "payload")? };
+            Ok((text(row, "release")?, cells.json_out(row, "body")?, payload))
         },
     )?;
     let Some((release, event, payload)) = record else {
         return Err(LedgerError::Corrupt { what: "a run without its event".to_owned() }.into());
     };
+    let cells = db.cells(&key.tenant, "attempts")?;
     let attempts = rows(
         db,
         "SELECT number, started, ended, failure FROM attempts WHERE tenant = ?1 AND run = ?2 ORDER BY number",
         of,
-        attempt,
+        |row| attempt(&cells, row),
     )?;
     let recorded = if head.state == RunState::Recorded { recorded(db, key)? } else { None };
     Ok(RunRecord { head, event, payload, release, attempts, recorded })
 }
 
-pub(super) fn recorded(db: &Connection, key: &RunKey) -> Res<Option<Recorded>> {
+const RECORDED: &str = "recorded";
+
+pub(super) fn recorded(db: &Db<'_>, key: &RunKey) -> Res<Option<Recorded>> {
+    let cells = db.cells(&key.tenant, RECORDED)?;
     first(
         db,
         "SELECT attempt, release, effects, bundle, fence_slot, fence_reference, fence_version, result_type, result
@@ -73,14 +80,14 @@ pub(super) fn recorded(db: &Connection, key: &RunKey) -> Res<Option<Recorded>> {
             let version = maybe(row, "fence_version")?;
             let content_type: Option<String> = row.get("result_type")?;
             let result = match content_type {
-                Some(content_type) => Some(hob_model::Payload { content_type, bytes: bytes_out(row, "result")? }),
+                Some(content_type) => Some(hob_model::Payload { content_type, bytes: cells.bytes_out(row, "result")? }),
                 None => None,
             };
             Ok(Recorded {
                 attempt: row.get("attempt")?,
                 release: text(row, "release")?,
-                effects: json_out(row, "effects")?,
-                bundle: bytes_out(row, "bundle")?,
+                effects: cells.json_out(row, "effects")?,
+                bundle: cells.bytes_out(row, "bundle")?,
                 fence: slot.zip(reference).map(|(slot, reference)| FenceUse { slot, reference, version }),
                 result,
             })
@@ -92,7 +99,7 @@ fn must_be_open(head: &RunHead) -> Res<()> {
     if head.state.is_open() { Ok(()) } else { Err(LedgerError::RunIs { state: head.state, needs: "open" }.into()) }
 }
 
-pub(super) fn record(db: &Connection, key: &RunKey, recorded: &Recorded, journal: Journal) -> Res<()> {
+pub(super) fn record(db: &Db<'_>, key: &RunKey, recorded: &Recorded, journal: Journal) -> Res<()> {
     let head = one(db, key)?;
     must_be_open(&head)?;
     let started = journal.started;
@@ -107,7 +114,8 @@ pub(super) fn record(db: &Connection, key: &RunKey, recorded: &Recorded, journal
     Ok(())
 }
 
-pub(super) fn put_recorded(db: &Connection, key: &RunKey, recorded: &Recorded, live: bool) -> Res<()> {
+pub(super) fn put_recorded(db: &Db<'_>, key: &RunKey, recorded: &Recorded, live: bool) -> Res<()> {
+    let cells = db.cells(&key.tenant, RECORDED)?;
     let fence = recorded.fence.as_ref();
     let result = recorded.result.as_ref();
     change(
@@ -120,13 +128,13 @@ pub(super) fn put_recorded(db: &Connection, key: &RunKey, recorded: &Recorded, l
             live,
             recorded.attempt,
             recorded.release.to_string(),
-            json_in(&recorded.effects)?,
-            bytes_in(&recorded.bundle),
+            cells.json_in("effects", &recorded.effects)?,
+            cells.bytes_in("bundle", &recorded.bundle)?,
             fence.map(|f| f.slot),
             fence.map(|f| f.reference.to_string()),
             fence.and_then(|f| f.version.as_ref()).map(AsRef::<str>::as_ref),
             result.map(|r| &r.content_type),
-            result.map(|r| bytes_in(&r.bytes)),
+            result.map(|r| cells.bytes_in("result", &r.bytes)).transpose()?,
         ],
     )?;
     Ok(())
@@ -134,7 +142,7 @@ pub(super) fn put_recorded(db: &Connection, key: &RunKey, recorded: &Recorded, l
 
 /// Keeps an attempt; a later call with the same number tells more of it.
 pub(super) fn put_attempt(
-    db: &Connection,
+    db: &Db<'_>,
     head: &RunHead,
     number: u32,
     started: Timestamp,
@@ -142,6 +150,7 @@ pub(super) fn put_attempt(
     release: &hob_model::Digest,
     failure: Option<&hob_model::Failure>,
 ) -> Res<()> {
+    let cells = db.cells(&head.key.tenant, "attempts")?;
     change(
         db,
         "INSERT INTO attempts (tenant, run, number, release, started, ended, failure) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
@@ -154,27 +163,36 @@ pub(super) fn put_attempt(
             release.to_string(),
             At(started),
             ended.map(At),
-            failure.map(json_in).transpose()?
+            failure.map(|failure| cells.json_in("failure", failure)).transpose()?
         ],
     )?;
     Ok(())
 }
 
 /// Keeps what an attempt asked, was told and said. Its log lines stand in a table of their own, and only there.
-pub(super) fn put_journal(db: &Connection, head: &RunHead, number: u32, at: Timestamp, mut journal: Journal) -> Res<()> {
+pub(super) fn put_journal(db: &Db<'_>, head: &RunHead, number: u32, at: Timestamp, mut journal: Journal) -> Res<()> {
     let (tenant, run) = (head.key.tenant.as_str(), head.key.run.to_string());
     let lines = std::mem::take(&mut journal.log);
+    let (attempts, logs) = (db.cells(tenant, "attempts")?, db.cells(tenant, "logs")?);
     change(
         db,
         "UPDATE attempts SET journal = ?4 WHERE tenant = ?1 AND run = ?2 AND number = ?3",
-        params![tenant, run, number, json_in(&journal)?],
+        params![tenant, run, number, attempts.json_in("journal", &journal)?],
     )?;
     change(db, "DELETE FROM logs WHERE tenant = ?1 AND run = ?2 AND attempt = ?3", params![tenant, run, number])?;
     for line in lines {
         change(
             db,
             "INSERT INTO logs (tenant, bot, run, attempt, at, level, text) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
-            params![tenant, head.bot.as_str(), run, number, At(at), level_in(line.level), bytes_in(line.text.as_bytes())],
+            params![
+                tenant,
+                head.bot.as_str(),
+                run,
+                number,
+                At(at),
+                level_in(line.level),
+                logs.bytes_in("text", line.text.as_bytes())?
+            ],
         )?;
     }
     Ok(())
@@ -192,7 +210,7 @@ pub(super) fn level_out(word: &str) -> LogLevel {
 }
 
 /// Whether this very attempt was told already. The start tells it from another one that was given the same number.
-fn ended_already(db: &Connection, key: &RunKey, attempt: &Attempt) -> Res<bool> {
+fn ended_already(db: &Db<'_>, key: &RunKey, attempt: &Attempt) -> Res<bool> {
     let found = first(
         db,
         "SELECT 1 FROM attempts WHERE tenant = ?1 AND run = ?2 AND number = ?3 AND started = ?4 AND ended IS NOT NULL",
@@ -202,7 +220,7 @@ fn ended_already(db: &Connection, key: &RunKey, attempt: &Attempt) -> Res<bool> 
     Ok(found.is_some())
 }
 
-pub(super) fn fail(db: &Connection, key: &RunKey, tried: Tried, next: Next) -> Res<()> {
+pub(super) fn fail(db: &Db<'_>, key: &RunKey, tried: Tried, next: Next) -> Res<()> {
     let head = one(db, key)?;
     let Tried { attempt, release, journal } = tried;
     let repeat = ended_already(db, key, &attempt)?;
@@ -220,6 +238,7 @@ pub(super) fn fail(db: &Connection, key: &RunKey, tried: Tried, next: Next) -> R
     if let Some(journal) = journal {
         put_journal(db, &head, attempt.number, attempt.ended, journal)?;
     }
+    let cells = db.cells(&key.tenant, "runs")?;
     let conflict = attempt.failure.as_ref().is_some_and(|f| f.kind == FailureKind::Conflict);
     let not_before = match next {
         Next::Again { at } | Next::Resend { at } => Some(At(at)),
@@ -238,7 +257,7 @@ pub(super) fn fail(db: &Connection, key: &RunKey, tried: Tried, next: Next) -> R
             u32::from(!repeat && !conflict),
             u32::from(!repeat && conflict),
             (!state.is_open()).then_some(At(attempt.ended)),
-            attempt.failure.as_ref().map(json_in).transpose()?
+            attempt.failure.as_ref().map(|failure| cells.json_in("failure", failure)).transpose()?
         ],
     )?;
     let of = params![key.tenant.as_str(), key.run.to_string()];
@@ -250,7 +269,7 @@ pub(super) fn fail(db: &Connection, key: &RunKey, tried: Tried, next: Next) -> R
     fence::free_all(db, key)
 }
 
-pub(super) fn supersede(db: &Connection, key: &RunKey, at: Timestamp) -> Res<()> {
+pub(super) fn supersede(db: &Db<'_>, key: &RunKey, at: Timestamp) -> Res<()> {
     let head = one(db, key)?;
     match head.state {
         RunState::Superseded => return Ok(()),
@@ -265,7 +284,7 @@ pub(super) fn supersede(db: &Connection, key: &RunKey, at: Timestamp) -> Res<()>
     fence::free_all(db, key)
 }
 
-pub(super) fn retry(db: &Connection, key: &RunKey) -> Res<RunHead> {
+pub(super) fn retry(db: &Db<'_>, key: &RunKey) -> Res<RunHead> {
     let state = one(db, key)?.state;
     if state.is_open() || state == RunState::Done {
         return Err(LedgerError::RunIs { state, needs: "dead, rejected, superseded or late" }.into());

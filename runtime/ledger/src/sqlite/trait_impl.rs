@@ -10,12 +10,12 @@ use hob_model::{
 };
 use tokio::sync::watch;
 
-use super::{SqliteLedger, fence, finish, intake, query, registry, resolve, run, schedule};
+use super::{SqliteLedger, fence, finish, intake, prune, query, registry, resolve, run, schedule};
 use crate::{
     CronKey, DeadNotification, DeadReason, Deployment, DueOutbox, DueTimer, Epoch, Fence, FenceKey, Finish, Ledger, LedgerError,
-    LogFilter, LogRow, NewEvent, NewNotification, Next, NotificationSeq, OutboxKey, OwnWrite, Queued, Receipt, Recorded, Release,
-    Resolution, ResourceMark, Result, RunDetail, RunFilter, RunHead, RunKey, RunRecord, RunRow, RunSeq, Stats,
-    StoredNotification, Subscription, Tried,
+    LogFilter, LogRow, NewEvent, NewNotification, Next, NotificationSeq, OutboxKey, OwnWrite, PruneCursor, PruneRules, Pruned,
+    Queued, Receipt, Recorded, Release, Resolution, ResourceMark, Result, RunDetail, RunFilter, RunHead, RunKey, RunRecord,
+    RunRow, RunSeq, Stats, StoredNotification, Subscription, Tried, Upkeep,
 };
 
 #[async_trait]
@@ -228,6 +228,15 @@ impl Ledger for SqliteLedger {
         let (tenant, source, key) = (tenant.clone(), source.clone(), key.clone());
         self.write("remove_subscription", Some(epoch), false, move |db| registry::remove_subscription(db, &tenant, &source, &key))
             .await
+    }
+
+    async fn prune(&self, epoch: Epoch, rules: &PruneRules, from: PruneCursor, limit: usize) -> Result<Pruned> {
+        let rules = *rules;
+        self.write("prune", Some(epoch), false, move |db| prune::prune(db, &rules, from, limit)).await
+    }
+
+    fn upkeep(&self) -> Option<&dyn Upkeep> {
+        Some(self)
     }
 
     async fn runs(&self, tenant: &TenantId, filter: &RunFilter) -> Result<Vec<RunRow>> {
