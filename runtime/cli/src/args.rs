@@ -78,6 +78,8 @@ pub(crate) enum Command {
     Init(commands::init::Args),
     Run(Box<commands::run_local::Args>),
     Explain(commands::explain::Args),
+    Restore(commands::restore::Args),
+    Doctor(commands::doctor::Args),
     #[command(flatten)]
     Host(HostCommand),
 }
@@ -95,4 +97,6 @@ pub(crate) enum HostCommand {
     Dead(commands::runs::dead::Args),
     Logs(commands::logs::Args),
     Invoke(commands::invoke::Args),
+    Keys(commands::keys::Args),
+    Backup(commands::backup::Args),
 }

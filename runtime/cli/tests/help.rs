@@ -24,6 +24,12 @@ const COMMANDS: &[&[&str]] = &[
     &["dead"],
     &["logs"],
     &["invoke"],
+    &["keys"],
+    &["keys", "list"],
+    &["keys", "rotate"],
+    &["backup"],
+    &["restore"],
+    &["doctor"],
 ];
 
 fn help(command: &[&str]) -> String {

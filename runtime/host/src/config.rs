@@ -189,7 +189,12 @@ impl Config {
             ConfigError {
                 file: path.to_owned(),
                 line: before.matches('\n').count() + 1,
-                message: format!("{key}{}", error.message().trim()),
+                // The parser quotes what it refuses, and that may be the key itself.
+                message: if key.contains("master-key") {
+                    format!("{key}expected {{ file = \"PATH\" }}, {{ env = \"NAME\" }} or {{ command = [\"PROGRAM\"] }}")
+                } else {
+                    format!("{key}{}", error.message().trim())
+                },
             }
         })?;
         let limits = &config.limits;

@@ -104,20 +104,23 @@ pub(crate) fn restoring(config: &Config) -> Result<MasterKey, KeyError> {
     }
 }
 
-/// A new key in the place of the configured one, staged beside its file: to be put under the ledger, then to be [`put_in_place`].
-pub(crate) fn stage(config: &Config) -> Result<(MasterKey, PathBuf), KeyError> {
+/// A new key in the place of the configured one, staged beside its file: to be put under the ledger, then to be [`put_in_place`]. `current`
+/// is the name of the key that the ledger is under. One call at a time.
+pub(crate) fn stage(config: &Config, current: &MasterKeyId) -> Result<(MasterKey, PathBuf), KeyError> {
     let path = match &config.encryption.master_key {
         None => config.data.join(OWN),
         Some(KeySource::File(path)) => path.clone(),
         Some(KeySource::Env(_)) => return Err(KeyError::Outside("the environment")),
         Some(KeySource::Command(_)) => return Err(KeyError::Outside("a command")),
     };
-    let key = MasterKey::generate();
+    // A rotation that the ledger went along with and the file did not: the staged key is the only copy of the one in use.
+    in_file(&path, Some(current))?;
     let new = staged(&path);
     if new.exists() {
-        // Of a rotation that did not come to its end: the ledger is not under it, or the start would have put it in place.
+        // Of a rotation that the ledger did not go along with.
         std::fs::remove_file(&new).map_err(|error| KeyError::File { path: new.clone(), error })?;
     }
+    let key = MasterKey::generate();
     write_new(&new, &key)?;
     Ok((key, path))
 }
@@ -235,12 +238,17 @@ mod tests {
         let ledger = config.data.join(LEDGER);
         drop(SqliteLedger::open(&ledger, old.clone()).unwrap());
         // Cut off before the ledger went over, and after.
-        let (_, path) = stage(&config).unwrap();
+        let (_, path) = stage(&config, &old.id()).unwrap();
         assert_eq!(find(&config).unwrap().current, old);
-        let (new, _) = stage(&config).unwrap();
+        let (new, _) = stage(&config, &old.id()).unwrap();
         drop(SqliteLedger::open(&ledger, MasterKeys { current: new.clone(), former: Some(old) }).unwrap());
         assert_eq!(find(&config).unwrap().current, new);
         assert!(!staged(&path).exists());
+        // Cut off after it, and rotated once more by a host that goes on: the key in use is not thrown away.
+        let (newer, _) = stage(&config, &new.id()).unwrap();
+        drop(SqliteLedger::open(&ledger, MasterKeys { current: newer.clone(), former: Some(new) }).unwrap());
+        stage(&config, &newer.id()).unwrap();
+        assert_eq!(find(&config).unwrap().current, newer);
     }
 
     #[test]
@@ -263,6 +271,6 @@ mod tests {
             let error = key(&format!("master-key = {source}")).unwrap_err().to_string();
             assert!(!error.contains("s3cret"), "{error}");
         }
-        assert!(matches!(stage(&config(folder.path(), "master-key = { env = \"X\" }")), Err(KeyError::Outside(_))));
+        assert!(matches!(stage(&config(folder.path(), "master-key = { env = \"X\" }"), &wanted.id()), Err(KeyError::Outside(_))));
     }
 }

@@ -2,8 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
+use hob_ledger::LedgerError;
 use hob_ledger::sqlite;
-use hob_ledger::{LedgerError, RestoreFrom, Restored};
+pub use hob_ledger::{RestoreFrom, Restored};
 
 use crate::config::Config;
 use crate::host::{HOST_ID, LEDGER};

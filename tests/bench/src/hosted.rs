@@ -11,7 +11,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use hob_host::{Config, Host, HostLimits, SystemClock};
 use hob_ledger::sqlite::SqliteLedger;
-use hob_ledger::{Deployment, Ledger as _, Release};
+use hob_ledger::{Deployment, Ledger as _, MasterKey, Release};
 use hob_model::{Auth, BaseUrl, Capabilities, Clock as _, Inbound, Manifest, SecretRef, Source};
 use hyper::Method;
 use serde_json::Value;
@@ -109,7 +109,10 @@ impl Hosted {
 /// Makes the ledger with a source that was proved to do all that is needed, and the bot in service.
 async fn fill(path: &Path, base: &str, inbound: Inbound, bot: Option<Bot<'_>>) -> Outcome<()> {
     let now = SystemClock.now();
-    let ledger = SqliteLedger::open(path)?;
+    // Where the host looks for it.
+    let key = MasterKey::generate();
+    std::fs::write(path.with_file_name("master.key"), key.to_hex())?;
+    let ledger = SqliteLedger::open(path, key)?;
     let epoch = ledger.claim().await?;
     let capabilities = Capabilities {
         checked: now,

@@ -62,9 +62,12 @@ pub(super) async fn rotate(State(core): State<Arc<Core>>, Json(asked): Json<Rota
                 "put the new key where it is kept, name the old one in hob.toml as `old-master-key`, and start the host again";
             ApiError::new(StatusCode::CONFLICT, "master-key", error.to_string(), help)
         };
-        let (key, path) = master_key::stage(&core.config).map_err(told)?;
+        let _one_at_a_time = core.conditions.lock("master key".to_owned()).await;
+        let current = keeper.keys().await?.master;
+        let (key, path) = master_key::stage(&core.config, &current).map_err(told)?;
         keeper.rotate_master(core.epoch, key).await?;
         master_key::put_in_place(&path).map_err(told)?;
+        tracing::info!("the data keys are wrapped by a new master key");
     } else {
         keeper.rotate_keys(core.epoch, tenant.as_ref(), core.clock.now()).await?;
     }
@@ -77,20 +80,26 @@ pub(super) async fn backup(State(core): State<Arc<Core>>) -> Result<Response, Ap
         let help = "look at the disk of the data folder: a backup needs as much room there as the ledger";
         ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "backup", error.to_string(), help)
     };
-    let draft = Draft(core.config.data.join(format!("backup-{:016x}", core.random())));
+    let one_at_a_time = core.conditions.lock("backup".to_owned()).await;
+    let draft = Draft(core.config.data.join("backup.sending"));
+    // Of a backup that a crash cut off, or of one that is being sent, which goes on without its name.
+    remove(&draft.0);
     let note = BackupNote { host_id: core.host_id.clone(), made: core.clock.now() };
     let manifest = upkeep(&core)?.backup(&draft.0, note).await?;
     let file = File::open(&draft.0).await.map_err(failed)?;
+    // From here on the file needs no name: nothing is left of it, however the sending ends.
+    drop(draft);
+    drop(one_at_a_time);
     let length = file.metadata().await.map_err(failed)?.len();
-    let pieces = futures::stream::unfold((file, draft), |(mut file, draft)| async move {
+    let pieces = futures::stream::unfold(file, |mut file| async move {
         let mut piece = vec![0; PIECE];
         match file.read(&mut piece).await {
             Ok(0) => None,
             Ok(size) => {
                 piece.truncate(size);
-                Some((Ok(Bytes::from(piece)), (file, draft)))
+                Some((Ok(Bytes::from(piece)), file))
             }
-            Err(error) => Some((Err(error), (file, draft))),
+            Err(error) => Some((Err(error), file)),
         }
     });
     let mut response = Body::from_stream(pieces).into_response();
@@ -102,7 +111,7 @@ pub(super) async fn backup(State(core): State<Arc<Core>>) -> Result<Response, Ap
     Ok(response)
 }
 
-/// A file that goes when it is sent, or when nobody wants it any more.
+/// The name of a file that goes when it has been opened, or when it could not be made.
 struct Draft(PathBuf);
 
 impl Drop for Draft {
