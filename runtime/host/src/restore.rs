@@ -48,8 +48,14 @@ pub fn restore(config: &Config, file: &Path, from: RestoreFrom, aside: bool) -> 
     if ledger.exists() && !aside {
         return Err(RestoreError::Occupied(data.clone()));
     }
+    // Nobody may be at work there, nor begin before this has ended.
+    let _lock = sqlite::lock(&ledger)?;
     // Whole beside the old one first; the old one is moved only when the new one can take its place.
     let draft = data.join("restored.db");
+    if draft.exists() {
+        // Of a restore that was cut off.
+        std::fs::remove_file(&draft).map_err(failed(&draft))?;
+    }
     let restored = sqlite::restore(file, &draft, key, from)?;
     if ledger.exists() {
         move_aside(data, &ledger)?;
@@ -64,8 +70,6 @@ pub fn restore(config: &Config, file: &Path, from: RestoreFrom, aside: bool) -> 
 
 /// Moves a ledger and its side files to the first free name.
 fn move_aside(data: &Path, ledger: &Path) -> Result<(), RestoreError> {
-    // Nobody may be at work on it; the lock is held while it is moved.
-    let _lock = sqlite::lock(ledger)?;
     let name =
         (1_u32..).map(|n| format!("{LEDGER}.before-restore-{n}")).find(|name| !data.join(name).exists()).unwrap_or_default();
     for suffix in ["", "-wal", "-shm"] {

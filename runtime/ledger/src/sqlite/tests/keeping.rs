@@ -78,7 +78,7 @@ proptest! {
                     (4, _) => {
                         let (ended, dead) = (now - number, now - 2 * number);
                         prune_all(&*given.ledger, given.epoch, PruneRules { ended: at(ended), dead: at(dead) }).await;
-                        truth.retain(|_, t| !t.ended.is_some_and(|(state, when)| when < if state == RunState::Dead { dead } else { ended }));
+                        truth.retain(|_, t| t.ended.is_none_or(|(state, when)| when >= if state == RunState::Dead { dead } else { ended }));
                     }
                     _ => {
                         drop(given);
