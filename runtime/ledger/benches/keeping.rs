@@ -8,10 +8,13 @@ use std::error::Error;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use aes_siv::siv::Aes256Siv;
 use bytes::Bytes;
 use hob_ledger::sqlite::SqliteLedger;
 use hob_ledger::{Ledger, MasterKey, NewEvent, NewNotification, NewRun, Opening, PruneCursor, PruneRules, Upkeep as _, Verdict};
-use hob_model::{Cause, Digest, Event, EventId, Payload, Timestamp};
+use hob_model::{Cause, Digest, Event, EventId, Timestamp};
+use xaes_256_gcm::Xaes256Gcm;
+use xaes_256_gcm::aead::{Aead as _, KeyInit as _, Payload};
 
 type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
 
@@ -49,7 +52,7 @@ fn event(n: u32) -> Outcome<NewEvent> {
         received: at(i64::from(n)),
         hop: 0,
     };
-    let payload = Payload { content_type: "application/fhir+json".to_owned(), bytes: Bytes::from(vec![b'x'; 2_000]) };
+    let payload = hob_model::Payload { content_type: "application/fhir+json".to_owned(), bytes: Bytes::from(vec![b'x'; 2_000]) };
     let run = NewRun {
         bot: "b".parse()?,
         release: Digest::of(b"r"),
@@ -92,7 +95,36 @@ async fn sealing(ledger: &SqliteLedger, size: usize) -> Outcome<()> {
     Ok(())
 }
 
+/// The ciphers alone, as the ledger uses them: a value, and a name.
+fn ciphers() -> Outcome<()> {
+    let key = Xaes256Gcm::new(&[7; 32].into());
+    for size in [500, 4_096, 65_536] {
+        let (clear, mut took) = (vec![b'x'; size], Vec::new());
+        for n in 0..2_000_u32 {
+            let one = Instant::now();
+            let mut nonce = [0; 24];
+            nonce[..4].copy_from_slice(&n.to_be_bytes());
+            let sealed = key
+                .encrypt(&nonce.into(), Payload { msg: &clear[..], aad: b"t notifications body" })
+                .map_err(|_| "not sealed")?;
+            std::hint::black_box(sealed);
+            took.push(one.elapsed());
+        }
+        told(&format!("XAES-256-GCM of {size} bytes"), took);
+    }
+    let mut took = Vec::new();
+    for _ in 0..2_000 {
+        let one = Instant::now();
+        let sealed = Aes256Siv::new(&[7; 64].into()).encrypt([b"t name lane"], b"Patient/12345678").map_err(|_| "not sealed")?;
+        std::hint::black_box(sealed);
+        took.push(one.elapsed());
+    }
+    told("AES-256-SIV of a name", took);
+    Ok(())
+}
+
 async fn run() -> Outcome<()> {
+    ciphers()?;
     let folder = tempfile::tempdir()?;
     let ledger = Arc::new(SqliteLedger::open(folder.path().join("ledger.db"), MasterKey::generate())?);
     let epoch = ledger.claim().await?;
