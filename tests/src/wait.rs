@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 /// How long a slow machine may take for what a quick one does at once.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_secs(180);
 
 /// Asks until there is an answer. The clock is tokio's timer, so that a machine that stands still does not use up the patience.
 ///
