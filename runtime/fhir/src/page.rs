@@ -84,6 +84,12 @@ impl Page {
         Ok(Self { bundle, next, date })
     }
 
+    /// How many there are on all pages, as the server says.
+    #[must_use]
+    pub fn total(&self) -> Option<u64> {
+        self.bundle["total"].as_u64()
+    }
+
     fn entries(&self) -> impl Iterator<Item = &Value> {
         self.bundle["entry"].as_array().into_iter().flatten()
     }

@@ -162,7 +162,7 @@ impl Backfill<'_> {
         let key = ResourceKey { tenant: tenant.clone(), source: entry.source.id.clone(), resource: found.reference.clone() };
         let _serial = core.gaps.resources.lock(key.clone()).await;
         let received = core.clock.now();
-        let changes = match versions(entry, &key, received, self.wish.since).await? {
+        let changes = match versions(entry, &key, self.wish.since).await? {
             Some(changes) => changes,
             None => alone(key, found).into_iter().collect(),
         };

@@ -1,5 +1,7 @@
 //! Going through what changed of a type, page by page, by the means that the source was proved to have.
 
+use std::time::Duration;
+
 use hob_fhir::{FhirError, FhirErrorKind, HistoryEntry, Page, PageLink, Versioned};
 use hob_model::{Interaction, Reference, ResourceType, Timestamp, VersionId};
 use serde_json::Value;
@@ -12,6 +14,11 @@ use crate::sources::SourceEntry;
 const PAGE: u32 = 200;
 /// More than any source has: its pages never end.
 const PAGES: usize = 100_000;
+/// How far before the instant a history is begun. It must hold more entries than are added while the pages are read, so it grows.
+const MARGIN: Duration = Duration::from_secs(5);
+const GROWTH: u32 = 4;
+/// How often a history is gone through until its end is proved.
+const ROUNDS: usize = 6;
 
 /// One version that the source shows.
 #[derive(Debug, Clone, PartialEq)]
@@ -46,17 +53,45 @@ impl Found {
 
 /// A way through the changes of a type since an instant, the newest first.
 ///
-/// A history has every version and every delete, and its pages pass nothing over: what is added meanwhile moves entries to later pages. Without one a
-/// search by time has the resources that are there, each at its newest version.
+/// A history has every version and every delete. What is added meanwhile moves entries to later pages, and off the end of the last one: HAPI counts them
+/// before it reads them. So a history is at its end only when an entry from before the instant was seen, or when nothing was added since it was
+/// begun; else it is gone through again, from further back. Without a history a search by time has the resources that are there, each at its
+/// newest version.
 pub(super) struct Walk<'a> {
     entry: &'a SourceEntry,
     kind: &'a ResourceType,
     since: Option<Timestamp>,
     upto: Option<Timestamp>,
-    by_history: bool,
     next: Option<Next>,
     date: Option<Timestamp>,
     pages: usize,
+    /// `None` for a search.
+    history: Option<History>,
+}
+
+/// What tells the true end of a history from one that was cut.
+struct History {
+    /// How far before the instant it began.
+    margin: Duration,
+    /// What it began with.
+    first: Top,
+    /// An entry from before the instant was seen.
+    older: bool,
+    rounds: usize,
+}
+
+/// The newest entry, and how many there were: both change when anything is added.
+#[derive(PartialEq)]
+struct Top {
+    newest: Option<(Reference, VersionId)>,
+    total: Option<u64>,
+}
+
+impl Top {
+    fn of(page: &Page) -> Result<Self, Unresolved> {
+        let newest = page.history().map_err(unread)?.into_iter().next().map(|entry| (entry.reference, entry.version));
+        Ok(Self { newest, total: page.total() })
+    }
 }
 
 /// Where the next page comes from.
@@ -79,19 +114,22 @@ impl<'a> Walk<'a> {
         since: Option<Timestamp>,
     ) -> Result<Self, Unresolved> {
         let proved = entry.source.capabilities.as_ref().map(|can| can.type_history);
-        let way = |page: Page, by_history| Self {
+        let way = |page: Page, history| Self {
             date: page.date,
             entry,
             kind,
             since,
             upto: None,
-            by_history,
             next: Some(Next::Read(Box::new(page))),
             pages: 0,
+            history,
         };
         if proved != Some(false) {
-            match entry.client.type_history(kind, since, Some(PAGE)).await {
-                Ok(page) => return Ok(way(page, true)),
+            match entry.client.type_history(kind, since.map(|since| since - MARGIN), Some(PAGE)).await {
+                Ok(page) => {
+                    let first = Top::of(&page)?;
+                    return Ok(way(page, Some(History { margin: MARGIN, first, older: false, rounds: 1 })));
+                }
                 // One that was proved to have a history and now refuses it must not pass for one that has none: deletes would be lost.
                 Err(error)
                     if proved.is_none()
@@ -100,7 +138,7 @@ impl<'a> Walk<'a> {
             }
         }
         let page = entry.client.search(kind, &window::query(since, None, PAGE)).await.map_err(unread)?;
-        Ok(way(page, false))
+        Ok(way(page, None))
     }
 
     /// The source's clock at the first page.
@@ -110,14 +148,17 @@ impl<'a> Walk<'a> {
 
     /// Whether it shows every version.
     pub(super) const fn by_history(&self) -> bool {
-        self.by_history
+        self.history.is_some()
     }
 
-    /// The next page; `None` at the end.
+    /// The next page; `None` at the end. Pages may repeat what was on others.
     pub(super) async fn page(&mut self) -> Result<Option<Vec<Found>>, Unresolved> {
         let client = &self.entry.client;
         let page = match self.next.take() {
-            None => return Ok(None),
+            None => match self.again().await? {
+                Some(page) => page,
+                None => return Ok(None),
+            },
             Some(Next::Read(page)) => *page,
             Some(Next::Link(link)) => client.more(&link).await.map_err(unread)?,
             Some(Next::Upto(bound)) => {
@@ -131,15 +172,43 @@ impl<'a> Walk<'a> {
             tracing::error!(tenant = %source.tenant, source = %source.id, kind = %self.kind, "more pages than a source can have: do its links go in a circle?");
             return Err(Unresolved::Again);
         }
-        let found: Vec<Found> = if self.by_history {
-            page.history().map_err(unread)?.into_iter().map(Found::of_history).collect()
-        } else {
-            let found = page.matches().map_err(unread)?;
-            found.into_iter().map(Found::of_search).collect::<Result<_, _>>().map_err(unread)?
-        };
+        if let Some(history) = &mut self.history {
+            let entries = page.history().map_err(unread)?;
+            self.next = page.next.map(Next::Link);
+            let is_older = |found: &Found| matches!((found.last_updated, self.since), (Some(at), Some(since)) if at < since);
+            let (older, found): (Vec<_>, Vec<_>) = entries.into_iter().map(Found::of_history).partition(is_older);
+            history.older |= !older.is_empty();
+            return Ok(Some(found));
+        }
+        let found = page.matches().map_err(unread)?;
+        let found: Vec<Found> = found.into_iter().map(Found::of_search).collect::<Result<_, _>>().map_err(unread)?;
         let times: Vec<Option<Timestamp>> = found.iter().map(|one| one.last_updated).collect();
-        let bound = if self.by_history { None } else { window::upto(&times, self.upto) };
+        let bound = window::upto(&times, self.upto);
         self.next = page.next.map(|link| bound.map_or(Next::Link(link), Next::Upto));
         Ok(Some(found))
+    }
+
+    /// The first page of another round through a history whose end is not proved.
+    async fn again(&mut self) -> Result<Option<Page>, Unresolved> {
+        let Some(history) = &mut self.history else { return Ok(None) };
+        let client = &self.entry.client;
+        let from = |margin: Duration| self.since.map(|since| since - margin);
+        if history.older {
+            return Ok(None);
+        }
+        let now = client.type_history(self.kind, from(history.margin), Some(1)).await.map_err(unread)?;
+        if Top::of(&now)? == history.first {
+            return Ok(None);
+        }
+        if history.rounds >= ROUNDS {
+            let source = &self.entry.source;
+            tracing::warn!(tenant = %source.tenant, source = %source.id, kind = %self.kind, "more is added to a history while it is read than lies before it: its end is looked for again later");
+            return Err(Unresolved::Again);
+        }
+        history.rounds += 1;
+        history.margin = history.margin.saturating_mul(GROWTH);
+        let page = client.type_history(self.kind, from(history.margin), Some(PAGE)).await.map_err(unread)?;
+        history.first = Top::of(&page)?;
+        Ok(Some(page))
     }
 }

@@ -5,6 +5,7 @@
 //! only in the ledger transaction that holds its changes and runs, and a repeat of any part finds the marks and makes nothing twice.
 
 pub(crate) mod closing;
+mod history;
 mod judge;
 mod order;
 mod places;

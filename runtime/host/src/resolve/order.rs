@@ -5,6 +5,7 @@
 //! was resolved.
 
 use std::cmp::Reverse;
+use std::collections::BTreeSet;
 
 use hob_model::{Change, ChangeKey, Interaction, ResourceKey, Timestamp, VersionId};
 use serde_json::Value;
@@ -72,6 +73,23 @@ pub(crate) fn reaches(history: &[Version], mark: Option<&Mark>, since: Option<Ti
     }
 }
 
+/// The highest version that a history should show and does not: below its newest, down to the mark; without a mark down to the first, or to what is
+/// older than `since`. `history` is by number, the newest first; `purged` are those that the source no longer has, with all that was below them.
+pub(crate) fn missing(history: &[Version], mark: Option<&Mark>, since: Option<Timestamp>, purged: &BTreeSet<u64>) -> Option<u64> {
+    let floor = mark.map_or(Some(1), |mark| mark.version.number())?;
+    for (place, version) in history.iter().enumerate() {
+        let number = version.version.number()?;
+        if number <= floor || (mark.is_none() && is_before(version, since)) {
+            return None;
+        }
+        let older = history.get(place + 1).and_then(|older| older.version.number());
+        if older != Some(number - 1) && !purged.contains(&(number - 1)) {
+            return Some(number - 1);
+        }
+    }
+    None
+}
+
 fn is_before(version: &Version, since: Option<Timestamp>) -> bool {
     matches!((version.occurred, since), (Some(at), Some(since)) if at < since)
 }
@@ -87,10 +105,8 @@ pub(crate) fn unseen(
     let end = match mark {
         Some(mark) => history.iter().position(|v| v.version == mark.version).unwrap_or_else(|| {
             // The mark's version was purged from the history: what is newer by the server's clock is what is left to go by.
-            history
-                .iter()
-                .position(|v| matches!((v.occurred, mark.occurred), (Some(at), Some(seen)) if at <= seen))
-                .unwrap_or(history.len())
+            let is_seen = |v: &Version| matches!((v.occurred, mark.occurred), (Some(at), Some(seen)) if at <= seen);
+            history.iter().position(is_seen).unwrap_or(history.len())
         }),
         None => history.iter().position(|v| is_before(v, since)).unwrap_or(history.len()),
     };
@@ -193,6 +209,26 @@ mod tests {
         let versions = |changes: Vec<Change>| changes.iter().map(|c| c.key.version.to_string()).collect::<Vec<_>>();
         assert_eq!(versions(unseen(&key(), &history, false, Some(&mark(3)), None)), ["4", "5"]);
         assert_eq!(versions(unseen(&key(), &history, false, Some(&mark(2)), None)), ["3", "4", "5"]);
+    }
+
+    #[test]
+    fn what_a_history_lacks_is_asked_for_by_number() {
+        let none = BTreeSet::new();
+        let of = |numbers: &[u64]| numbers.iter().map(|number| version(*number, false)).collect::<Vec<_>>();
+        let cut = of(&[8, 7, 6]);
+        assert_eq!(missing(&cut, None, None, &none), Some(5));
+        assert_eq!(missing(&cut, Some(&mark(4)), None, &none), Some(5));
+        assert_eq!(missing(&of(&[8, 7, 6, 5]), Some(&mark(4)), None, &none), Some(4), "the mark's own is what came before 5");
+        assert_eq!(missing(&cut, Some(&mark(6)), None, &none), None);
+        assert_eq!(missing(&of(&[9, 7, 6]), Some(&mark(6)), None, &none), Some(8));
+        assert_eq!(missing(&of(&[2, 1]), None, None, &none), None);
+        // Versions 1 to 5 are older than the bot.
+        assert_eq!(missing(&cut, None, Some(Timestamp::from_micros(65)), &none), None);
+        assert_eq!(missing(&cut, None, Some(Timestamp::from_micros(55)), &none), Some(5));
+        // What was purged is not asked for again; what is below it is on the list or gone too.
+        assert_eq!(missing(&cut, None, None, &BTreeSet::from([5])), None);
+        assert_eq!(missing(&of(&[9, 5, 4]), None, None, &BTreeSet::from([8])), Some(3));
+        assert_eq!(missing(&[], None, None, &none), None);
     }
 
     #[test]

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use hob_fhir::{FhirErrorKind, HistoryEntry};
-use hob_ingress::NotifiedEvent;
+use hob_fhir::FhirErrorKind;
 use hob_ledger::{NewRun, NotificationSeq, Opening, Resolution, ResolvedChange, ResourceMark, SeenEvent};
 use hob_model::{Change, ChangeKey, Failure, FailureKind, Interaction, ResourceKey, Timestamp, Versions};
 use serde_json::Value;
 
-use super::order::{self, Look, Mark, Version};
+use super::history::history;
+use super::order::{self, Look, Mark};
 use super::{Hint, Unresolved, judge};
 use crate::bots::LiveBot;
 use crate::core::Core;
@@ -18,9 +18,6 @@ use crate::sources::SourceEntry;
 
 /// How long resolve waits for commits that may have made a change. After it the loop guard has a second look, at the attempt.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// Pages of a history that are read for one hint, of [`PAGE`] versions each.
-const PAGES: usize = 200;
-const PAGE: u32 = 50;
 
 /// A notification that is resolved with the changes of the one resource that it names.
 #[derive(Debug, Clone)]
@@ -61,12 +58,10 @@ pub(crate) async fn resource(core: &Core, entry: &SourceEntry, hint: Hint, whole
 pub(crate) async fn versions(
     entry: &SourceEntry,
     key: &ResourceKey,
-    received: Timestamp,
     since: Option<Timestamp>,
 ) -> Result<Option<Vec<Change>>, Unresolved> {
-    let hint = Hint { reference: key.resource.clone(), event: NotifiedEvent::default(), received };
-    let read = history(entry, &hint, None, since).await?;
-    Ok(read.map(|(versions, whole)| order::unseen(key, &versions, whole, None, since)))
+    let read = history(entry, &key.resource, None, since).await?;
+    Ok(read.map(|read| order::unseen(key, &read.versions, read.whole, None, since)))
 }
 
 /// Changes that were not seen, oldest first.
@@ -94,8 +89,8 @@ async fn unseen(
         }
         Look::Next | Look::History => {}
     }
-    match history(entry, hint, mark, since).await? {
-        Some((versions, whole)) => Ok(in_order(order::unseen(key, &versions, whole, mark, since))),
+    match history(entry, &hint.reference, mark, since).await? {
+        Some(read) => Ok(in_order(order::unseen(key, &read.versions, read.whole, mark, since))),
         None => without_history(entry, key, hint, mark, since).await,
     }
 }
@@ -127,56 +122,6 @@ async fn told(entry: &SourceEntry, key: &ResourceKey, hint: &Hint, mark: Option<
         key: ChangeKey { resource: key.clone(), version },
         resource: Some(resource),
     }))
-}
-
-/// The history, newest first, as far back as it must be read, and whether it was read to its end. `None` where the source has none.
-async fn history(
-    entry: &SourceEntry,
-    hint: &Hint,
-    mark: Option<&Mark>,
-    since: Option<Timestamp>,
-) -> Result<Option<(Vec<Version>, bool)>, Unresolved> {
-    let mut page = match entry.client.history(&hint.reference, Some(PAGE)).await {
-        Ok(page) => page,
-        Err(error) if matches!(error.kind, FhirErrorKind::NotFound | FhirErrorKind::Gone) => return Ok(None),
-        // From a source that was proved to have histories it is no answer: going on without would pass over what lies between.
-        Err(error) if matches!(error.kind, FhirErrorKind::Refused | FhirErrorKind::Invalid) && !entry.has_histories() => {
-            return Ok(None);
-        }
-        Err(error) => return Err(Unresolved::from_read(error, "history of the resource")),
-    };
-    let mut versions: Vec<Version> = Vec::new();
-    let counts = entry.counts_versions();
-    for _ in 0..PAGES {
-        let entries = page.history().map_err(|e| Unresolved::from_read(e, "history of the resource"))?;
-        for entry in entries {
-            // Pages by offset repeat entries when a version is added between them.
-            if !versions.iter().any(|known| known.version == entry.version) {
-                versions.push(version(entry));
-            }
-        }
-        if counts {
-            order::by_number(&mut versions);
-        }
-        let Some(next) = page.next.clone() else { return Ok(Some((versions, true))) };
-        if order::reaches(&versions, mark, since, counts) {
-            return Ok(Some((versions, false)));
-        }
-        page = entry.client.more(&next).await.map_err(|e| Unresolved::from_read(e, "history of the resource"))?;
-    }
-    Err(Unresolved::dead(
-        "history-too-long",
-        "more versions than can be read lie between this one and the last one that was seen",
-    ))
-}
-
-fn version(entry: HistoryEntry) -> Version {
-    Version {
-        version: entry.version,
-        deleted: entry.interaction == Interaction::Delete,
-        occurred: entry.last_updated,
-        resource: entry.resource,
-    }
 }
 
 /// A source without history: what the notification says, or what the resource is now, is all that can be known.

@@ -22,6 +22,9 @@ const SLOW: Duration = Duration::from_secs(20);
 /// The longest that a late transaction stays on its way: longer than a host waits for its answer.
 const LATE: Duration = Duration::from_secs(90);
 
+/// The longest between the count of a history and its reading.
+const COUNTED: Duration = Duration::from_millis(200);
+
 /// What one life of a host speaks through.
 pub(super) struct Net(pub(super) Arc<Life>);
 
@@ -67,7 +70,11 @@ impl Transport for Net {
             if transaction {
                 world.strike(&sender, Point::ServerCommit, Side::Before);
             }
-            let response = world.serve(&request, transaction);
+            let counted = world.counts_first(&request);
+            if counted.is_some() {
+                tokio::time::sleep(world.span(COUNTED)).await;
+            }
+            let response = cut(world.serve(&request, transaction), counted);
             if transaction {
                 world.strike(&sender, Point::ServerCommit, Side::After);
             }
@@ -87,6 +94,7 @@ impl Transport for Net {
         let response = answer.await.map_err(|_| NoAnswer::Unknown("the connection broke"))?;
         if transaction {
             life.at(Point::Answer, Side::Before).await;
+            life.at(Point::Answer, Side::After).await;
         }
         life.pass().await;
         let (parts, body) = response.into_parts();
@@ -169,6 +177,14 @@ impl World {
         self.by_arrival(response)
     }
 
+    /// How many entries a history has when it is asked for: as HAPI does, the server counts them before it reads them.
+    fn counts_first(&self, request: &Request<Bytes>) -> Option<u64> {
+        let now = self.clocks.server();
+        let history = request.method() == Method::GET && request.uri().path().ends_with("/_history");
+        let body = history.then(|| self.state().server.handle(now, request).into_body())?;
+        serde_json::from_slice::<serde_json::Value>(&body).ok()?["total"].as_u64()
+    }
+
     fn loses_answer(&self) -> bool {
         let mut state = self.state();
         let lost = state.weather.lose_answers > 0;
@@ -198,6 +214,23 @@ fn answer(status: u16) -> Response<Bytes> {
     let mut response = Response::new(Bytes::from_static(br#"{"resourceType":"OperationOutcome","issue":[]}"#));
     *response.status_mut() = http::StatusCode::from_u16(status).unwrap_or(http::StatusCode::INTERNAL_SERVER_ERROR);
     response
+}
+
+/// The last page of a history without what was beyond the count.
+fn cut(response: Response<Bytes>, counted: Option<u64>) -> Response<Bytes> {
+    let Some(counted) = counted else { return response };
+    let (parts, body) = response.into_parts();
+    let shorter = || {
+        let mut bundle: serde_json::Value = serde_json::from_slice(&body).ok()?;
+        let more = usize::try_from(bundle["total"].as_u64()?.checked_sub(counted)?).ok()?;
+        let last = bundle["link"].as_array()?.iter().all(|link| link["relation"] != "next");
+        let entries = bundle["entry"].as_array_mut().filter(|_| last && more > 0)?;
+        entries.truncate(entries.len().saturating_sub(more));
+        bundle["total"] = counted.into();
+        Some(Bytes::from(bundle.to_string()))
+    };
+    let body = shorter().unwrap_or(body);
+    Response::from_parts(parts, body)
 }
 
 /// The transaction without the condition that lets it succeed once.
