@@ -215,7 +215,7 @@ async fn source(core: &Arc<Core>, (tenant, id): &Key, reasons: &BTreeSet<Reason>
     for kind in sweep::types(core, &entry) {
         if let Err(unresolved) = sweep::settle(core, &entry, &kind).await {
             // Of a source that does not answer, the other types need not be asked.
-            let hopeless = matches!(&unresolved, Unresolved::Unread(error) if error.is_transient());
+            let hopeless = unresolved.is_of_all(&entry).await;
             swept.failed.get_or_insert(unresolved);
             if hopeless {
                 break;

@@ -111,9 +111,14 @@ impl<'a> Sweep<'a> {
         if !turned.is_zero() {
             walk = Walk::begin(self.entry, self.kind, window::since(last, begin, overlap, turned)).await?;
         }
+        let mut failed = None;
         while let Some(found) = walk.page().await? {
             let hints = self.hints(found, walk.by_history());
-            self.page(hints).await?;
+            let left = self.page(hints).await?;
+            failed = failed.or(left);
+        }
+        if let Some(failed) = failed {
+            return Err(failed);
         }
         let Some(seen) = window::seen(date, self.newest, took) else { return Ok(()) };
         let source = &self.entry.source;
@@ -171,14 +176,20 @@ impl<'a> Sweep<'a> {
         self.settled.insert(reference.clone())
     }
 
-    async fn page(&self, hints: Vec<(Reference, NotifiedEvent)>) -> Result<(), Unresolved> {
+    /// Settles what is on a page. Gives what kept the first one that failed from it, where that need not keep the others.
+    async fn page(&self, hints: Vec<(Reference, NotifiedEvent)>) -> Result<Option<Unresolved>, Unresolved> {
         let received = self.core.clock.now();
         let settled = futures::stream::iter(hints.into_iter().map(|(reference, event)| self.one(reference, event, received)));
         let mut settled = settled.buffer_unordered(AT_ONCE);
+        let mut failed = None;
         while let Some(done) = settled.next().await {
-            done?;
+            let Err(unresolved) = done else { continue };
+            if unresolved.is_of_all(self.entry).await {
+                return Err(unresolved);
+            }
+            failed = failed.or(Some(unresolved));
         }
-        Ok(())
+        Ok(failed)
     }
 
     /// Settles one resource. One that never can be is a dead letter, so that the mark passes it and it is not forgotten.

@@ -75,7 +75,7 @@ struct History {
     margin: Duration,
     /// What it began with.
     first: Top,
-    /// An entry from before the instant was seen.
+    /// The last entry that bore a time is from before the instant.
     older: bool,
     rounds: usize,
 }
@@ -176,9 +176,12 @@ impl<'a> Walk<'a> {
             let entries = page.history().map_err(unread)?;
             self.next = page.next.map(Next::Link);
             let is_older = |found: &Found| matches!((found.last_updated, self.since), (Some(at), Some(since)) if at < since);
-            let (older, found): (Vec<_>, Vec<_>) = entries.into_iter().map(Found::of_history).partition(is_older);
-            history.older |= !older.is_empty();
-            return Ok(Some(found));
+            let found: Vec<Found> = entries.into_iter().map(Found::of_history).collect();
+            // The last one alone: a transaction that took long stands with an early time among later ones, where a history is by commits.
+            if let Some(last) = found.iter().rev().find(|found| found.last_updated.is_some()) {
+                history.older = is_older(last);
+            }
+            return Ok(Some(found.into_iter().filter(|found| !is_older(found)).collect()));
         }
         let found = page.matches().map_err(unread)?;
         let found: Vec<Found> = found.into_iter().map(Found::of_search).collect::<Result<_, _>>().map_err(unread)?;
@@ -206,6 +209,7 @@ impl<'a> Walk<'a> {
             return Err(Unresolved::Again);
         }
         history.rounds += 1;
+        history.older = false;
         history.margin = history.margin.saturating_mul(GROWTH);
         let page = client.type_history(self.kind, from(history.margin), Some(PAGE)).await.map_err(unread)?;
         history.first = Top::of(&page)?;

@@ -61,6 +61,15 @@ impl Unresolved {
         Self::Dead(DeadReason { code: code.to_owned(), message: message.into() })
     }
 
+    /// Whether another resource of the source would fare no better.
+    pub(crate) async fn is_of_all(&self, entry: &SourceEntry) -> bool {
+        match self {
+            Self::Unread(error) => entry.is_down(error).await,
+            Self::Again | Self::Dead(_) => false,
+            Self::Down(_) | Self::Ledger => true,
+        }
+    }
+
     /// From a read that failed. `what` names the step for the operator.
     pub(crate) fn from_read(error: FhirError, what: &str) -> Self {
         use hob_fhir::FhirErrorKind as K;

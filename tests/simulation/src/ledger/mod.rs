@@ -47,6 +47,12 @@ impl ModelStore {
         self.state().crash();
     }
 
+    /// Every notification that was accepted and is still there.
+    #[must_use]
+    pub fn notifications(&self) -> Vec<hob_ledger::NewNotification> {
+        self.state().notifications.values().cloned().collect()
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         // A panic inside a call has failed the simulation already; what it left is still what there is.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)

@@ -100,7 +100,7 @@ async fn begin(world: &Arc<World>, number: u32, token: &Path) -> Result<Option<L
         seed: u64::from(number) ^ world.seed,
     };
     let nowhere = SocketAddr::from((Ipv4Addr::LOCALHOST, 8400));
-    let mut limits = HostLimits { fhir_ms: 15_000, sweep_ms: 60_000, ..HostLimits::default() };
+    let mut limits = HostLimits { fhir_ms: 15_000, sweep_ms: 20_000, ..HostLimits::default() };
     if world.mutant == Some(Mutant::NoOverlap) {
         limits.sweep_overlap_ms = 0;
     }

@@ -4,13 +4,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use bytes::Bytes;
 use hob_ledger::{Ledger as _, OutboxKey, RunFilter, RunRow};
 use hob_model::{BotName, ChangeKey, Interaction, Reference, ResourceKey, RunId, RunState, VersionId};
 use hob_testserver::{Kept, Server};
 use serde_json::Value;
 
 use super::{State, World, bots};
-use crate::ledger::ModelLedger;
+use crate::ledger::{ModelLedger, ModelStore};
 
 /// A promise that a simulation saw broken.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,6 +72,7 @@ pub(super) async fn judge(world: &World) -> Vec<Breach> {
     let mut record = Record { watched: BTreeMap::new(), made: BTreeMap::new(), runs, breaches: state.breaches.clone() };
     record.read(&state);
     record.once();
+    record.kept(&state, &world.store);
     for (reference, versions) in &std::mem::take(&mut record.watched) {
         match reference.resource_type.as_str() {
             "Task" => record.each(world, "scorer", reference, versions, "", |_| true),
@@ -122,6 +124,25 @@ impl Record {
         for (name, places) in &self.made {
             if places.len() > 1 {
                 self.breaches.push(Breach::new("doubled", name, format!("{name} was made {} times", places.len())));
+            }
+        }
+    }
+
+    /// What a host answered 2xx is in the ledger, whether or not a sweep would find it again.
+    fn kept(&mut self, state: &State, store: &ModelStore) {
+        let mut kept: BTreeMap<(String, String, Bytes), usize> = BTreeMap::new();
+        for notification in store.notifications() {
+            *kept.entry((notification.method, notification.path, notification.body)).or_default() += 1;
+        }
+        for taken in &state.taken {
+            let path = taken.uri().path();
+            // Where the resource's own path follows the webhook's, or where nothing does.
+            let ends = [path.rsplitn(3, '/').last().map_or(path, |webhook| &path[webhook.len()..]), ""];
+            let places = ends.map(|end| (taken.method().to_string(), end.to_owned(), taken.body().clone()));
+            match places.iter().find(|place| kept.get(place).is_some_and(|left| *left > 0)).and_then(|place| kept.get_mut(place))
+            {
+                Some(left) => *left -= 1,
+                None => self.breaches.push(Breach::new("forgotten", &path, "it was answered 2xx and is not in the ledger")),
             }
         }
     }

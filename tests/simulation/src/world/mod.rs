@@ -21,8 +21,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use axum::Router;
-use hob_model::{BaseUrl, BotName, Reference, SourceId, TenantId, VersionId};
+use bytes::Bytes;
+use hob_model::{BaseUrl, BotName, Reference, SourceId, TenantId, Timestamp, VersionId};
 use hob_testserver::{Server, Settings};
+use http::Request;
 use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 use tokio::sync::mpsc;
@@ -89,6 +91,8 @@ struct State {
     rarity: u32,
     /// Where the host that is up takes notifications.
     router: Option<Router>,
+    /// Since when people work.
+    opened: Timestamp,
     /// Versions that people wrote, and how many they tried to.
     by_people: BTreeSet<(Reference, VersionId)>,
     written: u64,
@@ -97,6 +101,8 @@ struct State {
     received: Vec<Received>,
     /// Notifications on their way.
     posts: usize,
+    /// Those that a host answered 2xx.
+    taken: Vec<Request<Bytes>>,
     /// Who runs what at this moment, by host, bot and resource.
     running: BTreeSet<(u32, BotName, Reference)>,
     breaches: Vec<Breach>,
@@ -134,11 +140,13 @@ impl World {
             faults: Vec::new(),
             rarity: 0,
             router: None,
+            opened: Timestamp::default(),
             by_people: BTreeSet::new(),
             written: 0,
             subject: None,
             received: Vec::new(),
             posts: 0,
+            taken: Vec::new(),
             running: BTreeSet::new(),
             breaches: Vec::new(),
             releases: vec![0; bots::BOTS.len()],
@@ -160,6 +168,7 @@ impl World {
         let mut state = self.state();
         let some: Vec<Fault> = Fault::ALL.into_iter().filter(|_| state.rng.random_range(0..3) > 0).collect();
         state.faults = some;
+        state.opened = self.clocks.server();
         state.rarity = [60, 150, 400, 1_000][state.rng.random_range(0..4)];
     }
 

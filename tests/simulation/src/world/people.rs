@@ -4,15 +4,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use hob_model::{Reference, VersionId};
+use hob_model::{Reference, Timestamp, VersionId};
 use http::{Method, Request};
 use rand::RngExt as _;
 use serde_json::{Value, json};
 
 use super::{BASE, World};
 
-/// Resources of each type that are changed again and again.
+/// Resources of each type that are changed again and again. The others are made once, so that no later change tells that one was missed.
 const EACH: u32 = 4;
+
+/// The longest that a person's transaction takes.
+const LONG: Duration = Duration::from_secs(5);
 
 /// What people work on, and how often.
 const TYPES: [(&str, u32); 4] = [("Task", 45), ("ServiceRequest", 20), ("Encounter", 20), ("Appointment", 15)];
@@ -35,7 +38,9 @@ impl World {
                         }
                         pick -= share;
                     }
-                    (kind, state.rng.random_range(0..EACH), state.rng.random_range(0..100) < 8)
+                    let fresh = state.rng.random_range(0..100) < 15;
+                    let number = if fresh { EACH + made } else { state.rng.random_range(0..EACH) };
+                    (kind, number, state.rng.random_range(0..100) < 8)
                 };
                 if let Ok(reference) = format!("{kind}/{}-{id}", kind.to_lowercase()).parse() {
                     self.person_changes(&reference, delete);
@@ -95,6 +100,17 @@ impl World {
         }
     }
 
+    /// When the transaction of a change began, which is the time that the change bears: now and then it took long, and what was committed
+    /// meanwhile bears a later one.
+    fn began(&self) -> Timestamp {
+        let now = self.clocks.server();
+        let mut state = self.state();
+        let longest = now.since(state.opened).min(LONG);
+        let slow = state.rng.random_range(0..4) == 0;
+        drop(state);
+        if slow { now - self.span(longest) } else { now }
+    }
+
     fn person(self: &Arc<Self>, method: Method, reference: &Reference, resource: Option<Value>) {
         let body = resource.map(|resource| Bytes::from(resource.to_string())).unwrap_or_default();
         let mut request = Request::new(body);
@@ -102,10 +118,10 @@ impl World {
         if let Ok(uri) = format!("{BASE}/{reference}").parse() {
             *request.uri_mut() = uri;
         }
-        let now = self.clocks.server();
+        let began = self.began();
         let mut state = self.state();
         let before = state.server.look(reference).map(|kept| kept.version.to_owned());
-        let _ = state.server.handle(now, &request);
+        let _ = state.server.handle(began, &request);
         let after = state.server.look(reference).map(|kept| kept.version.to_owned());
         if after != before
             && let Some(version) = after.and_then(|version| VersionId::new(version).ok())

@@ -59,7 +59,11 @@ const REST: Duration = Duration::from_secs(240);
 /// # Errors
 /// What keeps the simulation itself from running.
 pub fn play(plan: &Plan) -> std::io::Result<Outcome> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build()?;
+    let mut builder = tokio::runtime::Builder::new_current_thread();
+    // Whom tokio wakes first of those who wait for one channel is by chance, which only an unstable part of it lets us decide.
+    #[cfg(tokio_unstable)]
+    builder.rng_seed(tokio::runtime::RngSeed::from_bytes(&plan.seed.to_le_bytes()));
+    let runtime = builder.enable_time().start_paused(true).build()?;
     let outcome = runtime.block_on(async {
         let (orders, taken) = mpsc::channel(64);
         let world = World::new(plan, orders);

@@ -62,6 +62,7 @@ impl World {
                 if let Ok(Ok(response)) = sent
                     && response.status().is_success()
                 {
+                    self.state().taken.push(request);
                     return;
                 }
             }

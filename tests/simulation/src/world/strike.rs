@@ -9,12 +9,22 @@ use super::host::Life;
 use super::{Fault, Order, World};
 use crate::points::{Point, Side};
 
+/// How much oftener a fault strikes where a host seldom passes, so that each meets each point.
+const fn weight(point: Point) -> u32 {
+    match point {
+        Point::Fail | Point::FireTimer | Point::FireCron => 40,
+        Point::Swept => 25,
+        Point::OutboxSend | Point::OutboxDone => 6,
+        _ => 1,
+    }
+}
+
 impl World {
     /// A commit point is passed: now and then something goes wrong there.
     pub(super) fn strike(self: &Arc<Self>, life: &Life, point: Point, side: Side) {
         let mut state = self.state();
         let rarity = state.rarity;
-        if rarity == 0 || state.rng.random_range(0..rarity) > 0 || state.faults.is_empty() {
+        if rarity == 0 || state.rng.random_range(0..rarity) >= weight(point) || state.faults.is_empty() {
             return;
         }
         let (faults, bots) = (state.faults.len(), state.releases.len());
