@@ -25,6 +25,10 @@ pub(crate) struct Status {
     pub(crate) started: Timestamp,
     pub(crate) runs: BTreeMap<RunState, u64>,
     pub(crate) dead_notifications: u64,
+    #[serde(default)]
+    pub(crate) dead_requests: u64,
+    #[serde(default)]
+    pub(crate) timers_overdue_seconds: u64,
     pub(crate) unresolved: u64,
     #[serde(default)]
     pub(crate) not_in_service: Vec<String>,
@@ -221,10 +225,61 @@ pub(crate) struct Call {
     pub(crate) micros: u64,
 }
 
-#[derive(Debug, Deserialize)]
+/// Dead letters of all kinds, or of one.
+#[derive(Debug, Default, Deserialize)]
 pub(crate) struct Dead {
+    #[serde(default)]
+    pub(crate) counts: BTreeMap<String, BTreeMap<String, u64>>,
+    #[serde(default)]
     pub(crate) runs: Vec<RunRow>,
+    #[serde(default)]
     pub(crate) notifications: Vec<DeadNotification>,
+    #[serde(default)]
+    pub(crate) outbox: Vec<DeadRequest>,
+    #[serde(default)]
+    pub(crate) next: Option<u64>,
+}
+
+impl Dead {
+    /// Reads an answer about `kind`, or about all: the counts of one kind are not told by kind.
+    pub(crate) fn of(answer: &Value, kind: Option<&str>) -> Result<Self, CliError> {
+        let Some(kind) = kind else { return read(answer) };
+        let mut answer = answer.clone();
+        let counts = answer["counts"].take();
+        answer["counts"] = Value::Object([(kind.to_owned(), counts)].into_iter().collect());
+        read(&answer)
+    }
+}
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct DeadRequest {
+    pub(crate) run: RunId,
+    pub(crate) key: String,
+    pub(crate) bot: BotName,
+    pub(crate) method: String,
+    pub(crate) host: String,
+    pub(crate) staged: Timestamp,
+    pub(crate) ended: Timestamp,
+    pub(crate) attempts: u32,
+    pub(crate) reason: Reason,
+}
+
+/// A dead notification as it came.
+#[derive(Debug, Deserialize)]
+pub(crate) struct DeadWhole {
+    #[serde(flatten)]
+    pub(crate) row: DeadNotification,
+    pub(crate) method: String,
+    pub(crate) path: String,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) body: Body,
+}
+
+/// What became of a slice.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Reopened {
+    pub(crate) matched: BTreeMap<String, u64>,
+    pub(crate) opened: u64,
 }
 
 #[derive(Debug, Deserialize)]
@@ -235,6 +290,8 @@ pub(crate) struct DeadNotification {
     pub(crate) subscription: Option<String>,
     pub(crate) format: Option<String>,
     pub(crate) bytes: u64,
+    #[serde(default)]
+    pub(crate) cut: bool,
     pub(crate) reason: Reason,
 }
 

@@ -214,17 +214,52 @@ fn retry_and_dead() {
     let opened = ids(&RUN_DEAD.replace("\"dead\"", "\"pending\""));
     let dead = ids(&format!(
         r#"{{"runs":[{RUN_DEAD}],"notifications":[{{"seq":9,"received":"2026-11-22T05:00:01.000000Z","source":"hapi","subscription":"task-router.0","format":null,
-        "bytes":70000,"reason":{{"code":"notification-json","message":"the body is not JSON that can be read: it ends too early at line 1, column 70001"}}}}]}}"#
+        "bytes":70000,"cut":false,"reason":{{"code":"notification-json","message":"the body is not JSON that can be read: it ends too early at line 1, column 70001"}}}}],
+        "outbox":[{{"seq":3,"run":"RUN_B","key":"sms","bot":"reminder","method":"POST","host":"sms.example.org","staged":"2026-11-22T05:00:01.000000Z",
+        "ended":"2026-11-22T05:00:31.000000Z","attempts":1,"reason":{{"code":"outbox-unknown","message":"timed out"}}}}],
+        "counts":{{"runs":{{"limit-cpu":1,"scope":12}},"notifications":{{"notification-json":1}},"outbox":{{"outbox-unknown":1}}}}}}"#
     ));
+    let of_bot = ids(&format!(r#"{{"runs":[{RUN_DEAD}],"counts":{{"limit-cpu":3}},"next":42}}"#));
+    let whole = r#"{"seq":9,"received":"2026-11-22T05:00:01.000000Z","source":"hapi","subscription":null,"format":null,"bytes":3,"cut":false,
+      "reason":{"code":"notification-json","message":"no JSON"},"method":"POST","path":"","headers":[["content-type","text/plain"]],
+      "body":{"content_type":"text/plain","body":"{x}"}}"#;
+    let query = "bot=task-router&code=limit-cpu&since=2026-11-22T00%3A00%3A00.000000Z&limit=50&before=50";
+    let request = ids("RUN_B/sms 1");
     let host = Canned::start(&[
         (&format!("POST /v1/tenants/default/runs/{run}/retry"), 200, &opened),
         ("GET /v1/tenants/default/dead?limit=50", 200, &dead),
         ("GET /v1/tenants/default/dead?limit=5", 200, r#"{"runs":[],"notifications":[]}"#),
+        (&format!("GET /v1/tenants/default/dead/runs?{query}"), 200, &of_bot),
+        ("GET /v1/tenants/default/dead/notifications/9", 200, whole),
+        ("POST /v1/tenants/default/dead/notifications/9/retry", 200, r#"{"opened":1}"#),
+        (&ids("POST /v1/tenants/default/dead/outbox/RUN_B/sms%201/retry"), 200, r#"{"opened":1}"#),
+        ("POST /v1/tenants/default/retry/runs", 200, r#"{"matched":{"limit-cpu":2},"opened":2}"#),
+        ("POST /v1/tenants/default/retry/notifications", 200, r#"{"matched":{},"opened":0}"#),
     ]);
     let all = [
         host.hob(&["retry", &run]),
         host.hob(&["dead"]),
         host.hob(&["dead", "--limit", "5"]),
+        host.hob(&[
+            "dead",
+            "runs",
+            "--bot",
+            "task-router",
+            "--reason",
+            "limit-cpu",
+            "--since",
+            "2026-11-22T00:00:00Z",
+            "--before",
+            "50",
+        ]),
+        host.hob(&["dead", "--notification", "9"]),
+        host.hob(&["retry", "--notification", "9"]),
+        host.hob(&["retry", "--outbox", &request]),
+        host.hob(&["retry", "--bot", "task-router", "--reason", "limit-cpu"]),
+        host.hob(&["retry", "--all", "--dry-run"]),
+        host.hob(&["retry", "--notifications", "--all"]),
+        host.hob(&["retry"]),
+        host.hob(&["retry", "--outbox", &request, "--all"]),
         host.hob(&["retry", &ids("RUN_B")]),
     ];
     insta::assert_snapshot!(all.join("\n"));

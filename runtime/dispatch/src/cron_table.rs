@@ -129,6 +129,39 @@ mod tests {
         assert_eq!(table.next(), Some(at("2026-11-06T09:00:00Z")), "marks do not move back");
     }
 
+    proptest::proptest! {
+        /// A clock that is turned forward and back, and a host that starts anew at any time with the marks of its ledger: every instant fires once at
+        /// most, in order, and after each look the latest that had come by then has fired.
+        #[test]
+        fn each_instant_fires_once_however_the_clock_is_turned(steps in proptest::collection::vec((-200_i64..400, proptest::bool::ANY), 1..60)) {
+            const MINUTE: i64 = 60_000_000;
+            let begin = at("2026-10-31T23:30:00Z");
+            let hourly = || Schedule::parse("0 0 * * * *", Tz::UTC).unwrap();
+            let fresh = |mark| {
+                let mut table = CronTable::new();
+                let key = table.set(&"a".parse().unwrap(), &"b".parse().unwrap(), hourly(), mark);
+                (table, key)
+            };
+            let (mut table, key) = fresh(begin);
+            let (mut now, mut mark, mut latest) = (begin.micros(), begin, begin.micros());
+            for (minutes, restarts) in steps {
+                now += minutes * MINUTE;
+                latest = latest.max(now);
+                if restarts {
+                    (table, _) = fresh(mark);
+                }
+                for due in table.due(Timestamp::from_micros(now)) {
+                    proptest::prop_assert!(due.at > mark && due.at.micros() <= now);
+                    mark = due.at;
+                    table.fired(&key, due.at);
+                }
+                // Begins at half past: whole hours since the epoch are the instants.
+                let came = latest / (60 * MINUTE) * 60 * MINUTE;
+                proptest::prop_assert_eq!(mark.micros(), came.max(begin.micros()));
+            }
+        }
+    }
+
     #[test]
     fn a_bot_that_is_removed_is_due_no_more() {
         let (mut table, key) = table();

@@ -16,6 +16,7 @@ use crate::config::Config;
 use crate::gaps::Gaps;
 use crate::inflight::{InFlight, Under};
 use crate::keyed::Keyed;
+use crate::resolve::Reopened;
 use crate::resolve::closing::Closing;
 use crate::run::driver::Message;
 use crate::run::fences::Slots;
@@ -57,6 +58,8 @@ pub(crate) struct Core {
     pub(crate) driver: mpsc::Sender<Message>,
     /// A timer, cron trigger or outbox item may have come: look again.
     pub(crate) agenda: Notify,
+    /// Dead letters that the resolver is to read again.
+    pub(crate) reopened: Reopened,
     under: Mutex<BTreeMap<RunKey, Under>>,
     random: AtomicU64,
 }
@@ -99,6 +102,7 @@ impl Core {
             conditions: Keyed::default(),
             driver,
             agenda: Notify::new(),
+            reopened: Reopened::default(),
             under: Mutex::default(),
             random: AtomicU64::new(seed),
         }

@@ -16,6 +16,7 @@ use hob_model::{
 };
 use serde_json::{Map, Value};
 
+use crate::agenda;
 use crate::bots::LiveBot;
 use crate::core::Core;
 use crate::gaps::recovery;
@@ -130,6 +131,11 @@ pub(crate) async fn deploy(core: &Arc<Core>, wish: Wish) -> Result<Deployed, Dep
         Release { tenant: tenant.clone(), digest, manifest: manifest.clone(), manifest_text: text, component, created: now };
     core.ledger.put_release(core.epoch, kept).await?;
     let was = core.ledger.deployment(&tenant, &name).await?.filter(|was| was.active);
+    let before = match &was {
+        Some(was) => core.ledger.release(&tenant, &was.release).await?,
+        None => None,
+    };
+    agenda::cron::begin(core, &tenant, &source, &manifest, before.as_ref().map(|before| &before.manifest)).await?;
     let first = was.map_or(now, |was| was.deployed.min(now));
     let deployment = Deployment {
         tenant: tenant.clone(),

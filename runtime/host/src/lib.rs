@@ -17,6 +17,7 @@ mod inflight;
 mod keyed;
 pub mod local;
 mod means;
+mod reopen;
 mod resolve;
 mod run;
 mod running;

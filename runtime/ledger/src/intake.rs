@@ -21,7 +21,7 @@ pub enum Verdict {
     Usable,
     /// A handshake or a heartbeat: kept, nothing to do.
     Control,
-    /// Kept as an ingress dead letter; its body is cut to [`NewNotification::DEAD_BODY`] bytes.
+    /// Kept as an ingress dead letter.
     Dead(DeadReason),
 }
 
@@ -46,15 +46,18 @@ pub struct NewNotification {
     pub format: Option<String>,
     /// The body, as it came.
     pub body: Bytes,
-    /// How many bytes the body had on the wire, where more than `body` holds.
+    /// How many bytes the body had on the wire; more than `body` holds where it was cut.
     pub size: u64,
     /// What was made of it.
     pub verdict: Verdict,
 }
 
 impl NewNotification {
-    /// How many bytes of a dead letter's body are kept.
-    pub const DEAD_BODY: usize = 64 * 1024;
+    /// Whether a part of the body is lost: then it cannot be read again.
+    #[must_use]
+    pub fn is_cut(&self) -> bool {
+        self.size > self.body.len() as u64
+    }
 }
 
 /// The proof that a notification is on disk. Only a ledger can make one, and only after its fsync.
@@ -91,8 +94,10 @@ pub struct StoredNotification {
 pub struct DeadNotification {
     /// Its place in the order of acceptance.
     pub seq: NotificationSeq,
-    /// As it was accepted, its body cut. Its verdict is [`Verdict::Dead`].
+    /// As it was accepted; in lists without its body. Its verdict is [`Verdict::Dead`].
     pub notification: NewNotification,
+    /// Whether a part of its body is lost: then it cannot be read again.
+    pub cut: bool,
     /// What was wrong.
     pub reason: DeadReason,
 }

@@ -11,10 +11,10 @@ use std::collections::BTreeMap;
 use tokio::sync::watch;
 
 use crate::{
-    CronKey, DeadNotification, DeadReason, Deployment, DueOutbox, DueTimer, Epoch, Fence, FenceKey, Finish, LogFilter, LogRow,
-    NewEvent, NewNotification, Next, NotificationSeq, OutboxKey, OwnWrite, Queued, Receipt, Recorded, Release, Resolution,
-    ResourceMark, Result, RunDetail, RunFilter, RunHead, RunKey, RunRecord, RunRow, RunSeq, Stats, StoredNotification,
-    Subscription, SweepMark, Tried,
+    CronKey, DeadFilter, DeadKind, DeadNotification, DeadReason, DeadRequest, Deployment, DueOutbox, Epoch, Fence, FenceKey,
+    Finish, LogFilter, LogRow, NewEvent, NewNotification, Next, NotificationSeq, OutboxKey, OutboxSeq, OwnWrite, Queued, Receipt,
+    Recorded, Release, Resolution, ResourceMark, Result, RunDetail, RunFilter, RunHead, RunKey, RunRecord, RunRow, RunSeq, Stats,
+    StoredNotification, Subscription, SweepMark, Tried,
 };
 use hob_model::{Journal, Reference};
 
@@ -53,14 +53,6 @@ pub trait Ledger: Send + Sync {
     /// Makes an ingress dead letter of a notification that cannot be resolved. After a crash it is one, and is not resolved again.
     /// A repeat changes the reason.
     async fn bury(&self, epoch: Epoch, tenant: &TenantId, seq: NotificationSeq, reason: DeadReason) -> Result<()>;
-
-    /// Ingress dead letters older than `before` (all where `None`), newest first, `limit` at most.
-    async fn dead_notifications(
-        &self,
-        tenant: &TenantId,
-        before: Option<NotificationSeq>,
-        limit: usize,
-    ) -> Result<Vec<DeadNotification>>;
 
     // Resolve.
 
@@ -115,37 +107,106 @@ pub trait Ledger: Send + Sync {
     /// effects may be on the server opens as [`RunState::Recorded`]. `RunIs` where it is open or done.
     async fn retry(&self, epoch: Epoch, run: &RunKey) -> Result<RunHead>;
 
-    // Timers and cron.
+    // Dead letters.
 
-    /// Timers of bots in service that are due at `now`, the earliest first, `limit` at most.
-    async fn due_timers(&self, now: Timestamp, limit: usize) -> Result<Vec<DueTimer>>;
+    /// How many dead letters of a kind there are, by code.
+    async fn dead_counts(&self, tenant: &TenantId, kind: DeadKind, filter: &DeadFilter) -> Result<BTreeMap<String, u64>>;
+
+    /// Dead runs older than `before` (all where `None`), newest first, `limit` at most.
+    async fn dead_runs(
+        &self,
+        tenant: &TenantId,
+        filter: &DeadFilter,
+        before: Option<RunSeq>,
+        limit: usize,
+    ) -> Result<Vec<RunRow>>;
+
+    /// Opens dead runs after `after` again, each as [`Ledger::retry`] does, the oldest first, `limit` at most, in one. A repeat
+    /// opens those that are still dead. A caller that goes on after the last of them opens none twice, also where one dies again.
+    async fn retry_dead(
+        &self,
+        epoch: Epoch,
+        tenant: &TenantId,
+        filter: &DeadFilter,
+        after: RunSeq,
+        limit: usize,
+    ) -> Result<Vec<RunHead>>;
+
+    /// Ingress dead letters older than `before` (all where `None`), newest first, `limit` at most, without their bodies.
+    async fn dead_notifications(
+        &self,
+        tenant: &TenantId,
+        filter: &DeadFilter,
+        before: Option<NotificationSeq>,
+        limit: usize,
+    ) -> Result<Vec<DeadNotification>>;
+
+    /// One ingress dead letter, with its body.
+    async fn dead_notification(&self, tenant: &TenantId, seq: NotificationSeq) -> Result<Option<DeadNotification>>;
+
+    /// Puts ingress dead letters among the [`Ledger::unresolved`] again. Those that were cut, or are no dead letters (any more), stay
+    /// as they are. Gives how many were put there. A repeat does nothing.
+    async fn reopen(&self, epoch: Epoch, tenant: &TenantId, seqs: Vec<NotificationSeq>) -> Result<u64>;
+
+    /// Requests of the outbox that were given up, older than `before` (all where `None`), newest first, `limit` at most.
+    async fn dead_requests(
+        &self,
+        tenant: &TenantId,
+        filter: &DeadFilter,
+        before: Option<OutboxSeq>,
+        limit: usize,
+    ) -> Result<Vec<DeadRequest>>;
+
+    /// Makes requests that were given up due at `at`, in their old order and under their old keys, with no tries counted. Others stay as
+    /// they are. Gives how many were. A repeat does nothing.
+    async fn retry_requests(&self, epoch: Epoch, keys: Vec<OutboxKey>, at: Timestamp) -> Result<u64>;
+
+    // Timers and cron.
 
     /// When the next timer of a bot in service comes due, or came.
     async fn next_timer(&self) -> Result<Option<Timestamp>>;
 
-    /// Makes the event and the run of a due timer, of the bot's live release, and takes the timer away, in one. A repeat gives
-    /// `None`, as does a timer that was moved or taken back meanwhile, or whose bot is out of service.
-    async fn fire_timer(&self, epoch: Epoch, timer: &DueTimer, now: Timestamp) -> Result<Option<RunHead>>;
+    /// Makes the events and runs of timers that are due at `now`, of the bots' live releases, and takes the timers away, in one:
+    /// `limit` at most, shared over the bots in service, of each bot the earliest first. A repeat fires those that are left; a timer that
+    /// fired is not there any more, so none fires twice.
+    async fn fire_timers(&self, epoch: Epoch, now: Timestamp, limit: usize) -> Result<Vec<RunHead>>;
 
     /// The last instant of a cron trigger that was fired; `None` before the first.
     async fn cron_mark(&self, cron: &CronKey) -> Result<Option<Timestamp>>;
 
-    /// Keeps the event of a cron trigger's instant and moves its mark to it, in one. An instant at or before the mark makes nothing.
+    /// Keeps the event of a cron trigger's instant and moves its mark to it, in one. An instant at or before the mark makes nothing;
+    /// an event without runs only moves the mark.
     async fn fire_cron(&self, epoch: Epoch, cron: &CronKey, at: Timestamp, event: NewEvent) -> Result<Queued>;
 
     // Outbox.
 
-    /// Requests that are due at `now`, the oldest first, `limit` at most.
-    async fn due_outbox(&self, now: Timestamp, limit: usize) -> Result<Vec<DueOutbox>>;
+    /// Gives requests that are due at `now` and keeps that they are being sent, before a byte of them leaves. Of one bot to one host
+    /// `share` at most are being sent at once, the longest due first; `limit` at most are given. After a crash, or a lost answer, they are
+    /// in [`Ledger::sending_outbox`]; a repeat gives others.
+    async fn begin_outbox(&self, epoch: Epoch, now: Timestamp, share: usize, limit: usize) -> Result<Vec<DueOutbox>>;
 
-    /// When the next request comes due, or came.
-    async fn next_outbox(&self) -> Result<Option<Timestamp>>;
+    /// All requests that were begun and have no end. Of those that the caller is not sending nobody knows whether they were sent.
+    async fn sending_outbox(&self) -> Result<Vec<DueOutbox>>;
 
-    /// Keeps that a request was tried without success and is tried again at `at`, under the same key.
-    async fn outbox_again(&self, epoch: Epoch, item: &OutboxKey, at: Timestamp) -> Result<()>;
+    /// When the next request comes due, or came, of those that [`Ledger::begin_outbox`] would give for `share`.
+    async fn next_outbox(&self, share: usize) -> Result<Option<Timestamp>>;
 
-    /// Ends a request, answered or given up, and keeps the event of its answer where the bot wants it, in one. A repeat makes no
-    /// second run.
+    /// Keeps that a request was tried without success and is tried again at `at`, under the same key. A repeat counts nothing.
+    async fn outbox_again(&self, epoch: Epoch, item: &OutboxKey, at: Timestamp, reason: DeadReason) -> Result<()>;
+
+    /// Makes a dead letter of a request that is given up, and keeps the event of that where the bot wants it, in one. A repeat makes
+    /// no second run.
+    async fn outbox_dead(
+        &self,
+        epoch: Epoch,
+        item: &OutboxKey,
+        at: Timestamp,
+        reason: DeadReason,
+        reply: Option<NewEvent>,
+    ) -> Result<Queued>;
+
+    /// Ends a request that was answered, and keeps the event of its answer where the bot wants it, in one. A repeat makes no second
+    /// run.
     async fn outbox_done(&self, epoch: Epoch, item: &OutboxKey, reply: Option<NewEvent>) -> Result<Queued>;
 
     // Fences. A run holds one from its [`Ledger::record`] to its [`Ledger::finish`], or to a [`Ledger::fail`] that does not keep the effects.

@@ -11,6 +11,7 @@
 
 #[cfg(any(test, feature = "testing"))]
 pub mod contract;
+mod dead;
 mod error;
 mod fence;
 mod intake;
@@ -25,15 +26,16 @@ mod seq;
 pub mod sqlite;
 mod sweep;
 
+pub use dead::{DeadFilter, DeadKind, DeadRequest};
 pub use error::{LedgerError, Result};
 pub use fence::{Fence, FenceKey, FenceUse};
 pub use intake::{DeadNotification, DeadReason, NewNotification, Receipt, StoredNotification, Verdict};
 pub use ledger::Ledger;
-pub use outbox::{DueOutbox, OutboxKey};
+pub use outbox::{DueOutbox, OutboxKey, host_of};
 pub use query::{LogFilter, LogRow, RunDetail, RunFilter, RunRow, Stats, StoredAttempt};
 pub use registry::{Deployment, Release, Subscription, SubscriptionStatus};
 pub use resolve::{NewEvent, NewRun, Opening, Queued, Resolution, ResolvedChange, ResourceMark, SeenEvent};
 pub use run::{Finish, Next, OwnWrite, Recorded, RunHead, RunKey, RunRecord, Tried, Wrote};
-pub use schedule::{CronKey, DueTimer, TimerKey};
-pub use seq::{Epoch, LogSeq, NotificationSeq, RunSeq};
+pub use schedule::{CronKey, TimerKey};
+pub use seq::{Epoch, LogSeq, NotificationSeq, OutboxSeq, RunSeq};
 pub use sweep::SweepMark;

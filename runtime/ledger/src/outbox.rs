@@ -14,10 +14,14 @@ pub struct OutboxKey {
 }
 
 impl OutboxKey {
-    /// The event of its answer.
+    /// The event of its answer. `round`: how often an operator had it tried again; each end of a round is an event of its own.
     #[must_use]
-    pub fn event_id(&self) -> EventId {
-        EventId::of_parts(&[b"reply", self.tenant.as_str().as_bytes(), self.run.as_bytes(), self.key.as_bytes()])
+    pub fn event_id(&self, round: u32) -> EventId {
+        let (tenant, run, key) = (self.tenant.as_str().as_bytes(), self.run.as_bytes(), self.key.as_bytes());
+        match round {
+            0 => EventId::of_parts(&[b"reply", tenant, run, key]),
+            again => EventId::of_parts(&[b"reply", tenant, run, key, &again.to_be_bytes()]),
+        }
     }
 
     /// The `Idempotency-Key` of the request, fixed when it is staged: of run and key, printable whatever the key is.
@@ -29,7 +33,14 @@ impl OutboxKey {
     }
 }
 
-/// A request that is due to be sent.
+/// Whom a URL of the outbox goes to: host, and port where it has one, in small letters.
+#[must_use]
+pub fn host_of(url: &str) -> String {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    rest.split(['/', '?', '#']).next().unwrap_or_default().to_ascii_lowercase()
+}
+
+/// A request that is to be sent, or may have been.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DueOutbox {
     /// Which.
@@ -46,8 +57,10 @@ pub struct DueOutbox {
     pub item: OutboxItem,
     /// The `Idempotency-Key`, the same at every try.
     pub idempotency_key: String,
-    /// Tries so far.
+    /// Tries so far in this round.
     pub attempts: u32,
+    /// How often an operator had it tried again.
+    pub round: u32,
     /// When the run was done.
     pub staged: Timestamp,
 }

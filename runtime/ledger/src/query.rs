@@ -125,8 +125,10 @@ pub struct Stats {
     pub unresolved: u64,
     /// Ingress dead letters.
     pub dead_notifications: u64,
-    /// Requests that wait in the outbox.
+    /// Requests that wait in the outbox or are being sent.
     pub outbox: u64,
+    /// Requests that were given up.
+    pub dead_requests: u64,
     /// Timers that are set.
     pub timers: u64,
     /// Bytes on disk.

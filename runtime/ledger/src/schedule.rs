@@ -1,6 +1,6 @@
 //! Timers and cron: what comes due.
 
-use hob_model::{BotName, EventId, LaneKey, RunId, SourceId, TenantId, Timestamp};
+use hob_model::{BotName, EventId, LaneKey, RunId, TenantId, Timestamp};
 
 /// A timer: one for each key of a bot's lane.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -30,19 +30,6 @@ impl TimerKey {
             set_by.as_bytes(),
         ])
     }
-}
-
-/// A timer that is due.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DueTimer {
-    /// Which.
-    pub key: TimerKey,
-    /// When it was to fire.
-    pub due: Timestamp,
-    /// The run that set it.
-    pub set_by: RunId,
-    /// That run's source.
-    pub source: Option<SourceId>,
 }
 
 /// One cron trigger of one bot; another expression or zone is another trigger.

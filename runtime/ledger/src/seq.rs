@@ -49,6 +49,10 @@ counter!(
     RunSeq
 );
 counter!(
+    /// The place of a request in the order in which the outbox took requests.
+    OutboxSeq
+);
+counter!(
     /// The place of a log line in the order in which the ledger took lines.
     LogSeq
 );

@@ -41,6 +41,9 @@ pub struct Manifest {
     pub versions: Versions,
     /// `[retry]`.
     pub retry: Retry,
+    /// `[outbox]`.
+    #[serde(default)]
+    pub outbox: Outbox,
     /// `own-changes`: whether versions that this bot wrote trigger it; `false` unless asked.
     pub own_changes: bool,
     /// `[settings.NAME]`: what a deployment can set.
@@ -205,6 +208,25 @@ impl Retry {
         let doubled = self.first_ms.saturating_mul(1_u64.checked_shl(failures.saturating_sub(1)).unwrap_or(u64::MAX));
         Duration::from_millis(doubled.min(self.max_ms))
     }
+}
+
+/// `[outbox]`: what becomes of requests that the bot staged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", default, deny_unknown_fields)]
+pub struct Outbox {
+    /// `unknown`: what becomes of a request of which nobody knows whether the receiver had it.
+    pub unknown: Unknown,
+}
+
+/// `unknown` of `[outbox]`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Unknown {
+    /// It is a dead letter: a person looks whether it arrived.
+    #[default]
+    DeadLetter,
+    /// It is sent again under the same Idempotency-Key: the receiver is known to honour it.
+    Resend,
 }
 
 /// `[settings.NAME]`.

@@ -97,6 +97,15 @@ pub struct Failure {
     pub retry_after: Option<Duration>,
 }
 
+impl Failure {
+    /// The code where it has the form of one, else `other`: a bot's own is free text, and may go neither into a log nor into an index.
+    #[must_use]
+    pub fn word(&self) -> &str {
+        let formed = self.code.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+        if formed && !self.code.is_empty() { &self.code } else { "other" }
+    }
+}
+
 /// One try at a run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Attempt {

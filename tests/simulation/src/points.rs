@@ -45,15 +45,17 @@ pub enum Point {
     FireTimer,
     /// A cron instant does.
     FireCron,
-    /// A request of the outbox leaves.
+    /// That requests of the outbox are being sent is put on disk.
+    OutboxBegin,
+    /// One leaves.
     OutboxSend,
-    /// Its answer is put on disk.
+    /// Its end is put on disk, or that it is tried again.
     OutboxDone,
 }
 
 impl Point {
     /// All of them.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::Append,
         Self::Swept,
         Self::Resolve,
@@ -67,6 +69,7 @@ impl Point {
         Self::Fail,
         Self::FireTimer,
         Self::FireCron,
+        Self::OutboxBegin,
         Self::OutboxSend,
         Self::OutboxDone,
     ];
@@ -86,6 +89,7 @@ impl Point {
             Self::Fail => "fail",
             Self::FireTimer => "fire-timer",
             Self::FireCron => "fire-cron",
+            Self::OutboxBegin => "outbox-begin",
             Self::OutboxSend => "outbox-send",
             Self::OutboxDone => "outbox-done",
         }

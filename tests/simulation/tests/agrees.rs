@@ -10,8 +10,8 @@ use bytes::Bytes;
 use hob_ledger::contract::{Given, change, notification};
 use hob_ledger::sqlite::SqliteLedger;
 use hob_ledger::{
-    DeadReason, Deployment, Epoch, FenceKey, FenceUse, Finish, Ledger, LogFilter, LogSeq, NewRun, Next, NotificationSeq, Opening,
-    Recorded, Resolution, ResolvedChange, RunFilter, RunKey, RunSeq, Tried, Wrote,
+    DeadFilter, DeadKind, DeadReason, Deployment, Epoch, FenceKey, FenceUse, Finish, Ledger, LogFilter, LogSeq, NewRun, Next,
+    NotificationSeq, Opening, Recorded, Resolution, ResolvedChange, RunFilter, RunKey, RunSeq, Tried, Wrote,
 };
 use hob_model::{Attempt, Effects, Failure, FailureKind, Journal, LogLevel, LogLine, OutboxItem, RunId, TimerOp, Timestamp};
 use hob_simulation::ledger::{ModelLedger, ModelStore, Mutations};
@@ -29,7 +29,8 @@ enum Step {
     Supersede { run: u8 },
     Retry { run: u8 },
     Fire { now: u8 },
-    Outbox { now: u8, done: bool },
+    Outbox { now: u8, end: u8 },
+    Reopen { what: u8, after: u8 },
     PutFence { slot: u8, version: u8 },
     RecordBehind { run: u8, n: u8, slot: u8, version: u8 },
     Claim,
@@ -51,7 +52,8 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         1 => run.clone().prop_map(|run| Step::Supersede { run }),
         3 => run.clone().prop_map(|run| Step::Retry { run }),
         3 => (0_u8..16).prop_map(|now| Step::Fire { now }),
-        3 => (0_u8..60, any::<bool>()).prop_map(|(now, done)| Step::Outbox { now, done }),
+        4 => (0_u8..60, 0_u8..4).prop_map(|(now, end)| Step::Outbox { now, end }),
+        2 => (0_u8..3, 0_u8..4).prop_map(|(what, after)| Step::Reopen { what, after }),
         2 => (0_u8..3, 0_u8..4).prop_map(|(slot, version)| Step::PutFence { slot, version }),
         4 => (run.clone(), n.clone(), 0_u8..3, 0_u8..4)
             .prop_map(|(run, n, slot, version)| Step::RecordBehind { run, n, slot, version }),
@@ -68,10 +70,11 @@ const fn at(n: u8) -> Timestamp {
 
 /// An answer without the numbers of places: SQLite passes some over, and only their order means anything.
 fn told<T: Debug>(answer: T) -> String {
-    let text = format!("{answer:?}");
-    let mut parts = text.split("RunSeq(");
-    let first = parts.next().unwrap_or_default().to_owned();
-    parts.fold(first, |told, part| told + part.trim_start_matches(|c: char| c.is_ascii_digit()))
+    ["RunSeq(", "OutboxSeq("].iter().fold(format!("{answer:?}"), |text, place| {
+        let mut parts = text.split(place);
+        let first = parts.next().unwrap_or_default().to_owned();
+        parts.fold(first, |told, part| told + part.trim_start_matches(|c: char| c.is_ascii_digit()))
+    })
 }
 
 /// A ledger with what the steps work on.
@@ -157,22 +160,29 @@ impl Driven {
             }
             Step::Supersede { run } => told(ledger.supersede(epoch, &self.key(run), at(1)).await),
             Step::Retry { run } => told(ledger.retry(epoch, &self.key(run)).await),
-            Step::Fire { now } => {
-                let due = ledger.due_timers(at(now), 2).await.unwrap();
-                let mut answers = vec![told(&due)];
-                for timer in due {
-                    answers.push(told(ledger.fire_timer(epoch, &timer, at(now)).await));
-                }
-                answers.concat()
-            }
-            Step::Outbox { now, done } => {
-                let due = ledger.due_outbox(at(now), 9).await.unwrap();
-                let answer = match due.first() {
-                    Some(first) if done => told(ledger.outbox_done(epoch, &first.key, None).await),
-                    Some(first) => told(ledger.outbox_again(epoch, &first.key, at(now + 1)).await),
-                    None => String::new(),
+            Step::Fire { now } => told(ledger.fire_timers(epoch, at(now), 2).await),
+            Step::Outbox { now, end } => {
+                let begun = ledger.begin_outbox(epoch, at(now), 2, 3).await.unwrap();
+                let reason = DeadReason { code: "c".to_owned(), message: "m".to_owned() };
+                let answer = match (begun.first(), end) {
+                    (Some(first), 0) => told(ledger.outbox_done(epoch, &first.key, None).await),
+                    (Some(first), 1) => told(ledger.outbox_again(epoch, &first.key, at(now + 1), reason).await),
+                    (Some(first), 2) => told(ledger.outbox_dead(epoch, &first.key, at(now), reason, None).await),
+                    _ => String::new(),
                 };
-                told(due) + &answer
+                told(begun) + &answer
+            }
+            Step::Reopen { what, after } => {
+                let (all, tenant) = (DeadFilter::default(), &self.given.tenant);
+                match what {
+                    // The number of a place is not the same in both: from the first.
+                    0 => told(ledger.retry_dead(epoch, tenant, &all, RunSeq::ZERO, usize::from(after)).await),
+                    1 => told(ledger.reopen(epoch, tenant, vec![NotificationSeq::new(after.into())]).await),
+                    _ => {
+                        let dead = ledger.dead_requests(tenant, &all, None, usize::from(after)).await.unwrap();
+                        told(ledger.retry_requests(epoch, dead.into_iter().map(|letter| letter.key).collect(), at(after)).await)
+                    }
+                }
             }
             Step::PutFence { slot, version } => {
                 let key = FenceKey { tenant: self.given.tenant.clone(), source, slot: slot.into() };
@@ -226,9 +236,18 @@ impl Driven {
         }
         seen.push(told(ledger.logs(tenant, &LogFilter { after: Some(LogSeq::ZERO), limit: 999, ..LogFilter::default() }).await));
         seen.push(told(ledger.unresolved(NotificationSeq::ZERO, 99).await));
-        seen.push(told(ledger.dead_notifications(tenant, None, 99).await));
-        seen.push(told((ledger.next_timer().await, ledger.due_timers(at(200), 99).await)));
-        seen.push(told((ledger.next_outbox().await, ledger.due_outbox(at(200), 99).await)));
+        let all = DeadFilter::default();
+        for kind in [DeadKind::Run, DeadKind::Notification, DeadKind::Request] {
+            seen.push(told(ledger.dead_counts(tenant, kind, &all).await));
+        }
+        seen.push(told(ledger.dead_runs(tenant, &all, None, 99).await));
+        seen.push(told(ledger.dead_notifications(tenant, &all, None, 99).await));
+        seen.push(told(ledger.dead_notification(tenant, NotificationSeq::new(1)).await));
+        seen.push(told(ledger.dead_requests(tenant, &all, None, 99).await));
+        seen.push(told((ledger.next_timer().await, ledger.next_outbox(1).await, ledger.next_outbox(9).await)));
+        let mut sending = ledger.sending_outbox().await.unwrap();
+        sending.sort_by(|a, b| a.key.cmp(&b.key));
+        seen.push(told(sending));
         seen.push(told(ledger.fences(tenant, &self.given.source).await));
         for id in ["1", "2", "3"] {
             seen.push(told(ledger.mark(&change("t", id, 1).key.resource).await));
@@ -237,7 +256,14 @@ impl Driven {
             seen.push(told(ledger.wrote(&change("t", "9", version).key).await));
         }
         let stats = ledger.stats().await.unwrap();
-        seen.push(told((stats.runs, stats.unresolved, stats.dead_notifications, stats.outbox, stats.timers)));
+        seen.push(told((
+            stats.runs,
+            stats.unresolved,
+            stats.dead_notifications,
+            stats.outbox,
+            stats.dead_requests,
+            stats.timers,
+        )));
         seen
     }
 }

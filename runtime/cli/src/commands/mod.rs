@@ -2,6 +2,7 @@
 
 pub(crate) mod backfill;
 pub(crate) mod bots;
+pub(crate) mod dead;
 pub(crate) mod deploy;
 pub(crate) mod explain;
 mod files;
@@ -42,8 +43,8 @@ pub(crate) fn run(args: args::Args, out: &Output) -> Result<(), CliError> {
             HostCommand::Bots(args) => bots::run(args, &client, out).await,
             HostCommand::Runs(args) => runs::run(args, &client, out).await,
             HostCommand::Show(args) => runs::show::run(args, &client, out).await,
-            HostCommand::Retry(args) => runs::retry::run(args, &client, out).await,
-            HostCommand::Dead(args) => runs::dead::run(args, &client, out).await,
+            HostCommand::Retry(args) => dead::retry::run(args, &client, out).await,
+            HostCommand::Dead(args) => dead::run(args, &client, out).await,
             HostCommand::Logs(args) => logs::run(args, &client, out).await,
             HostCommand::Invoke(args) => invoke::run(args, &client, out).await,
             HostCommand::Backfill(args) => backfill::run(args, &client, out).await,

@@ -46,13 +46,21 @@ pub(crate) async fn run(client: &Client, out: &Output) -> Result<(), CliError> {
         .add("started", units::when(status.started))
         .add("runs", tally(&status.runs))
         .add("dead notifications", count(status.dead_notifications, Paint::Red))
+        .add("dead requests", count(status.dead_requests, Paint::Red))
         .add("unresolved changes", count(status.unresolved, Paint::Plain))
         .add("ledger", units::size(status.ledger_bytes));
+    if status.timers_overdue_seconds > LATE {
+        let late = units::span(std::time::Duration::from_secs(status.timers_overdue_seconds));
+        facts.add("timers", Cell::painted(format!("the earliest has been due for {late}"), Paint::Yellow));
+    }
     for broken in status.not_in_service {
         facts.add("not in service", Cell::painted(broken, Paint::Red));
     }
     out.line(&facts.render(out.color()))
 }
+
+/// Seconds after which a timer that is due and has not fired is worth a word.
+const LATE: u64 = 60;
 
 fn count(count: u64, paint: Paint) -> Cell {
     Cell::painted(count.to_string(), if count == 0 { Paint::Plain } else { paint })

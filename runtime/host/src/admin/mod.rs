@@ -5,6 +5,7 @@ mod bots;
 mod dead;
 mod error;
 mod logs;
+mod retry;
 mod runs;
 mod sources;
 mod status;
@@ -51,6 +52,11 @@ pub(crate) fn router(core: Arc<Core>, token: &Secret) -> Router {
         .route("/v1/tenants/{tenant}/runs/{run}", get(runs::show))
         .route("/v1/tenants/{tenant}/runs/{run}/retry", post(runs::retry))
         .route("/v1/tenants/{tenant}/dead", get(dead::list))
+        .route("/v1/tenants/{tenant}/dead/{kind}", get(dead::list_of))
+        .route("/v1/tenants/{tenant}/retry/{kind}", post(retry::slice))
+        .route("/v1/tenants/{tenant}/dead/notifications/{seq}", get(dead::show))
+        .route("/v1/tenants/{tenant}/dead/notifications/{seq}/retry", post(retry::notification))
+        .route("/v1/tenants/{tenant}/dead/outbox/{run}/{key}/retry", post(retry::request))
         .route("/v1/tenants/{tenant}/logs", get(logs::list))
         .layer(DefaultBodyLimit::max(LARGEST))
         .route_layer(middleware::from_fn_with_state(guarded, authorize));

@@ -27,6 +27,7 @@ pub(super) async fn ready(State(core): State<Arc<Core>>) -> Response {
 
 pub(super) async fn status(State(core): State<Arc<Core>>) -> Result<Json<Value>, ApiError> {
     let stats = core.ledger.stats().await?;
+    let late = crate::agenda::clock::overdue(&core, core.clock.now()).await.unwrap_or_default();
     Ok(Json(json!({
         "version": env!("CARGO_PKG_VERSION"),
         "started": core.started,
@@ -37,7 +38,9 @@ pub(super) async fn status(State(core): State<Arc<Core>>) -> Result<Json<Value>,
         "unresolved": stats.unresolved,
         "dead_notifications": stats.dead_notifications,
         "outbox": stats.outbox,
+        "dead_requests": stats.dead_requests,
         "timers": stats.timers,
+        "timers_overdue_seconds": late.as_secs(),
         "ledger_bytes": stats.bytes,
         "ledger_commits": stats.commits,
         "ledger_writes": stats.writes,

@@ -1,48 +1,43 @@
 //! The outbox: requests that runs staged, sent after their commit, each under one Idempotency-Key for good.
 //!
-//! A request is taken off only by the ledger transaction that also keeps its answer as an event. After a crash in between it is sent again, under the
-//! same key: the receiver's part of "once" is to honour that key, as the docs tell authors.
+//! That a request is being sent is in the ledger before a byte of it leaves, and it is taken off only by the transaction that also keeps its end. So whoever
+//! finds one that is being sent, and is not sending it, knows that nobody knows: the host died in between. Then, and where the answer was lost, the bot's
+//! manifest says what becomes of it (`[outbox] unknown`).
+//!
+//! Of one bot to one host few are sent at once, in the order in which they were staged, so that a receiver that hangs holds up its own requests alone. One
+//! that is tried again later does not hold up those behind it: a bot that needs one after the other sends the second when it has the first's answer.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::http::{Method, Request};
-use bytes::Bytes;
-use hob_engine::placeholder;
-use hob_ledger::{DueOutbox, NewEvent, NewRun, Opening, OutboxKey};
-use hob_model::{Cause, Event, Payload, Timestamp};
+use futures::FutureExt as _;
+use hob_ledger::{DeadReason, DueOutbox, NewEvent, NewRun, Opening, OutboxKey};
+use hob_model::{Cause, Event, Manifest, Payload, Timestamp, Trigger, Unknown};
 use tokio::task::JoinSet;
 
-use crate::agenda::wants_replies;
+use super::send::{Tried, send};
 use crate::bots::LiveBot;
 use crate::core::Core;
 use crate::run::driver::persist;
-use crate::secrets;
 
 /// Requests under way at once.
-const AT_ONCE: usize = 16;
-/// Tries before the answer that none came is the answer: with ten minutes between the later ones, about three days.
+const AT_ONCE: usize = 32;
+/// Of those, of one bot to one host.
+const SHARE: usize = 4;
+/// Tries before a request is a dead letter: with ten minutes between the later ones, about three days.
 const TRIES: u32 = 450;
-/// The most of an answer's body that is kept.
-const BODY: usize = 1024 * 1024;
-const TIMEOUT: Duration = Duration::from_secs(30);
 
 pub(super) struct Outbox {
     tasks: JoinSet<OutboxKey>,
     busy: BTreeSet<OutboxKey>,
-}
-
-/// What became of one try.
-enum Tried {
-    Answer { status: u16, content_type: String, body: Bytes },
-    Later(Option<Duration>),
-    Refused(String),
+    /// The ledger may hold requests as being sent that this host is not sending: at the start, and after a call whose answer was lost.
+    unsure: bool,
 }
 
 impl Outbox {
     pub(super) fn new() -> Self {
-        Self { tasks: JoinSet::new(), busy: BTreeSet::new() }
+        Self { tasks: JoinSet::new(), busy: BTreeSet::new(), unsure: true }
     }
 
     /// Sends what is due; says when the next is.
@@ -50,19 +45,47 @@ impl Outbox {
         while let Some(ended) = self.tasks.try_join_next() {
             self.ended(ended);
         }
-        let room = AT_ONCE.saturating_sub(self.tasks.len());
-        let due = core.ledger.due_outbox(core.clock.now(), room + self.busy.len()).await.unwrap_or_default();
-        for item in due.into_iter().filter(|item| !self.busy.contains(&item.key)).take(room).collect::<Vec<_>>() {
-            self.busy.insert(item.key.clone());
-            let core = Arc::clone(core);
-            self.tasks.spawn(async move {
-                let key = item.key.clone();
-                one(&core, item).await;
-                key
-            });
+        match self.begin(core).await {
+            Ok(next) => next,
+            Err(error) => {
+                self.unsure = true;
+                tracing::error!(%error, "the outbox waits for the ledger");
+                // Here and not by the alarm: what is under way ends at once where the ledger refuses all, and each end is a look.
+                core.pause(Duration::from_secs(1)).await;
+                Some(core.clock.now())
+            }
         }
-        // With all places taken the next end is the alarm.
-        if self.busy.is_empty() { core.ledger.next_outbox().await.ok().flatten() } else { None }
+    }
+
+    async fn begin(&mut self, core: &Arc<Core>) -> hob_ledger::Result<Option<Timestamp>> {
+        if self.unsure {
+            for item in core.ledger.sending_outbox().await? {
+                if !self.busy.contains(&item.key) {
+                    self.spawn(core, item, true);
+                }
+            }
+            self.unsure = false;
+        }
+        let now = core.clock.now();
+        let next = core.ledger.next_outbox(SHARE).await?;
+        let room = AT_ONCE.saturating_sub(self.tasks.len());
+        if room == 0 || next.is_none_or(|at| at > now) {
+            // With all places taken the next end is the alarm.
+            return Ok(next.filter(|_| room > 0));
+        }
+        for item in core.ledger.begin_outbox(core.epoch, now, SHARE, room).await? {
+            self.spawn(core, item, false);
+        }
+        if self.tasks.len() >= AT_ONCE { Ok(None) } else { core.ledger.next_outbox(SHARE).await }
+    }
+
+    fn spawn(&mut self, core: &Arc<Core>, item: DueOutbox, unknown: bool) {
+        self.busy.insert(item.key.clone());
+        let core = Arc::clone(core);
+        self.tasks.spawn(async move {
+            one(&core, &item, unknown).await;
+            item.key
+        });
     }
 
     /// Waits for one request to end; for ever where none is under way.
@@ -85,90 +108,80 @@ impl Outbox {
             Ok(key) => {
                 self.busy.remove(&key);
             }
-            Err(_) => self.busy.clear(),
+            Err(_) => tracing::error!("a request of the outbox was cut off: the next start looks after it"),
         }
     }
 }
 
-async fn one(core: &Core, item: DueOutbox) {
+/// Tries a request once, and keeps what came of it. `unknown`: an earlier host may have sent it.
+async fn one(core: &Core, item: &DueOutbox, unknown: bool) {
     let Some(bot) = core.bots.get(&item.key.tenant, &item.bot) else {
-        let at = core.clock.now() + Duration::from_secs(300);
-        persist(core, "outbox", || core.ledger.outbox_again(core.epoch, &item.key, at)).await;
+        // Its bot is out of service, and with it what says whether an unknown outcome may be sent again.
+        let reason = DeadReason { code: "outbox-no-bot".to_owned(), message: "its bot is not in service".to_owned() };
+        if unknown {
+            end(core, None, item, &DeadReason { code: "outbox-unknown".to_owned(), ..reason }).await;
+        } else {
+            again(core, item, Duration::from_secs(300), &reason).await;
+        }
         return;
     };
-    let (status, payload) = match send(core, &bot, &item).await {
-        Tried::Answer { status, content_type, body } => (Some(status), Payload { content_type, bytes: body }),
-        Tried::Later(asked) if item.attempts + 1 < TRIES => {
-            let doubled = Duration::from_secs(1).saturating_mul(1_u32.checked_shl(item.attempts).unwrap_or(u32::MAX));
-            let wait = doubled.min(Duration::from_secs(600)).mul_f64(0.5 + core.spread() / 2.0).max(asked.unwrap_or_default());
-            let at = core.clock.now() + wait;
-            persist(core, "outbox", || core.ledger.outbox_again(core.epoch, &item.key, at)).await;
+    let tried = if unknown {
+        Tried::Unknown("the host stopped while it was being sent")
+    } else {
+        let sent = std::panic::AssertUnwindSafe(send(core, &bot, item)).catch_unwind().await;
+        sent.unwrap_or(Tried::Unknown("the host panicked while it was being sent"))
+    };
+    settle(core, &bot, item, tried).await;
+}
+
+async fn settle(core: &Core, bot: &LiveBot, item: &DueOutbox, tried: Tried) {
+    let (code, why, asked, last) = match tried {
+        Tried::Answered { status, payload } => {
+            let reply = reply(core, bot, item, Some(status), payload);
+            let queued = persist(core, "outbox", || core.ledger.outbox_done(core.epoch, &item.key, reply.clone())).await;
+            core.news(queued.map(|queued| queued.heads).unwrap_or_default()).await;
             return;
         }
-        Tried::Later(_) => {
-            tracing::error!(tenant = %item.key.tenant, run = %item.key.run, code = "outbox-given-up", "a request was given up");
-            (None, Payload::default())
-        }
-        Tried::Refused(why) => {
-            tracing::error!(tenant = %item.key.tenant, run = %item.key.run, code = "outbox-refused", why, "a request was not sent");
-            (None, Payload::default())
-        }
+        Tried::Later { code, why, asked } => (code, why, asked, false),
+        Tried::Unknown(why) => ("outbox-unknown", why.to_owned(), None, bot.manifest.outbox.unknown == Unknown::DeadLetter),
+        Tried::Refused(why) => ("outbox-refused", why.to_owned(), None, true),
     };
-    let reply = if wants_replies(&bot.manifest) { Some(reply(core, &bot, &item, status, payload)) } else { None };
-    let queued = persist(core, "outbox", || core.ledger.outbox_done(core.epoch, &item.key, reply.clone())).await;
+    let tries = item.attempts.saturating_add(1);
+    let mut reason = DeadReason { code: code.to_owned(), message: why };
+    if last {
+        end(core, Some(bot), item, &reason).await;
+    } else if tries < TRIES {
+        let doubled = Duration::from_secs(1).saturating_mul(1_u32.checked_shl(item.attempts).unwrap_or(u32::MAX));
+        let wait = doubled.min(Duration::from_secs(600)).mul_f64(0.5 + core.spread() / 2.0).max(asked.unwrap_or_default());
+        again(core, item, wait, &reason).await;
+    } else {
+        reason.message = format!("{} (given up after {tries} tries)", reason.message);
+        end(core, Some(bot), item, &reason).await;
+    }
+}
+
+async fn again(core: &Core, item: &DueOutbox, wait: Duration, reason: &DeadReason) {
+    let at = core.clock.now() + wait;
+    persist(core, "outbox", || core.ledger.outbox_again(core.epoch, &item.key, at, reason.clone())).await;
+}
+
+/// Gives a request up; the bot hears of it as of an answer without a status.
+async fn end(core: &Core, bot: Option<&LiveBot>, item: &DueOutbox, reason: &DeadReason) {
+    tracing::error!(tenant = %item.key.tenant, run = %item.key.run, code = reason.code, "a request of the outbox is a dead letter");
+    let reply = bot.and_then(|bot| reply(core, bot, item, None, Payload::default()));
+    let at = core.clock.now();
+    let write = || core.ledger.outbox_dead(core.epoch, &item.key, at, reason.clone(), reply.clone());
+    let queued = persist(core, "outbox", write).await;
     core.news(queued.map(|queued| queued.heads).unwrap_or_default()).await;
 }
 
-async fn send(core: &Core, bot: &LiveBot, item: &DueOutbox) -> Tried {
-    let request = match request(bot, item) {
-        Ok(request) => request,
-        Err(why) => return why,
-    };
-    let sent = tokio::time::timeout(TIMEOUT, core.transport.exchange(request, BODY)).await;
-    let Ok(Ok(answer)) = sent else { return Tried::Later(None) };
-    let header = |name: &str| answer.headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
-    if answer.status == 429 || answer.status >= 500 {
-        return Tried::Later(header("retry-after").and_then(|text| text.parse().ok()).map(Duration::from_secs));
+/// The event of an end, where the bot wants it.
+fn reply(core: &Core, bot: &LiveBot, item: &DueOutbox, status: Option<u16>, payload: Payload) -> Option<NewEvent> {
+    if !wants_replies(&bot.manifest) {
+        return None;
     }
-    let content_type = header("content-type").unwrap_or_default();
-    Tried::Answer { status: answer.status, content_type, body: answer.body }
-}
-
-/// The request with the values of its secrets.
-fn request(bot: &LiveBot, item: &DueOutbox) -> Result<Request<Bytes>, Tried> {
-    let fill = |text: &str| fill(bot, item, text);
-    let method = item.item.method.parse::<Method>().map_err(|_| Tried::Refused("the method is none of HTTP".to_owned()))?;
-    let mut request = Request::builder().method(method).uri(fill(&item.item.url)?);
-    for (name, value) in &item.item.headers {
-        request = request.header(name, fill(value)?);
-    }
-    request = request.header("Idempotency-Key", &item.idempotency_key);
-    let body = match std::str::from_utf8(&item.item.body) {
-        Ok(text) => fill(text)?.into(),
-        Err(_) => Bytes::from(item.item.body.clone()),
-    };
-    request.body(body).map_err(|_| Tried::Refused("its URL or a header is none of HTTP".to_owned()))
-}
-
-/// Puts the values of secrets in the place of their placeholders.
-fn fill(bot: &LiveBot, item: &DueOutbox, text: &str) -> Result<String, Tried> {
-    let mut filled = text.to_owned();
-    for (name, reference) in &bot.manifest.secrets {
-        let placeholder = placeholder(item.key.run, name);
-        if filled.contains(&placeholder) {
-            let value = secrets::resolve(reference).map_err(|error| {
-                tracing::error!(tenant = %item.key.tenant, bot = %bot.name, secret = name, %error, "a request of a bot waits for its secret");
-                Tried::Later(None)
-            })?;
-            filled = filled.replace(&placeholder, value.expose());
-        }
-    }
-    Ok(filled)
-}
-
-fn reply(core: &Core, bot: &LiveBot, item: &DueOutbox, status: Option<u16>, payload: Payload) -> NewEvent {
     let event = Event {
-        id: item.key.event_id(),
+        id: item.key.event_id(item.round),
         tenant: item.key.tenant.clone(),
         source: item.source.clone(),
         cause: Cause::Reply { sent_by: item.key.run, key: item.key.key.clone(), status },
@@ -183,5 +196,10 @@ fn reply(core: &Core, bot: &LiveBot, item: &DueOutbox, status: Option<u16>, payl
         opening: Opening::Pending,
         supersedes_earlier: false,
     };
-    NewEvent { event, payload, runs: vec![run] }
+    Some(NewEvent { event, payload, runs: vec![run] })
+}
+
+/// Whether a bot wants the answers to its requests.
+fn wants_replies(manifest: &Manifest) -> bool {
+    manifest.on.iter().any(|trigger| matches!(trigger, Trigger::Reply))
 }

@@ -9,6 +9,7 @@ mod history;
 mod judge;
 mod order;
 mod places;
+mod reopened;
 mod settle;
 
 use std::collections::BTreeSet;
@@ -19,12 +20,13 @@ use futures::FutureExt as _;
 use hob_fhir::FhirError;
 use hob_ingress::{Focus, Kind, NotifiedEvent, ParseError, SubscriptionState, WireRequest, parse};
 use hob_ledger::{DeadReason, NotificationSeq, SeenEvent, StoredNotification};
-use hob_model::{Reference, ResourceType, Timestamp};
+use hob_model::{Reference, ResourceType, TenantId, Timestamp};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 pub(crate) use judge::{JudgeError, Watch, lane_of, lane_of_bot};
 use places::{End, Places};
+pub(crate) use reopened::Reopened;
 pub(crate) use settle::{resource, run, versions};
 
 use crate::core::Core;
@@ -50,6 +52,8 @@ pub(crate) enum Unresolved {
     Down(Option<Duration>),
     /// This notification could not be resolved, and others can: later.
     Again,
+    /// The host panicked at it: later, a few times.
+    Panicked,
     /// It never can be.
     Dead(DeadReason),
     /// The ledger did not take it: later.
@@ -65,7 +69,7 @@ impl Unresolved {
     pub(crate) async fn is_of_all(&self, entry: &SourceEntry) -> bool {
         match self {
             Self::Unread(error) => entry.is_down(error).await,
-            Self::Again | Self::Dead(_) => false,
+            Self::Again | Self::Panicked | Self::Dead(_) => false,
             Self::Down(_) | Self::Ledger => true,
         }
     }
@@ -102,6 +106,9 @@ impl Dead {
     }
 }
 
+/// How often the host may panic at a notification before it is a dead letter: whatever it is, it is not the moment.
+const PANICS: u32 = 5;
+
 /// Resolves what is accepted, until it is told to stop.
 pub(crate) struct Resolver {
     core: Arc<Core>,
@@ -127,9 +134,15 @@ impl Resolver {
                 news.borrow_and_update();
                 told = !self.look().await;
             }
+            if let Some(first) = self.core.reopened.take() {
+                self.places.again_from(first);
+                told = true;
+                continue;
+            }
             told |= !self.begin().await;
             let wake = self.places.next_wake(self.core.clock.now());
             let core = Arc::clone(&self.core);
+            let reopened = Arc::clone(&self.core);
             let alarm = async {
                 match wake {
                     Some(at) => core.pause(at.since(core.clock.now()) + Duration::from_millis(1)).await,
@@ -142,6 +155,7 @@ impl Resolver {
                 Some(done) = self.tasks.join_next(), if !self.tasks.is_empty() => self.ended(done),
                 changed = news.changed() => if changed.is_err() { return } else { told = true },
                 () = std::future::ready(()), if told => {}
+                () = reopened.reopened.told() => {}
                 () = alarm => self.places.wake(self.core.clock.now()),
             }
         }
@@ -188,6 +202,7 @@ impl Resolver {
     /// Resolves a notification on a task of its own; one that is not at hand is read from the ledger.
     fn spawn(&mut self, key: Key, seq: NotificationSeq, path: String, stored: Option<StoredNotification>) {
         let core = Arc::clone(&self.core);
+        let panics = self.places.panics(&key, seq) + 1;
         self.tasks.spawn(async move {
             let work = async {
                 let stored = match stored {
@@ -202,7 +217,10 @@ impl Resolver {
                 };
                 one(&core, stored).await
             };
-            let done = std::panic::AssertUnwindSafe(work).catch_unwind().await.unwrap_or(Err(Unresolved::Again));
+            let done = match std::panic::AssertUnwindSafe(work).catch_unwind().await {
+                Ok(done) => done,
+                Err(_) => Err(panicked(&core, &key.0, seq, panics).await),
+            };
             (key, seq, path, done)
         });
     }
@@ -226,9 +244,9 @@ impl Resolver {
         }
         let end = match result {
             Ok(()) | Err(Unresolved::Dead(_)) => End::Done,
-            Err(Unresolved::Again | Unresolved::Unread(_)) => {
+            Err(failed @ (Unresolved::Again | Unresolved::Unread(_) | Unresolved::Panicked)) => {
                 tracing::warn!(%tenant, %source, notification = seq.get(), "a notification is not resolved: it is looked at again later");
-                End::Later
+                if matches!(failed, Unresolved::Panicked) { End::Panicked } else { End::Later }
             }
             Err(Unresolved::Ledger) => End::Again,
             Err(Unresolved::Down(asked)) => End::Down(match self.core.sources.get(tenant, source) {
@@ -272,6 +290,18 @@ async fn one(core: &Core, stored: StoredNotification) -> Result<(), Unresolved> 
         }
         Err(other) => Err(other),
     }
+}
+
+/// The end of a look at a notification at which the host panicked for the `panics`th time.
+async fn panicked(core: &Core, tenant: &TenantId, seq: NotificationSeq, panics: u32) -> Unresolved {
+    if panics < PANICS {
+        return Unresolved::Panicked;
+    }
+    tracing::error!(%tenant, notification = seq.get(), code = "poison", "a notification is a dead letter");
+    let message = format!("the host panicked at it {panics} times; its log says where");
+    let reason = DeadReason { code: "poison".to_owned(), message };
+    persist(core, "bury", || core.ledger.bury(core.epoch, tenant, seq, reason.clone())).await;
+    Unresolved::Dead(reason)
 }
 
 /// The event numbers that the notification bore; `None` where it is resolved by now.

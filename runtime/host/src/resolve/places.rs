@@ -24,10 +24,20 @@ pub(super) enum End {
     Done,
     /// It is looked at again later, alone.
     Later,
+    /// The same; the host panicked at it.
+    Panicked,
     /// It is looked at again at once: the ledger did not take it.
     Again,
     /// Its source does not answer: all of the source's wait.
     Down(Timestamp),
+}
+
+/// What waits for itself alone.
+#[derive(Debug, Clone, Copy)]
+struct Later {
+    until: Timestamp,
+    tries: u32,
+    panics: u32,
 }
 
 #[derive(Debug, Default)]
@@ -41,8 +51,7 @@ struct Queue {
     /// In work, or waiting behind one that is.
     taken: BTreeSet<NotificationSeq>,
     behind: BTreeMap<String, VecDeque<NotificationSeq>>,
-    /// What waits for itself alone: until when, and how often it was tried.
-    later: BTreeMap<NotificationSeq, (Timestamp, u32)>,
+    later: BTreeMap<NotificationSeq, Later>,
     down: Option<Timestamp>,
     /// It did not answer the last time: one at a time until it does.
     probing: bool,
@@ -106,7 +115,7 @@ impl Places {
         queue.dry = page.is_empty();
         let mut begun = Vec::new();
         for (index, (seq, path)) in page.iter().enumerate() {
-            let waits = queue.later.get(seq).is_some_and(|(until, _)| *until > now);
+            let waits = queue.later.get(seq).is_some_and(|later| later.until > now);
             if !waits && !queue.taken.contains(seq) {
                 if let Some(behind) = queue.behind.get_mut(*path) {
                     if queue.taken.len() >= BEHIND {
@@ -149,10 +158,12 @@ impl Places {
                 queue.later.remove(&seq);
                 queue.probing = false;
             }
-            End::Later => {
-                let tries = queue.later.get(&seq).map_or(1, |(_, tries)| tries.saturating_add(1));
+            End::Later | End::Panicked => {
+                let (tries, panics) = queue.later.get(&seq).map_or((0, 0), |later| (later.tries, later.panics));
+                let tries = tries.saturating_add(1);
+                let panics = panics.saturating_add(u32::from(end == End::Panicked));
                 let pause = Duration::from_secs(1).saturating_mul(1_u32.checked_shl(tries).unwrap_or(u32::MAX));
-                queue.later.insert(seq, (now + pause.min(LONGEST_PAUSE), tries));
+                queue.later.insert(seq, Later { until: now + pause.min(LONGEST_PAUSE), tries, panics });
             }
             End::Again => queue.back_to(seq),
             End::Down(until) => {
@@ -176,6 +187,16 @@ impl Places {
         None
     }
 
+    /// What is from here on may be open again.
+    pub(super) fn again_from(&mut self, first: NotificationSeq) {
+        self.queues.values_mut().for_each(|queue| queue.back_to(first));
+    }
+
+    /// How often the host panicked at it.
+    pub(super) fn panics(&self, key: &Key, seq: NotificationSeq) -> u32 {
+        self.queues.get(key).and_then(|queue| queue.later.get(&seq)).map_or(0, |later| later.panics)
+    }
+
     /// Whether the source did not answer the last time.
     pub(super) fn is_probing(&self, key: &Key) -> bool {
         self.queues.get(key).is_some_and(|queue| queue.probing)
@@ -184,7 +205,7 @@ impl Places {
     /// When [`Places::wake`] is to be called. A clock that was turned back must not let what came due before that keep the alarm from ever ringing.
     pub(super) fn next_wake(&mut self, now: Timestamp) -> Option<Timestamp> {
         self.asleep = self.asleep.min(now);
-        let of = |queue: &Queue| queue.down.into_iter().chain(queue.later.values().map(|(until, _)| *until)).collect::<Vec<_>>();
+        let of = |queue: &Queue| queue.down.into_iter().chain(queue.later.values().map(|later| later.until)).collect::<Vec<_>>();
         self.queues.values().flat_map(of).filter(|until| *until > self.asleep).min()
     }
 
@@ -196,7 +217,7 @@ impl Places {
                 queue.down = None;
                 queue.dry = false;
             }
-            let due = queue.later.iter().find(|(seq, (until, _))| *until <= now && !queue.taken.contains(seq));
+            let due = queue.later.iter().find(|(seq, later)| later.until <= now && !queue.taken.contains(seq));
             if let Some(seq) = due.map(|(seq, _)| *seq) {
                 queue.back_to(seq);
             }

@@ -304,11 +304,8 @@ impl Driver {
 /// Writes a failure down, however long the ledger needs to take it: the lane stands still until it has.
 async fn write_failure(core: &Core, run: RunKey, failed: Failed, next: Next) {
     let Failed { tried, failure, .. } = failed;
-    // A bot's own code is free text: only what has the form of a code goes into the host's log.
-    let formed = failure.code.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
-    let code = if formed { failure.code.as_str() } else { "other" };
     tracing::info!(
-        tenant = %run.tenant, run = %run.run, code, kind = ?failure.kind, attempt = tried.attempt.number, ?next,
+        tenant = %run.tenant, run = %run.run, code = failure.word(), kind = ?failure.kind, attempt = tried.attempt.number, ?next,
         "an attempt failed"
     );
     persist(core, "fail", || core.ledger.fail(core.epoch, &run, tried.clone(), next)).await;

@@ -6,9 +6,11 @@
     reason = "a check that fails panics: this is test code that other crates' tests call"
 )]
 
+mod dead;
 mod fixtures;
 mod intake;
 mod lists;
+mod outbox;
 mod resolve;
 mod runs;
 mod schedule;
@@ -41,7 +43,9 @@ pub const CHECKS: &[Check] = checks! {
     resolve: makes_one_run_of_a_change, moves_marks_forward_only, supersedes_what_waits, keeps_what_is_not_run, knows_its_own_writes;
     runs: goes_from_record_to_done, counts_failures_once, stops_an_attempt_that_was_overtaken, opens_ended_runs_again,
         keeps_tenants_apart, gives_a_fence_to_one_run;
-    schedule: fires_timers_once, takes_timers_back, fires_cron_once, sends_the_outbox_once;
+    schedule: fires_timers_once, shares_timers_over_bots, takes_timers_back, fires_cron_once;
+    outbox: sends_the_outbox_once, shares_the_outbox_over_hosts, keeps_requests_that_were_given_up;
+    dead: finds_dead_runs, opens_a_slice_of_dead_runs, finds_dead_notifications, reads_notifications_again;
     sweeps: keeps_how_far_it_swept, gives_each_source_its_own_queue;
     lists: keeps_the_registry, lists_runs_and_logs, says_when_there_is_news, answers_closed_after_the_close;
 };

@@ -64,10 +64,10 @@ pub(super) fn finish(db: &Connection, key: &RunKey, finish: Finish) -> Res<Vec<R
         let name = OutboxKey { tenant: key.tenant.clone(), run: key.run, key: item.key.clone() };
         change(
             db,
-            "INSERT INTO outbox (tenant, run, key, bot, lane, source, hop, item, idempotency, state, due, staged)
-             SELECT tenant, run, ?3, bot, lane, source, hop, ?4, ?5, 'waiting', ?6, ?6 FROM runs WHERE tenant = ?1 AND run = ?2
+            "INSERT INTO outbox (tenant, run, key, bot, lane, source, hop, item, idempotency, state, due, staged, host)
+             SELECT tenant, run, ?3, bot, lane, source, hop, ?4, ?5, 'waiting', ?6, ?6, ?7 FROM runs WHERE tenant = ?1 AND run = ?2
              ON CONFLICT (tenant, run, key) DO NOTHING",
-            params![tenant, id, item.key, json_in(&item)?, name.idempotency_key(), At(ended)],
+            params![tenant, id, item.key, json_in(&item)?, name.idempotency_key(), At(ended), crate::outbox::host_of(&item.url)],
         )?;
     }
     Ok(taken_back)

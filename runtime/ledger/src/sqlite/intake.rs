@@ -4,10 +4,10 @@ use hob_model::{SourceId, TenantId};
 use rusqlite::{Connection, Row, params};
 
 use super::column::{
-    At, Count, at, bytes_in, bytes_out, change, count, first, json_in, json_out, limit, maybe, rows, tenants, text, text_out,
+    At, Count, at, bytes_in, bytes_out, change, count, first, json_in, json_out, limit, maybe, tenants, text, text_out,
 };
 use super::fault::Res;
-use crate::{DeadNotification, DeadReason, Epoch, LedgerError, NewNotification, NotificationSeq, StoredNotification, Verdict};
+use crate::{DeadReason, Epoch, LedgerError, NewNotification, NotificationSeq, StoredNotification, Verdict};
 
 pub(super) fn claim(db: &Connection) -> Res<Epoch> {
     let epoch: i64 = db.query_row("UPDATE lease SET epoch = epoch + 1 RETURNING epoch", [], |row| row.get(0))?;
@@ -17,8 +17,8 @@ pub(super) fn claim(db: &Connection) -> Res<Epoch> {
 pub(super) fn accept(db: &Connection, batch: &[NewNotification]) -> Res<Vec<NotificationSeq>> {
     let mut insert = db.prepare_cached(
         "INSERT INTO notifications
-           (tenant, source, subscription, received, method, path, headers, format, body, size, state, code, message)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
+           (tenant, source, subscription, received, method, path, headers, format, body, size, state, code, message, cut)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
     )?;
     let mut seqs = Vec::with_capacity(batch.len());
     for new in batch {
@@ -27,7 +27,6 @@ pub(super) fn accept(db: &Connection, batch: &[NewNotification]) -> Res<Vec<Noti
             Verdict::Control => ("control", None),
             Verdict::Dead(reason) => ("dead", Some(reason)),
         };
-        let kept = if reason.is_some() { new.body.len().min(NewNotification::DEAD_BODY) } else { new.body.len() };
         let seq = insert.insert(params![
             new.tenant.as_str(),
             new.source.as_str(),
@@ -37,20 +36,21 @@ pub(super) fn accept(db: &Connection, batch: &[NewNotification]) -> Res<Vec<Noti
             bytes_in(new.path.as_bytes()),
             json_in(&new.headers)?,
             new.format,
-            bytes_in(&new.body[..kept]),
+            bytes_in(&new.body),
             Count(new.size.max(new.body.len() as u64)),
             state,
             reason.map(|r| &r.code),
             reason.map(|r| bytes_in(r.message.as_bytes())),
+            new.is_cut(),
         ])?;
         seqs.push(NotificationSeq::new(u64::try_from(seq).unwrap_or(0)));
     }
     Ok(seqs)
 }
 
-const COLUMNS: &str = "seq, tenant, source, subscription, received, method, path, headers, format, body, size, code, message";
+const COLUMNS: &str = "seq, tenant, source, subscription, received, method, path, headers, format, body, size";
 
-fn notification(row: &Row<'_>, verdict: Verdict) -> Res<NewNotification> {
+pub(super) fn notification(row: &Row<'_>, verdict: Verdict) -> Res<NewNotification> {
     Ok(NewNotification {
         tenant: text(row, "tenant")?,
         source: text(row, "source")?,
@@ -138,33 +138,8 @@ pub(super) fn unresolved_of(
 pub(super) fn bury(db: &Connection, tenant: &TenantId, seq: NotificationSeq, reason: &DeadReason) -> Res<()> {
     let buried = change(
         db,
-        "UPDATE notifications SET state = 'dead', code = ?3, message = ?4, body = substr(body, 1, ?5)
-         WHERE tenant = ?1 AND seq = ?2",
-        params![
-            tenant.as_str(),
-            Count(seq.get()),
-            reason.code,
-            bytes_in(reason.message.as_bytes()),
-            limit(NewNotification::DEAD_BODY)
-        ],
+        "UPDATE notifications SET state = 'dead', code = ?3, message = ?4 WHERE tenant = ?1 AND seq = ?2",
+        params![tenant.as_str(), Count(seq.get()), reason.code, bytes_in(reason.message.as_bytes())],
     )?;
     if buried == 0 { Err(LedgerError::NotFound { what: "notification" }.into()) } else { Ok(()) }
-}
-
-pub(super) fn dead(
-    db: &Connection,
-    tenant: &TenantId,
-    before: Option<NotificationSeq>,
-    most: usize,
-) -> Res<Vec<DeadNotification>> {
-    let before = before.map_or(i64::MAX, |seq| i64::try_from(seq.get()).unwrap_or(i64::MAX));
-    let sql = format!(
-        "SELECT {COLUMNS} FROM notifications INDEXED BY notifications_dead
-         WHERE state = 'dead' AND tenant = ?1 AND seq < ?2 ORDER BY seq DESC LIMIT ?3"
-    );
-    rows(db, &sql, params![tenant.as_str(), before, limit(most)], |row| {
-        let reason = DeadReason { code: row.get("code")?, message: text_out(row, "message")? };
-        let seq = NotificationSeq::new(count(row, "seq")?);
-        Ok(DeadNotification { seq, notification: notification(row, Verdict::Dead(reason.clone()))?, reason })
-    })
 }

@@ -17,19 +17,23 @@
 //! in tables apart from the rows that change state. Lists name their index, so that none ever sorts a table.
 
 mod column;
+mod cron;
+mod dead;
+mod fair;
 mod fault;
 mod fence;
 mod finish;
 mod intake;
 mod open;
+mod outbox;
 mod query;
 mod reader;
 mod registry;
 mod resolve;
 mod run;
-mod schedule;
 mod schema;
 mod sweep;
+mod timers;
 mod trait_impl;
 mod writer;
 

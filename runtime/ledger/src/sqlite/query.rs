@@ -11,9 +11,10 @@ use super::fault::Res;
 use super::{open, run};
 use crate::{LedgerError, LogFilter, LogRow, LogSeq, RunDetail, RunFilter, RunKey, RunRow, RunSeq, Stats, StoredAttempt, Wrote};
 
-const ROW: &str = "SELECT seq, run, bot, state, trigger, resource, version, received, ended, attempts, failure FROM runs";
+pub(super) const ROW: &str =
+    "SELECT seq, run, bot, state, trigger, resource, version, received, ended, attempts, failure FROM runs";
 
-fn run_row(row: &Row<'_>) -> Res<RunRow> {
+pub(super) fn run_row(row: &Row<'_>) -> Res<RunRow> {
     let resource: Option<Reference> = maybe(row, "resource")?;
     Ok(RunRow {
         seq: RunSeq::new(count(row, "seq")?),
@@ -144,7 +145,9 @@ pub(super) fn stats(db: &Connection, path: &Path) -> Res<Stats> {
         runs: runs.into_iter().collect(),
         unresolved: number("SELECT count(*) AS n FROM notifications WHERE state = 'open'")?,
         dead_notifications: number("SELECT count(*) AS n FROM notifications WHERE state = 'dead'")?,
-        outbox: number("SELECT count(*) AS n FROM outbox WHERE state = 'waiting'")?,
+        outbox: number("SELECT count(*) AS n FROM outbox WHERE state = 'waiting'")?
+            + number("SELECT count(*) AS n FROM outbox WHERE state = 'sending'")?,
+        dead_requests: number("SELECT count(*) AS n FROM outbox WHERE state = 'dead'")?,
         timers: number("SELECT count(*) AS n FROM timers")?,
         bytes: size("") + size("-wal"),
         commits: 0,

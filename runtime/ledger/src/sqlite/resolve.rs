@@ -130,15 +130,15 @@ fn insert_run(db: &Connection, event: &Event, new: &NewRun, timer: Option<&str>)
         _ => (None, None),
     };
     let state = new.opening.state();
-    let failure = match &new.opening {
-        Opening::Dead(failure) => Some(json_in(failure)?),
+    let dead = match &new.opening {
+        Opening::Dead(failure) => Some(failure),
         _ => None,
     };
     let made = change(
         db,
         "INSERT INTO runs (tenant, run, bot, event, release, source, lane, resource, version, trigger, timer, hop, received,
-           state, ended, failure)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)
+           state, ended, failure, code)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)
          ON CONFLICT (tenant, run) DO NOTHING",
         params![
             event.tenant.as_str(),
@@ -156,7 +156,8 @@ fn insert_run(db: &Connection, event: &Event, new: &NewRun, timer: Option<&str>)
             At(event.received),
             state.as_str(),
             (!state.is_open()).then_some(At(event.received)),
-            failure,
+            dead.map(json_in).transpose()?,
+            dead.map(hob_model::Failure::word),
         ],
     )?;
     Ok((made == 1).then(|| RunHead {

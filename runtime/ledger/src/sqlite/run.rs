@@ -237,7 +237,7 @@ pub(super) fn fail(db: &Connection, key: &RunKey, tried: Tried, next: Next) -> R
     change(
         db,
         "UPDATE runs SET state = ?3, not_before = ?4, attempts = max(attempts, ?5), failures = failures + ?6,
-           conflicts = conflicts + ?7, ended = ?8, failure = ?9 WHERE tenant = ?1 AND run = ?2",
+           conflicts = conflicts + ?7, ended = ?8, failure = ?9, code = ?10 WHERE tenant = ?1 AND run = ?2",
         params![
             key.tenant.as_str(),
             key.run.to_string(),
@@ -247,7 +247,8 @@ pub(super) fn fail(db: &Connection, key: &RunKey, tried: Tried, next: Next) -> R
             u32::from(!repeat && !conflict),
             u32::from(!repeat && conflict),
             (!state.is_open()).then_some(At(attempt.ended)),
-            attempt.failure.as_ref().map(json_in).transpose()?
+            attempt.failure.as_ref().map(json_in).transpose()?,
+            attempt.failure.as_ref().filter(|_| state == RunState::Dead).map(hob_model::Failure::word),
         ],
     )?;
     let of = params![key.tenant.as_str(), key.run.to_string()];
@@ -283,7 +284,7 @@ pub(super) fn retry(db: &Connection, key: &RunKey) -> Res<RunHead> {
     change(db, "DELETE FROM recorded WHERE tenant = ?1 AND run = ?2 AND live = 0", of)?;
     change(
         db,
-        "UPDATE runs SET failures = 0, conflicts = 0, not_before = NULL, ended = NULL, failure = NULL,
+        "UPDATE runs SET failures = 0, conflicts = 0, not_before = NULL, ended = NULL, failure = NULL, code = NULL,
            state = iif(EXISTS (SELECT 1 FROM recorded c WHERE c.tenant = ?1 AND c.run = ?2), 'recorded', 'pending')
          WHERE tenant = ?1 AND run = ?2",
         of,

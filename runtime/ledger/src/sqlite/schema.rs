@@ -10,7 +10,8 @@ use super::fault::Res;
 use crate::LedgerError;
 
 /// In order; the first makes the schema of an empty file.
-pub(super) const MIGRATIONS: &[&str] = &[include_str!("schema/1.sql"), include_str!("schema/2.sql")];
+pub(super) const MIGRATIONS: &[&str] =
+    &[include_str!("schema/1.sql"), include_str!("schema/2.sql"), include_str!("schema/3.sql")];
 
 /// Brings `db` to the newest schema; does nothing where it is there.
 pub(super) fn migrate(db: &mut Connection, path: &Path, migrations: &[&str]) -> Res<()> {
@@ -70,6 +71,35 @@ mod tests {
         let before = shape(&db);
         assert!(migrate(&mut db, Path::new("x"), &broken).is_err());
         assert_eq!((version(&db), shape(&db)), (known(), before));
+    }
+
+    #[test]
+    fn what_an_earlier_hob_kept_is_found_by_reason_and_sent() {
+        let mut db = Connection::open_in_memory().unwrap();
+        migrate(&mut db, Path::new("x"), &MIGRATIONS[..1]).unwrap();
+        db.execute_batch(
+            r#"INSERT INTO events VALUES ('t', 'e', x'', '', x''), ('t', 'f', x'', '', x'');
+             INSERT INTO runs (tenant, run, bot, event, release, lane, trigger, hop, received, state, failure)
+               VALUES ('t', 'a', 'b', 'e', '', '', '', 0, 0, 'dead', CAST('{"code":"scope"}' AS BLOB)),
+                      ('t', 'c', 'b', 'f', '', '', '', 0, 0, 'dead', CAST('{"code":"Jane Doe"}' AS BLOB));
+             INSERT INTO notifications (tenant, source, received, method, path, headers, body, size, state)
+               VALUES ('t', 's', 0, '', x'', x'', x'0102', 2, 'dead'), ('t', 's', 0, '', x'', x'', x'0102', 9, 'dead');
+             INSERT INTO outbox (tenant, run, key, bot, lane, hop, item, idempotency, state, attempts, due, staged)
+               VALUES ('t', 'a', 'later', 'b', '', 0, x'', 'i', 'waiting', 3, 7, 2), ('t', 'a', 'first', 'b', '', 0, x'', 'j', 'done', 1, 7, 1);"#,
+        )
+        .unwrap();
+        migrate(&mut db, Path::new("x"), MIGRATIONS).unwrap();
+        let column = |sql: &str| -> Vec<String> {
+            let mut found = db.prepare(sql).unwrap();
+            let rows = found.query_map([], |row| row.get(0)).unwrap();
+            rows.map(Result::unwrap).collect()
+        };
+        assert_eq!(column("SELECT code FROM runs ORDER BY seq"), ["scope", "other"]);
+        assert_eq!(column("SELECT CAST(cut AS TEXT) FROM notifications ORDER BY seq"), ["0", "1"]);
+        assert_eq!(
+            column("SELECT key || ' ' || state || ' ' || attempts FROM outbox ORDER BY seq"),
+            ["first done 1", "later waiting 3"]
+        );
     }
 
     #[test]

@@ -10,12 +10,12 @@ use hob_model::{
 };
 use tokio::sync::watch;
 
-use super::{SqliteLedger, fence, finish, intake, query, registry, resolve, run, schedule, sweep};
+use super::{SqliteLedger, cron, dead, fence, finish, intake, outbox, query, registry, resolve, run, sweep, timers};
 use crate::{
-    CronKey, DeadNotification, DeadReason, Deployment, DueOutbox, DueTimer, Epoch, Fence, FenceKey, Finish, Ledger, LedgerError,
-    LogFilter, LogRow, NewEvent, NewNotification, Next, NotificationSeq, OutboxKey, OwnWrite, Queued, Receipt, Recorded, Release,
-    Resolution, ResourceMark, Result, RunDetail, RunFilter, RunHead, RunKey, RunRecord, RunRow, RunSeq, Stats,
-    StoredNotification, Subscription, SweepMark, Tried,
+    CronKey, DeadFilter, DeadKind, DeadNotification, DeadReason, DeadRequest, Deployment, DueOutbox, Epoch, Fence, FenceKey,
+    Finish, Ledger, LedgerError, LogFilter, LogRow, NewEvent, NewNotification, Next, NotificationSeq, OutboxKey, OutboxSeq,
+    OwnWrite, Queued, Receipt, Recorded, Release, Resolution, ResourceMark, Result, RunDetail, RunFilter, RunHead, RunKey,
+    RunRecord, RunRow, RunSeq, Stats, StoredNotification, Subscription, SweepMark, Tried,
 };
 
 #[async_trait]
@@ -52,16 +52,6 @@ impl Ledger for SqliteLedger {
     async fn bury(&self, epoch: Epoch, tenant: &TenantId, seq: NotificationSeq, reason: DeadReason) -> Result<()> {
         let tenant = tenant.clone();
         self.write("bury", Some(epoch), false, move |db| intake::bury(db, &tenant, seq, &reason)).await
-    }
-
-    async fn dead_notifications(
-        &self,
-        tenant: &TenantId,
-        before: Option<NotificationSeq>,
-        limit: usize,
-    ) -> Result<Vec<DeadNotification>> {
-        let tenant = tenant.clone();
-        self.readers.read("dead_notifications", move |db| intake::dead(db, &tenant, before, limit)).await
     }
 
     async fn mark(&self, resource: &ResourceKey) -> Result<Option<ResourceMark>> {
@@ -123,45 +113,120 @@ impl Ledger for SqliteLedger {
         self.write("retry", Some(epoch), true, move |db| run::retry(db, &run)).await
     }
 
-    async fn due_timers(&self, now: Timestamp, limit: usize) -> Result<Vec<DueTimer>> {
-        self.readers.read("due_timers", move |db| schedule::due_timers(db, now, limit)).await
+    async fn dead_counts(&self, tenant: &TenantId, kind: DeadKind, filter: &DeadFilter) -> Result<BTreeMap<String, u64>> {
+        let (tenant, filter) = (tenant.clone(), filter.clone());
+        self.readers.read("dead_counts", move |db| dead::counts(db, &tenant, kind, &filter)).await
+    }
+
+    async fn dead_runs(
+        &self,
+        tenant: &TenantId,
+        filter: &DeadFilter,
+        before: Option<RunSeq>,
+        limit: usize,
+    ) -> Result<Vec<RunRow>> {
+        let (tenant, filter) = (tenant.clone(), filter.clone());
+        self.readers.read("dead_runs", move |db| dead::runs(db, &tenant, &filter, before, limit)).await
+    }
+
+    async fn retry_dead(
+        &self,
+        epoch: Epoch,
+        tenant: &TenantId,
+        filter: &DeadFilter,
+        after: RunSeq,
+        limit: usize,
+    ) -> Result<Vec<RunHead>> {
+        let (tenant, filter) = (tenant.clone(), filter.clone());
+        self.write("retry_dead", Some(epoch), true, move |db| dead::retry(db, &tenant, &filter, after, limit)).await
+    }
+
+    async fn dead_notifications(
+        &self,
+        tenant: &TenantId,
+        filter: &DeadFilter,
+        before: Option<NotificationSeq>,
+        limit: usize,
+    ) -> Result<Vec<DeadNotification>> {
+        let (tenant, filter) = (tenant.clone(), filter.clone());
+        self.readers.read("dead_notifications", move |db| dead::notifications(db, &tenant, &filter, before, limit)).await
+    }
+
+    async fn dead_notification(&self, tenant: &TenantId, seq: NotificationSeq) -> Result<Option<DeadNotification>> {
+        let tenant = tenant.clone();
+        self.readers.read("dead_notification", move |db| dead::notification_whole(db, &tenant, seq)).await
+    }
+
+    async fn reopen(&self, epoch: Epoch, tenant: &TenantId, seqs: Vec<NotificationSeq>) -> Result<u64> {
+        let tenant = tenant.clone();
+        self.write("reopen", Some(epoch), true, move |db| dead::reopen(db, &tenant, &seqs)).await
+    }
+
+    async fn dead_requests(
+        &self,
+        tenant: &TenantId,
+        filter: &DeadFilter,
+        before: Option<OutboxSeq>,
+        limit: usize,
+    ) -> Result<Vec<DeadRequest>> {
+        let (tenant, filter) = (tenant.clone(), filter.clone());
+        self.readers.read("dead_requests", move |db| outbox::list(db, &tenant, &filter, before, limit)).await
+    }
+
+    async fn retry_requests(&self, epoch: Epoch, keys: Vec<OutboxKey>, at: Timestamp) -> Result<u64> {
+        self.write("retry_requests", Some(epoch), true, move |db| outbox::retry(db, &keys, at)).await
     }
 
     async fn next_timer(&self) -> Result<Option<Timestamp>> {
-        self.readers.read("next_timer", schedule::next_timer).await
+        self.readers.read("next_timer", timers::next).await
     }
 
-    async fn fire_timer(&self, epoch: Epoch, timer: &DueTimer, now: Timestamp) -> Result<Option<RunHead>> {
-        let timer = timer.clone();
-        self.write("fire_timer", Some(epoch), true, move |db| schedule::fire_timer(db, &timer, now)).await
+    async fn fire_timers(&self, epoch: Epoch, now: Timestamp, limit: usize) -> Result<Vec<RunHead>> {
+        self.write("fire_timers", Some(epoch), true, move |db| timers::fire(db, now, limit)).await
     }
 
     async fn cron_mark(&self, cron: &CronKey) -> Result<Option<Timestamp>> {
         let cron = cron.clone();
-        self.readers.read("cron_mark", move |db| schedule::cron_mark(db, &cron)).await
+        self.readers.read("cron_mark", move |db| cron::mark(db, &cron)).await
     }
 
     async fn fire_cron(&self, epoch: Epoch, cron: &CronKey, at: Timestamp, event: NewEvent) -> Result<Queued> {
         let cron = cron.clone();
-        self.write("fire_cron", Some(epoch), true, move |db| schedule::fire_cron(db, &cron, at, &event)).await
+        self.write("fire_cron", Some(epoch), true, move |db| cron::fire(db, &cron, at, &event)).await
     }
 
-    async fn due_outbox(&self, now: Timestamp, limit: usize) -> Result<Vec<DueOutbox>> {
-        self.readers.read("due_outbox", move |db| schedule::due_outbox(db, now, limit)).await
+    async fn begin_outbox(&self, epoch: Epoch, now: Timestamp, share: usize, limit: usize) -> Result<Vec<DueOutbox>> {
+        self.write("begin_outbox", Some(epoch), false, move |db| outbox::begin(db, now, share, limit)).await
     }
 
-    async fn next_outbox(&self) -> Result<Option<Timestamp>> {
-        self.readers.read("next_outbox", schedule::next_outbox).await
+    async fn sending_outbox(&self) -> Result<Vec<DueOutbox>> {
+        self.readers.read("sending_outbox", outbox::sending).await
     }
 
-    async fn outbox_again(&self, epoch: Epoch, item: &OutboxKey, at: Timestamp) -> Result<()> {
+    async fn next_outbox(&self, share: usize) -> Result<Option<Timestamp>> {
+        self.readers.read("next_outbox", move |db| outbox::next(db, share)).await
+    }
+
+    async fn outbox_again(&self, epoch: Epoch, item: &OutboxKey, at: Timestamp, reason: DeadReason) -> Result<()> {
         let item = item.clone();
-        self.write("outbox_again", Some(epoch), false, move |db| schedule::outbox_again(db, &item, at)).await
+        self.write("outbox_again", Some(epoch), false, move |db| outbox::again(db, &item, at, &reason)).await
+    }
+
+    async fn outbox_dead(
+        &self,
+        epoch: Epoch,
+        item: &OutboxKey,
+        at: Timestamp,
+        reason: DeadReason,
+        reply: Option<NewEvent>,
+    ) -> Result<Queued> {
+        let item = item.clone();
+        self.write("outbox_dead", Some(epoch), true, move |db| outbox::dead(db, &item, at, &reason, reply.as_ref())).await
     }
 
     async fn outbox_done(&self, epoch: Epoch, item: &OutboxKey, reply: Option<NewEvent>) -> Result<Queued> {
         let item = item.clone();
-        self.write("outbox_done", Some(epoch), true, move |db| schedule::outbox_done(db, &item, reply.as_ref())).await
+        self.write("outbox_done", Some(epoch), true, move |db| outbox::done(db, &item, reply.as_ref())).await
     }
 
     async fn fences(&self, tenant: &TenantId, source: &SourceId) -> Result<Vec<Fence>> {

@@ -74,6 +74,7 @@ pub(super) fn manifest(text: &str, file: &str) -> Result<Manifest, ManifestError
         order_by,
         versions: raw.versions,
         retry: raw.retry,
+        outbox: raw.outbox,
         own_changes: raw.own_changes,
         settings,
         secrets: raw.secrets,

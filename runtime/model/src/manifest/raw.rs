@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use toml::Spanned;
 
-use crate::{HttpRule, Interaction, Limits, Retry, SecretRef, SettingSpec, Versions};
+use crate::{HttpRule, Interaction, Limits, Outbox, Retry, SecretRef, SettingSpec, Versions};
 
 #[derive(Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
@@ -29,6 +29,8 @@ pub(super) struct Manifest {
     pub(super) versions: Versions,
     #[serde(default)]
     pub(super) retry: Retry,
+    #[serde(default)]
+    pub(super) outbox: Outbox,
     #[serde(default)]
     pub(super) own_changes: bool,
     #[serde(default)]

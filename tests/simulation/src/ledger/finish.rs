@@ -1,12 +1,12 @@
 //! The good end of a run: everything that it decided takes effect at once.
 
 use bytes::Bytes;
-use hob_ledger::{Finish, LedgerError, OutboxKey, OwnWrite, Result, RunKey, TimerKey};
-use hob_model::{Attempt, ChangeKey, OutboxItem, Payload, ResourceKey, RunState, TimerOp, Timestamp};
+use hob_ledger::{Finish, OwnWrite, Result, RunKey, TimerKey};
+use hob_model::{Attempt, ChangeKey, Payload, ResourceKey, RunState, TimerOp, Timestamp};
 
 use super::Mutation;
 use super::run::put_attempt;
-use super::state::{Kept, Request, State, Timer};
+use super::state::{Kept, State, Timer};
 
 impl State {
     pub(super) fn finish(&mut self, key: &RunKey, finish: Finish) -> Result<Vec<RunKey>> {
@@ -65,39 +65,17 @@ impl State {
         let (bot, lane) = (run.head.bot.clone(), run.head.lane.clone());
         let of = TimerKey { tenant: by.tenant.clone(), bot: bot.clone(), lane: lane.clone(), key: key.clone() };
         let (source, hop) = (run.head.source.clone(), run.event.event.hop);
-        if let Some(old) = self.timers.remove(&of) {
-            self.timers_due.remove(&(old.due, of.clone()));
+        let old = self.timers.remove(&of);
+        if let Some(old) = &old {
+            self.timers_due.remove(&(old.due, old.place, of.clone()));
         }
         if let TimerOp::Set { at, payload, .. } = timer {
             let payload = Payload { content_type: "application/json".to_owned(), bytes: Bytes::from(payload.to_string()) };
-            self.timers_due.insert((*at, of.clone()));
-            self.timers.insert(of, Timer { due: *at, set_by: by.run, source, hop, payload, fired: false });
+            self.last_timer += 1;
+            let place = old.map_or(self.last_timer, |old| old.place);
+            self.timers_due.insert((*at, place, of.clone()));
+            self.timers.insert(of, Timer { due: *at, place, set_by: by.run, source, hop, payload, fired: false });
         }
         self.supersede_where(&by.tenant, &bot, now, |run| run.head.lane == lane && run.timer.as_deref() == Some(key.as_str()))
-    }
-
-    /// Puts a request into the outbox, unless it is there.
-    pub(super) fn stage(&mut self, by: &RunKey, item: OutboxItem, now: Timestamp) {
-        let Some(run) = self.runs.get(by) else { return };
-        let of = OutboxKey { tenant: by.tenant.clone(), run: by.run, key: item.key.clone() };
-        if self.outbox.contains_key(&of) {
-            return;
-        }
-        let request = Request {
-            bot: run.head.bot.clone(),
-            lane: run.head.lane.clone(),
-            source: run.head.source.clone(),
-            hop: run.event.event.hop,
-            item,
-            attempts: 0,
-            due: Some(now),
-            staged: now,
-        };
-        self.outbox_due.insert((now, of.clone()));
-        self.outbox.insert(of, request);
-    }
-
-    pub(super) fn no_request() -> LedgerError {
-        LedgerError::NotFound { what: "outbox request" }
     }
 }

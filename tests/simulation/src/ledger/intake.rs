@@ -2,9 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use hob_ledger::{
-    DeadNotification, DeadReason, LedgerError, NewNotification, NotificationSeq, Receipt, Result, StoredNotification, Verdict,
-};
+use hob_ledger::{DeadReason, LedgerError, NewNotification, NotificationSeq, Receipt, Result, StoredNotification, Verdict};
 use hob_model::{SourceId, TenantId};
 
 use super::Mutation;
@@ -20,10 +18,7 @@ impl State {
             match &new.verdict {
                 Verdict::Usable => drop(self.unresolved.insert(seq)),
                 Verdict::Control => {}
-                Verdict::Dead(_) => {
-                    new.body.truncate(NewNotification::DEAD_BODY);
-                    self.dead.insert(seq);
-                }
+                Verdict::Dead(_) => drop(self.dead.insert(seq)),
             }
             self.notifications.insert(seq, new);
             if self.makes(Mutation::AckBeforeFsync) {
@@ -63,20 +58,9 @@ impl State {
         let found = self.notifications.get_mut(&seq).filter(|stored| stored.tenant == *tenant);
         let stored = found.ok_or(LedgerError::NotFound { what: "notification" })?;
         stored.verdict = Verdict::Dead(reason);
-        stored.body.truncate(NewNotification::DEAD_BODY);
         self.unresolved.remove(&seq);
         self.dead.insert(seq);
         Ok(())
-    }
-
-    pub(super) fn dead(&self, tenant: &TenantId, before: Option<NotificationSeq>, limit: usize) -> Vec<DeadNotification> {
-        let letter = |seq: &NotificationSeq| {
-            let notification = self.notifications.get(seq).filter(|stored| stored.tenant == *tenant)?.clone();
-            let Verdict::Dead(reason) = &notification.verdict else { return None };
-            Some(DeadNotification { seq: *seq, reason: reason.clone(), notification })
-        };
-        let before = before.unwrap_or(NotificationSeq::new(u64::MAX));
-        self.dead.range(..before).rev().filter_map(letter).take(limit).collect()
     }
 }
 

@@ -7,10 +7,12 @@
 //! crashes drops its handle, and the next one opens another over the same store and claims a new epoch. [`Mutation`]s make it wrong
 //! on purpose.
 
+mod dead;
 mod fence;
 mod finish;
 mod intake;
 mod mutation;
+mod outbox;
 mod query;
 mod registry;
 mod resolve;

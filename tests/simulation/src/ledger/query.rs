@@ -65,11 +65,13 @@ impl State {
     }
 
     pub(super) fn stats(&self) -> Stats {
+        let (outbox, dead_requests) = self.outbox_counts();
         Stats {
             runs: self.run_counts(None, None),
             unresolved: self.unresolved.len() as u64,
             dead_notifications: self.dead.len() as u64,
-            outbox: self.outbox_due.len() as u64,
+            outbox,
+            dead_requests,
             timers: self.timers.len() as u64,
             bytes: self.notifications.values().map(|stored| stored.body.len() as u64).sum(),
             commits: self.writes,
@@ -78,7 +80,7 @@ impl State {
     }
 }
 
-fn row(run: &Run) -> RunRow {
+pub(super) fn row(run: &Run) -> RunRow {
     let event = &run.event.event;
     let (trigger, subject) = match &event.cause {
         Cause::Change { key, .. } => ("change", Some((key.resource.resource.clone(), key.version.clone()))),

@@ -57,7 +57,7 @@ impl State {
         let known = self.deployments.get_mut(&(tenant.clone(), bot.clone())).filter(|deployment| deployment.active);
         known.ok_or(LedgerError::NotFound { what: "bot in service" })?.active = false;
         self.timers.retain(|key, _| !(key.tenant == *tenant && key.bot == *bot));
-        self.timers_due.retain(|(_, key)| !(key.tenant == *tenant && key.bot == *bot));
+        self.timers_due.retain(|(_, _, key)| !(key.tenant == *tenant && key.bot == *bot));
         Ok(self.supersede_where(tenant, bot, at, |_| true))
     }
 

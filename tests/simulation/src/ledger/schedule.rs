@@ -1,37 +1,47 @@
-//! What comes due: timers, cron, the outbox.
+//! What comes due: timers and cron.
 
-use hob_ledger::{CronKey, DueOutbox, DueTimer, NewEvent, NewRun, Opening, OutboxKey, Queued, Result, RunHead, TimerKey};
-use hob_model::{Cause, Event, EventId, Timestamp};
+use hob_ledger::{CronKey, NewEvent, NewRun, Opening, Queued, RunHead, TimerKey};
+use hob_model::{BotName, Cause, Digest, Event, EventId, TenantId, Timestamp};
 
 use super::Mutation;
 use super::state::State;
 
+/// The heads of all queues first, then the seconds, and so on; at one depth the earliest first.
+pub(super) fn in_turn<T>(queues: impl Iterator<Item = Vec<(Timestamp, T)>>, limit: usize) -> Vec<T> {
+    let mut all: Vec<(usize, Timestamp, T)> =
+        queues.flat_map(|queue| queue.into_iter().enumerate().map(|(depth, (due, one))| (depth, due, one))).collect();
+    all.sort_by_key(|(depth, due, _)| (*depth, *due));
+    all.into_iter().take(limit).map(|(_, _, one)| one).collect()
+}
+
 impl State {
-    /// Timers of bots in service, the earliest first.
-    fn live_timers(&self) -> impl Iterator<Item = &(Timestamp, TimerKey)> {
-        let live = |key: &TimerKey| self.deployments.get(&(key.tenant.clone(), key.bot.clone())).is_some_and(|d| d.active);
-        self.timers_due.iter().filter(move |(_, key)| live(key))
+    fn live(&self) -> impl Iterator<Item = (&(TenantId, BotName), Digest)> {
+        self.deployments.iter().filter(|(_, deployed)| deployed.active).map(|(of, deployed)| (of, deployed.release))
     }
 
-    pub(super) fn due_timers(&self, now: Timestamp, limit: usize) -> Vec<DueTimer> {
-        let due = self.live_timers().take_while(|(due, _)| *due <= now).take(limit);
-        due.filter_map(|(due, key)| {
-            let timer = self.timers.get(key)?;
-            Some(DueTimer { key: key.clone(), due: *due, set_by: timer.set_by, source: timer.source.clone() })
-        })
-        .collect()
+    /// A bot's timers, the earliest first.
+    fn timers_of<'a>(&'a self, of: &'a (TenantId, BotName)) -> impl Iterator<Item = &'a (Timestamp, u64, TimerKey)> {
+        self.timers_due.iter().filter(|(_, _, key)| key.tenant == of.0 && key.bot == of.1)
     }
 
     pub(super) fn next_timer(&self) -> Option<Timestamp> {
-        self.live_timers().next().map(|(due, _)| *due)
+        self.live().filter_map(|(of, _)| self.timers_of(of).next()).map(|(due, ..)| *due).min()
     }
 
-    pub(super) fn fire_timer(&mut self, due: &DueTimer, now: Timestamp) -> Option<RunHead> {
-        let of = &due.key;
-        let release = self.deployments.get(&(of.tenant.clone(), of.bot.clone())).filter(|d| d.active)?.release;
+    pub(super) fn fire_timers(&mut self, now: Timestamp, limit: usize) -> Vec<RunHead> {
+        let due = self.live().map(|(of, release)| {
+            let due = self.timers_of(of).take_while(|(due, ..)| *due <= now).take(limit);
+            due.map(|(due, _, key)| (*due, (release, key.clone()))).collect()
+        });
+        let fired = in_turn(due, limit);
+        fired.into_iter().filter_map(|(release, key)| self.fire(release, &key, now)).collect()
+    }
+
+    fn fire(&mut self, release: Digest, of: &TimerKey, now: Timestamp) -> Option<RunHead> {
         let twice = self.makes(Mutation::TimerTwice);
-        let timer = self.timers.get_mut(of).filter(|timer| timer.due == due.due && timer.set_by == due.set_by)?;
-        let mut id = of.event_id(due.due, due.set_by);
+        let timer = self.timers.get_mut(of)?;
+        let (due, set_by) = (timer.due, timer.set_by);
+        let mut id = of.event_id(due, set_by);
         if timer.fired {
             id = EventId::of_parts(&[b"again", id.as_bytes()]);
         }
@@ -39,8 +49,8 @@ impl State {
             id,
             tenant: of.tenant.clone(),
             source: timer.source.clone(),
-            cause: Cause::Timer { key: of.key.clone(), due: due.due, set_by: due.set_by },
-            occurred: Some(due.due),
+            cause: Cause::Timer { key: of.key.clone(), due, set_by },
+            occurred: Some(due),
             received: now,
             hop: timer.hop,
         };
@@ -48,8 +58,9 @@ impl State {
         if twice && !timer.fired {
             timer.fired = true;
         } else {
+            let place = timer.place;
             self.timers.remove(of);
-            self.timers_due.remove(&(due.due, of.clone()));
+            self.timers_due.remove(&(due, place, of.clone()));
         }
         let lane = of.lane.clone();
         let run = NewRun { bot: of.bot.clone(), release, lane, opening: Opening::Pending, supersedes_earlier: false };
@@ -63,50 +74,5 @@ impl State {
         }
         self.cron_marks.insert(cron.clone(), at);
         self.add_event(event, None)
-    }
-
-    pub(super) fn due_outbox(&self, now: Timestamp, limit: usize) -> Vec<DueOutbox> {
-        let due = self.outbox_due.iter().take_while(|(due, _)| *due <= now).take(limit);
-        let mut found: Vec<DueOutbox> = due
-            .filter_map(|(_, key)| {
-                let request = self.outbox.get(key)?;
-                Some(DueOutbox {
-                    key: key.clone(),
-                    bot: request.bot.clone(),
-                    lane: request.lane.clone(),
-                    source: request.source.clone(),
-                    hop: request.hop,
-                    item: request.item.clone(),
-                    idempotency_key: key.idempotency_key(),
-                    attempts: request.attempts,
-                    staged: request.staged,
-                })
-            })
-            .collect();
-        found.sort_by(|a, b| (a.staged, &a.key).cmp(&(b.staged, &b.key)));
-        found
-    }
-
-    pub(super) fn next_outbox(&self) -> Option<Timestamp> {
-        self.outbox_due.first().map(|(due, _)| *due)
-    }
-
-    pub(super) fn outbox_again(&mut self, key: &OutboxKey, at: Timestamp) -> Result<()> {
-        let request = self.outbox.get_mut(key).filter(|request| request.due.is_some()).ok_or_else(Self::no_request)?;
-        request.attempts += 1;
-        if let Some(before) = request.due.replace(at) {
-            self.outbox_due.remove(&(before, key.clone()));
-        }
-        self.outbox_due.insert((at, key.clone()));
-        Ok(())
-    }
-
-    pub(super) fn outbox_done(&mut self, key: &OutboxKey, reply: Option<NewEvent>) -> Result<Queued> {
-        let request = self.outbox.get_mut(key).ok_or_else(Self::no_request)?;
-        if let Some(before) = request.due.take() {
-            request.attempts += 1;
-            self.outbox_due.remove(&(before, key.clone()));
-        }
-        Ok(reply.map(|event| self.add_event(event, None)).unwrap_or_default())
     }
 }

@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use hob_ledger::{
-    CronKey, Deployment, Epoch, Fence, FenceKey, LedgerError, LogRow, LogSeq, NewNotification, NotificationSeq, OutboxKey,
-    OwnWrite, Recorded, Release, ResourceMark, Result, RunHead, RunKey, RunSeq, Subscription, SweepMark, TimerKey, Wrote,
+    CronKey, DeadReason, Deployment, Epoch, Fence, FenceKey, LedgerError, LogRow, LogSeq, NewNotification, NotificationSeq,
+    OutboxKey, OutboxSeq, OwnWrite, Recorded, Release, ResourceMark, Result, RunHead, RunKey, RunSeq, Subscription, SweepMark,
+    TimerKey, Wrote,
 };
 use hob_model::{
     Attempt, BotName, ChangeKey, Digest, Event, EventId, Failure, Journal, LaneKey, OutboxItem, Payload, Reference, ResourceKey,
@@ -45,11 +46,12 @@ pub(super) struct State {
     pub(super) last_log: LogSeq,
 
     pub(super) timers: BTreeMap<TimerKey, Timer>,
-    pub(super) timers_due: BTreeSet<(Timestamp, TimerKey)>,
+    /// With the place of each among all that were set, which is what SQLite goes by where two are due at one time.
+    pub(super) timers_due: BTreeSet<(Timestamp, u64, TimerKey)>,
+    pub(super) last_timer: u64,
     pub(super) cron_marks: BTreeMap<CronKey, Timestamp>,
     pub(super) outbox: BTreeMap<OutboxKey, Request>,
-    /// Those that wait.
-    pub(super) outbox_due: BTreeSet<(Timestamp, OutboxKey)>,
+    pub(super) last_request: OutboxSeq,
     pub(super) fences: BTreeMap<FenceKey, Fence>,
 
     pub(super) sources: BTreeMap<(TenantId, SourceId), Source>,
@@ -106,6 +108,7 @@ pub(super) struct Kept {
 #[derive(Debug)]
 pub(super) struct Timer {
     pub(super) due: Timestamp,
+    pub(super) place: u64,
     pub(super) set_by: RunId,
     pub(super) source: Option<SourceId>,
     pub(super) hop: u16,
@@ -114,17 +117,36 @@ pub(super) struct Timer {
     pub(super) fired: bool,
 }
 
-/// A request of the outbox, sent or waiting.
+/// Where a request stands.
+#[derive(Debug)]
+pub(super) enum Stage {
+    Waiting,
+    /// Its bytes may have left.
+    Sending,
+    Done,
+    Dead {
+        ended: Timestamp,
+        reason: DeadReason,
+    },
+}
+
+/// A request of the outbox.
 #[derive(Debug)]
 pub(super) struct Request {
+    pub(super) seq: OutboxSeq,
+    /// Whom it goes to.
+    pub(super) host: String,
+    pub(super) stage: Stage,
+    /// How often an operator had it tried again.
+    pub(super) round: u32,
     pub(super) bot: BotName,
     pub(super) lane: LaneKey,
     pub(super) source: Option<SourceId>,
     pub(super) hop: u16,
     pub(super) item: OutboxItem,
     pub(super) attempts: u32,
-    /// When it is tried next; `None` where it has ended.
-    pub(super) due: Option<Timestamp>,
+    /// When it is, or was, tried next.
+    pub(super) due: Timestamp,
     pub(super) staged: Timestamp,
 }
 

@@ -107,8 +107,8 @@ async fn timers_and_requests_come_before_the_commit() {
         let item = OutboxItem { key, method: "POST".to_owned(), url, headers: Vec::new(), body: Vec::new() };
         let (recorded, journal) = recorded(&given, vec![timer], vec![item]);
         given.ledger.record(given.epoch, &run, recorded, journal).await.unwrap();
-        assert_eq!(given.ledger.due_timers(at, 9).await.unwrap().len(), early);
-        assert_eq!(given.ledger.due_outbox(at, 9).await.unwrap().len(), early);
+        assert_eq!(given.ledger.fire_timers(given.epoch, at, 9).await.unwrap().len(), early);
+        assert_eq!(given.ledger.begin_outbox(given.epoch, at, 9, 9).await.unwrap().len(), early);
     }
 }
 

@@ -5,10 +5,10 @@ use std::sync::atomic::Ordering;
 
 use async_trait::async_trait;
 use hob_ledger::{
-    CronKey, DeadNotification, DeadReason, Deployment, DueOutbox, DueTimer, Epoch, Fence, FenceKey, Finish, Ledger, LogFilter,
-    LogRow, NewEvent, NewNotification, Next, NotificationSeq, OutboxKey, OwnWrite, Queued, Receipt, Recorded, Release,
-    Resolution, ResourceMark, Result, RunDetail, RunFilter, RunHead, RunKey, RunRecord, RunRow, RunSeq, Stats,
-    StoredNotification, Subscription, SweepMark, Tried,
+    CronKey, DeadFilter, DeadKind, DeadNotification, DeadReason, DeadRequest, Deployment, DueOutbox, Epoch, Fence, FenceKey,
+    Finish, Ledger, LogFilter, LogRow, NewEvent, NewNotification, Next, NotificationSeq, OutboxKey, OutboxSeq, OwnWrite, Queued,
+    Receipt, Recorded, Release, Resolution, ResourceMark, Result, RunDetail, RunFilter, RunHead, RunKey, RunRecord, RunRow,
+    RunSeq, Stats, StoredNotification, Subscription, SweepMark, Tried,
 };
 use hob_model::{
     BotName, ChangeKey, Digest, Journal, Reference, ResourceKey, RunState, Source, SourceId, SubscriptionKey, TenantId,
@@ -17,6 +17,7 @@ use hob_model::{
 use tokio::sync::watch;
 
 use super::ModelLedger;
+use super::state::Stage;
 
 #[async_trait]
 impl Ledger for ModelLedger {
@@ -48,15 +49,6 @@ impl Ledger for ModelLedger {
 
     async fn bury(&self, epoch: Epoch, tenant: &TenantId, seq: NotificationSeq, reason: DeadReason) -> Result<()> {
         self.write(Some(epoch), false, |state| state.bury(tenant, seq, reason))
-    }
-
-    async fn dead_notifications(
-        &self,
-        tenant: &TenantId,
-        before: Option<NotificationSeq>,
-        limit: usize,
-    ) -> Result<Vec<DeadNotification>> {
-        self.read(|state| state.dead(tenant, before, limit))
     }
 
     async fn mark(&self, resource: &ResourceKey) -> Result<Option<ResourceMark>> {
@@ -115,16 +107,69 @@ impl Ledger for ModelLedger {
         self.write(Some(epoch), true, |state| state.retry(run))
     }
 
-    async fn due_timers(&self, now: Timestamp, limit: usize) -> Result<Vec<DueTimer>> {
-        self.read(|state| state.due_timers(now, limit))
+    async fn dead_counts(&self, tenant: &TenantId, kind: DeadKind, filter: &DeadFilter) -> Result<BTreeMap<String, u64>> {
+        self.read(|state| state.dead_counts(tenant, kind, filter))
+    }
+
+    async fn dead_runs(
+        &self,
+        tenant: &TenantId,
+        filter: &DeadFilter,
+        before: Option<RunSeq>,
+        limit: usize,
+    ) -> Result<Vec<RunRow>> {
+        self.read(|state| state.dead_runs(tenant, filter, before, limit))
+    }
+
+    async fn retry_dead(
+        &self,
+        epoch: Epoch,
+        tenant: &TenantId,
+        filter: &DeadFilter,
+        after: RunSeq,
+        limit: usize,
+    ) -> Result<Vec<RunHead>> {
+        self.write(Some(epoch), true, |state| state.retry_dead(tenant, filter, after, limit))
+    }
+
+    async fn dead_notifications(
+        &self,
+        tenant: &TenantId,
+        filter: &DeadFilter,
+        before: Option<NotificationSeq>,
+        limit: usize,
+    ) -> Result<Vec<DeadNotification>> {
+        self.read(|state| state.dead_notifications(tenant, filter, before, limit))
+    }
+
+    async fn dead_notification(&self, tenant: &TenantId, seq: NotificationSeq) -> Result<Option<DeadNotification>> {
+        self.read(|state| state.dead_notification(tenant, seq))
+    }
+
+    async fn reopen(&self, epoch: Epoch, tenant: &TenantId, seqs: Vec<NotificationSeq>) -> Result<u64> {
+        self.write(Some(epoch), true, |state| Ok(state.reopen(tenant, &seqs)))
+    }
+
+    async fn dead_requests(
+        &self,
+        tenant: &TenantId,
+        filter: &DeadFilter,
+        before: Option<OutboxSeq>,
+        limit: usize,
+    ) -> Result<Vec<DeadRequest>> {
+        self.read(|state| state.dead_requests(tenant, filter, before, limit))
+    }
+
+    async fn retry_requests(&self, epoch: Epoch, keys: Vec<OutboxKey>, at: Timestamp) -> Result<u64> {
+        self.write(Some(epoch), true, |state| Ok(state.retry_requests(&keys, at)))
     }
 
     async fn next_timer(&self) -> Result<Option<Timestamp>> {
         self.read(|state| state.next_timer())
     }
 
-    async fn fire_timer(&self, epoch: Epoch, timer: &DueTimer, now: Timestamp) -> Result<Option<RunHead>> {
-        self.write(Some(epoch), true, |state| Ok(state.fire_timer(timer, now)))
+    async fn fire_timers(&self, epoch: Epoch, now: Timestamp, limit: usize) -> Result<Vec<RunHead>> {
+        self.write(Some(epoch), true, |state| Ok(state.fire_timers(now, limit)))
     }
 
     async fn cron_mark(&self, cron: &CronKey) -> Result<Option<Timestamp>> {
@@ -135,20 +180,35 @@ impl Ledger for ModelLedger {
         self.write(Some(epoch), true, |state| Ok(state.fire_cron(cron, at, event)))
     }
 
-    async fn due_outbox(&self, now: Timestamp, limit: usize) -> Result<Vec<DueOutbox>> {
-        self.read(|state| state.due_outbox(now, limit))
+    async fn begin_outbox(&self, epoch: Epoch, now: Timestamp, share: usize, limit: usize) -> Result<Vec<DueOutbox>> {
+        self.write(Some(epoch), false, |state| Ok(state.begin_outbox(now, share, limit)))
     }
 
-    async fn next_outbox(&self) -> Result<Option<Timestamp>> {
-        self.read(|state| state.next_outbox())
+    async fn sending_outbox(&self) -> Result<Vec<DueOutbox>> {
+        self.read(|state| state.sending_outbox())
     }
 
-    async fn outbox_again(&self, epoch: Epoch, item: &OutboxKey, at: Timestamp) -> Result<()> {
+    async fn next_outbox(&self, share: usize) -> Result<Option<Timestamp>> {
+        self.read(|state| state.next_outbox(share))
+    }
+
+    async fn outbox_again(&self, epoch: Epoch, item: &OutboxKey, at: Timestamp, _reason: DeadReason) -> Result<()> {
         self.write(Some(epoch), false, |state| state.outbox_again(item, at))
     }
 
+    async fn outbox_dead(
+        &self,
+        epoch: Epoch,
+        item: &OutboxKey,
+        at: Timestamp,
+        reason: DeadReason,
+        reply: Option<NewEvent>,
+    ) -> Result<Queued> {
+        self.write(Some(epoch), true, |state| state.outbox_end(item, Stage::Dead { ended: at, reason }, reply))
+    }
+
     async fn outbox_done(&self, epoch: Epoch, item: &OutboxKey, reply: Option<NewEvent>) -> Result<Queued> {
-        self.write(Some(epoch), true, |state| state.outbox_done(item, reply))
+        self.write(Some(epoch), true, |state| state.outbox_end(item, Stage::Done, reply))
     }
 
     async fn fences(&self, tenant: &TenantId, source: &SourceId) -> Result<Vec<Fence>> {

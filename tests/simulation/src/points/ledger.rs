@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 use hob_ledger::{
-    CronKey, DeadNotification, DeadReason, Deployment, DueOutbox, DueTimer, Epoch, Fence, FenceKey, Finish, Ledger, LogFilter,
-    LogRow, NewEvent, NewNotification, Next, NotificationSeq, OutboxKey, OwnWrite, Queued, Receipt, Recorded, Release,
-    Resolution, ResourceMark, Result, RunDetail, RunFilter, RunHead, RunKey, RunRecord, RunRow, RunSeq, Stats,
-    StoredNotification, Subscription, SweepMark, Tried,
+    CronKey, DeadFilter, DeadKind, DeadNotification, DeadReason, DeadRequest, Deployment, DueOutbox, Epoch, Fence, FenceKey,
+    Finish, Ledger, LogFilter, LogRow, NewEvent, NewNotification, Next, NotificationSeq, OutboxKey, OutboxSeq, OwnWrite, Queued,
+    Receipt, Recorded, Release, Resolution, ResourceMark, Result, RunDetail, RunFilter, RunHead, RunKey, RunRecord, RunRow,
+    RunSeq, Stats, StoredNotification, Subscription, SweepMark, Tried,
 };
 use hob_model::{
     BotName, ChangeKey, Digest, Journal, Reference, ResourceKey, RunState, Source, SourceId, SubscriptionKey, TenantId,
@@ -50,15 +50,6 @@ impl Ledger for Pointed<dyn Ledger> {
 
     async fn bury(&self, epoch: Epoch, tenant: &TenantId, seq: NotificationSeq, reason: DeadReason) -> Result<()> {
         self.inner.bury(epoch, tenant, seq, reason).await
-    }
-
-    async fn dead_notifications(
-        &self,
-        tenant: &TenantId,
-        before: Option<NotificationSeq>,
-        limit: usize,
-    ) -> Result<Vec<DeadNotification>> {
-        self.inner.dead_notifications(tenant, before, limit).await
     }
 
     async fn mark(&self, resource: &ResourceKey) -> Result<Option<ResourceMark>> {
@@ -131,17 +122,70 @@ impl Ledger for Pointed<dyn Ledger> {
         self.inner.retry(epoch, run).await
     }
 
-    async fn due_timers(&self, now: Timestamp, limit: usize) -> Result<Vec<DueTimer>> {
-        self.inner.due_timers(now, limit).await
+    async fn dead_counts(&self, tenant: &TenantId, kind: DeadKind, filter: &DeadFilter) -> Result<BTreeMap<String, u64>> {
+        self.inner.dead_counts(tenant, kind, filter).await
+    }
+
+    async fn dead_runs(
+        &self,
+        tenant: &TenantId,
+        filter: &DeadFilter,
+        before: Option<RunSeq>,
+        limit: usize,
+    ) -> Result<Vec<RunRow>> {
+        self.inner.dead_runs(tenant, filter, before, limit).await
+    }
+
+    async fn retry_dead(
+        &self,
+        epoch: Epoch,
+        tenant: &TenantId,
+        filter: &DeadFilter,
+        after: RunSeq,
+        limit: usize,
+    ) -> Result<Vec<RunHead>> {
+        self.inner.retry_dead(epoch, tenant, filter, after, limit).await
+    }
+
+    async fn dead_notifications(
+        &self,
+        tenant: &TenantId,
+        filter: &DeadFilter,
+        before: Option<NotificationSeq>,
+        limit: usize,
+    ) -> Result<Vec<DeadNotification>> {
+        self.inner.dead_notifications(tenant, filter, before, limit).await
+    }
+
+    async fn dead_notification(&self, tenant: &TenantId, seq: NotificationSeq) -> Result<Option<DeadNotification>> {
+        self.inner.dead_notification(tenant, seq).await
+    }
+
+    async fn reopen(&self, epoch: Epoch, tenant: &TenantId, seqs: Vec<NotificationSeq>) -> Result<u64> {
+        self.inner.reopen(epoch, tenant, seqs).await
+    }
+
+    async fn dead_requests(
+        &self,
+        tenant: &TenantId,
+        filter: &DeadFilter,
+        before: Option<OutboxSeq>,
+        limit: usize,
+    ) -> Result<Vec<DeadRequest>> {
+        self.inner.dead_requests(tenant, filter, before, limit).await
+    }
+
+    async fn retry_requests(&self, epoch: Epoch, keys: Vec<OutboxKey>, at: Timestamp) -> Result<u64> {
+        self.inner.retry_requests(epoch, keys, at).await
     }
 
     async fn next_timer(&self) -> Result<Option<Timestamp>> {
         self.inner.next_timer().await
     }
 
-    async fn fire_timer(&self, epoch: Epoch, timer: &DueTimer, now: Timestamp) -> Result<Option<RunHead>> {
+    async fn fire_timers(&self, epoch: Epoch, now: Timestamp, limit: usize) -> Result<Vec<RunHead>> {
         self.hook.at(Point::FireTimer, Side::Before).await;
-        let answer = self.inner.fire_timer(epoch, timer, now).await;
+        let answer = self.inner.fire_timers(epoch, now, limit).await;
         self.hook.at(Point::FireTimer, Side::After).await;
         answer
     }
@@ -157,16 +201,40 @@ impl Ledger for Pointed<dyn Ledger> {
         answer
     }
 
-    async fn due_outbox(&self, now: Timestamp, limit: usize) -> Result<Vec<DueOutbox>> {
-        self.inner.due_outbox(now, limit).await
+    async fn begin_outbox(&self, epoch: Epoch, now: Timestamp, share: usize, limit: usize) -> Result<Vec<DueOutbox>> {
+        self.hook.at(Point::OutboxBegin, Side::Before).await;
+        let answer = self.inner.begin_outbox(epoch, now, share, limit).await;
+        self.hook.at(Point::OutboxBegin, Side::After).await;
+        answer
     }
 
-    async fn next_outbox(&self) -> Result<Option<Timestamp>> {
-        self.inner.next_outbox().await
+    async fn sending_outbox(&self) -> Result<Vec<DueOutbox>> {
+        self.inner.sending_outbox().await
     }
 
-    async fn outbox_again(&self, epoch: Epoch, item: &OutboxKey, at: Timestamp) -> Result<()> {
-        self.inner.outbox_again(epoch, item, at).await
+    async fn next_outbox(&self, share: usize) -> Result<Option<Timestamp>> {
+        self.inner.next_outbox(share).await
+    }
+
+    async fn outbox_again(&self, epoch: Epoch, item: &OutboxKey, at: Timestamp, reason: DeadReason) -> Result<()> {
+        self.hook.at(Point::OutboxDone, Side::Before).await;
+        let answer = self.inner.outbox_again(epoch, item, at, reason).await;
+        self.hook.at(Point::OutboxDone, Side::After).await;
+        answer
+    }
+
+    async fn outbox_dead(
+        &self,
+        epoch: Epoch,
+        item: &OutboxKey,
+        at: Timestamp,
+        reason: DeadReason,
+        reply: Option<NewEvent>,
+    ) -> Result<Queued> {
+        self.hook.at(Point::OutboxDone, Side::Before).await;
+        let answer = self.inner.outbox_dead(epoch, item, at, reason, reply).await;
+        self.hook.at(Point::OutboxDone, Side::After).await;
+        answer
     }
 
     async fn outbox_done(&self, epoch: Epoch, item: &OutboxKey, reply: Option<NewEvent>) -> Result<Queued> {

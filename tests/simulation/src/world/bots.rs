@@ -49,11 +49,12 @@ pub(super) const BOTS: [Native; 4] = [
     },
 ];
 
-/// The manifest of a release. Retries end soon, so that a simulation does.
-pub(super) fn manifest(bot: usize, release: u32) -> String {
+/// The manifest of a release. Retries end soon, so that a simulation does. `resend`: what becomes of a request with an unknown outcome.
+pub(super) fn manifest(bot: usize, release: u32, resend: bool) -> String {
     let Native { name, manifest, .. } = &BOTS[bot];
     let retry = "[retry]\nattempts = 1000\nconflicts = 1000\nfirst-ms = 200\nmax-ms = 5000\n";
-    format!("name = \"{name}\"\nversion = \"0.{release}.0\"\n{manifest}{retry}")
+    let outbox = if resend { "[outbox]\nunknown = \"resend\"\n" } else { "" };
+    format!("name = \"{name}\"\nversion = \"0.{release}.0\"\n{manifest}{retry}{outbox}")
 }
 
 /// The sandbox of one life.

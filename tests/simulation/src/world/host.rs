@@ -223,7 +223,7 @@ async fn deploy(world: &Arc<World>, admin: &Router, bot: usize) {
     };
     let name = bots::BOTS[bot].name;
     let component = data_encoding::BASE64.encode(format!("native {name} {release}").as_bytes());
-    let body = json!({"manifest": bots::manifest(bot, release), "component": component, "source": world.source});
+    let body = json!({"manifest": bots::manifest(bot, release, world.resends()), "component": component, "source": world.source});
     for _ in 0..20 {
         let request = Request::builder()
             .method(Method::POST)

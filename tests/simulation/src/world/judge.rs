@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
-use hob_ledger::{Ledger as _, OutboxKey, RunFilter, RunRow};
+use hob_ledger::{DeadFilter, Ledger as _, OutboxKey, RunFilter, RunRow};
 use hob_model::{BotName, ChangeKey, Interaction, Reference, ResourceKey, RunId, RunState, VersionId};
 use hob_testserver::{Kept, Server};
 use serde_json::Value;
@@ -49,6 +49,8 @@ struct Record {
     /// What bots made, by the name that says what it came of: the places in the server's order of commits.
     made: BTreeMap<String, Vec<u64>>,
     runs: BTreeMap<RunId, RunRow>,
+    /// Requests that are dead letters.
+    given_up: BTreeSet<OutboxKey>,
     breaches: Vec<Breach>,
 }
 
@@ -68,8 +70,11 @@ pub(super) async fn judge(world: &World) -> Vec<Breach> {
     let filter = RunFilter { limit: usize::MAX, ..RunFilter::default() };
     let rows = ledger.runs(&world.tenant, &filter).await.unwrap_or_default();
     let runs = rows.into_iter().map(|row| (row.run, row)).collect();
+    let dead = ledger.dead_requests(&world.tenant, &DeadFilter::default(), None, usize::MAX).await.unwrap_or_default();
+    let given_up = dead.into_iter().map(|request| request.key).collect();
     let state = world.state();
-    let mut record = Record { watched: BTreeMap::new(), made: BTreeMap::new(), runs, breaches: state.breaches.clone() };
+    let (watched, made, breaches) = (BTreeMap::new(), BTreeMap::new(), state.breaches.clone());
+    let mut record = Record { watched, made, runs, given_up, breaches };
     record.read(&state);
     record.once();
     record.kept(&state, &world.store);
@@ -233,7 +238,7 @@ impl Record {
         }
     }
 
-    /// A message goes out under one key, if its run committed, after that; its answer comes back once.
+    /// A message goes out under one key, if its run committed, after that; its answer, or word that it was given up, comes back once.
     fn messages(&mut self, world: &World, state: &State, reference: &Reference, versions: &[Version]) {
         for version in versions.iter().filter(|version| version.interaction != Interaction::Delete) {
             let name = bots::change(reference, &version.version);
@@ -241,14 +246,24 @@ impl Record {
             let received: Vec<_> = state.received.iter().filter(|received| received.body == name).collect();
             let keys: BTreeSet<&str> = received.iter().map(|received| received.key.as_str()).collect();
             let done = self.runs.get(&run).is_some_and(|row| row.state == RunState::Done);
-            if keys.len() != usize::from(done) {
-                let what = format!("{} keys for its message, and its run is done: {done}", keys.len());
+            let key = OutboxKey { tenant: world.tenant.clone(), run, key: "sms".to_owned() };
+            let given_up = self.given_up.contains(&key);
+            // One whose outcome is unknown may never have left; where it is given up for that, it never leaves twice.
+            let right = match (done, given_up) {
+                (false, _) => keys.is_empty(),
+                (true, true) => !world.resends() && received.len() <= 1,
+                (true, false) => keys.len() == 1 && (world.resends() || received.len() == 1),
+            };
+            if !right {
+                let (times, keys) = (received.len(), keys.len());
+                let what =
+                    format!("its message came {times} times under {keys} keys; its run is done: {done}; given up: {given_up}");
                 self.breaches.push(Breach::of("message", reference, &name, what));
             }
             if received.iter().any(|received| !received.committed) {
                 self.breaches.push(Breach::of("message", reference, &name, "it was sent before its run had committed"));
             }
-            let answer = OutboxKey { tenant: world.tenant.clone(), run, key: "sms".to_owned() }.event_id();
+            let answer = key.event_id(0);
             let Ok(bot) = "notifier".parse::<BotName>() else { continue };
             if done && let Some(wanted) = self.wanted(RunId::new(&world.tenant, &bot, answer), reference, &name) {
                 let noted = self.places(&format!("reply/{run}")).len();

@@ -89,6 +89,8 @@ struct State {
     /// Which faults may strike, and once in how many points passed; 0 for never.
     faults: Vec<Fault>,
     rarity: u32,
+    /// Commit points passed so far.
+    passed: u64,
     /// Where the host that is up takes notifications.
     router: Option<Router>,
     /// Since when people work.
@@ -139,6 +141,7 @@ impl World {
             matrix: Matrix::default(),
             faults: Vec::new(),
             rarity: 0,
+            passed: 0,
             router: None,
             opened: Timestamp::default(),
             by_people: BTreeSet::new(),
@@ -170,6 +173,11 @@ impl World {
         state.faults = some;
         state.opened = self.clocks.server();
         state.rarity = [60, 150, 400, 1_000][state.rng.random_range(0..4)];
+    }
+
+    /// Whether the manifest has a message sent again of which nobody knows whether it arrived: in half of the seeds.
+    const fn resends(&self) -> bool {
+        self.seed % 2 == 1
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

@@ -90,7 +90,9 @@ pub fn play(plan: &Plan) -> std::io::Result<Outcome> {
             breaches.push(Breach::new("never-ended", &"!", left));
         }
         let runs = ledger.run_counts(&world.tenant, None).await.unwrap_or_default();
-        let state = world.state();
+        let mut state = world.state();
+        // Host and world hold each other.
+        state.router = None;
         let words = breaches.first().map(|breach| breach.subject.clone()).unwrap_or_default();
         Outcome {
             seed: plan.seed,

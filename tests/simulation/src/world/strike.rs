@@ -9,12 +9,22 @@ use super::host::Life;
 use super::{Fault, Order, World};
 use crate::points::{Point, Side};
 
+/// More commit points than the longest history passes.
+const SPINS: u64 = 2_000_000;
+
+/// A host that does the same for ever at one instant cannot be left from inside.
+#[allow(clippy::print_stderr, clippy::exit, reason = "the simulated clock stands still, so nobody else will ever say it")]
+fn spins(seed: u64, point: Point) -> ! {
+    eprintln!("seed {seed}: the host passes {point} again and again and no time goes by");
+    std::process::exit(1)
+}
+
 /// How much oftener a fault strikes where a host seldom passes, so that each meets each point.
 const fn weight(point: Point) -> u32 {
     match point {
         Point::Fail | Point::FireTimer | Point::FireCron => 40,
         Point::Swept => 25,
-        Point::OutboxSend | Point::OutboxDone => 6,
+        Point::OutboxBegin | Point::OutboxSend | Point::OutboxDone => 12,
         _ => 1,
     }
 }
@@ -23,6 +33,10 @@ impl World {
     /// A commit point is passed: now and then something goes wrong there.
     pub(super) fn strike(self: &Arc<Self>, life: &Life, point: Point, side: Side) {
         let mut state = self.state();
+        state.passed += 1;
+        if state.passed > SPINS {
+            spins(self.seed, point);
+        }
         let rarity = state.rarity;
         if rarity == 0 || state.rng.random_range(0..rarity) >= weight(point) || state.faults.is_empty() {
             return;

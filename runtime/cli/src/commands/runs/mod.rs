@@ -1,7 +1,5 @@
-//! `hob runs`, and what can be done with one run: `show`, `retry`, and `dead` for what could not be handled.
+//! `hob runs`, and `hob show` for one of them.
 
-pub(crate) mod dead;
-pub(crate) mod retry;
 pub(crate) mod show;
 pub(crate) mod story;
 

@@ -1,0 +1,133 @@
+//! One try at one request of the outbox.
+
+use std::time::Duration;
+
+use axum::http::{HeaderMap, Method, Request, header};
+use bytes::Bytes;
+use hob_engine::placeholder;
+use hob_fhir::NoAnswer;
+use hob_ledger::DueOutbox;
+use hob_model::Payload;
+
+use crate::bots::LiveBot;
+use crate::core::Core;
+use crate::secrets;
+
+/// The most of an answer's body that is kept.
+const BODY: usize = 1024 * 1024;
+/// How long an answer may take. A connection has less time to be made: what is over this has left.
+const TIMEOUT: Duration = Duration::from_secs(30);
+/// The longest wait that a receiver may ask for.
+const LONGEST_ASKED: Duration = Duration::from_secs(24 * 3600);
+
+/// What became of one try.
+#[derive(Debug)]
+pub(super) enum Tried {
+    /// The receiver said what it made of it.
+    Answered { status: u16, payload: Payload },
+    /// It was not done, and may be tried again.
+    Later { code: &'static str, why: String, asked: Option<Duration> },
+    /// Its bytes left and nobody knows what became of them.
+    Unknown(&'static str),
+    /// It can never be sent.
+    Refused(&'static str),
+}
+
+/// Sends a request once.
+pub(super) async fn send(core: &Core, bot: &LiveBot, item: &DueOutbox) -> Tried {
+    let request = match request(bot, item) {
+        Ok(request) => request,
+        Err(why) => return why,
+    };
+    match tokio::time::timeout(TIMEOUT, core.transport.exchange(request, BODY)).await {
+        Err(_) => Tried::Unknown("timed out"),
+        Ok(Err(NoAnswer::Unknown(why))) => Tried::Unknown(why),
+        Ok(Err(NoAnswer::NotSent(why))) => Tried::Later { code: "outbox-unreachable", why: why.to_owned(), asked: None },
+        Ok(Ok(answer)) => judge(answer.status, &answer.headers, answer.body),
+    }
+}
+
+/// What an answer says. A gateway that answers for a receiver which it did not understand, or which did not answer it, knows no more than if the connection
+/// had broken.
+fn judge(status: u16, headers: &HeaderMap, body: Bytes) -> Tried {
+    let header = |name: header::HeaderName| headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
+    match status {
+        502 | 504 => Tried::Unknown("a gateway did not say what became of it"),
+        429 | 500.. => {
+            let asked = header(header::RETRY_AFTER).and_then(|text| text.trim().parse().ok()).map(Duration::from_secs);
+            let asked = asked.map(|asked| asked.min(LONGEST_ASKED));
+            Tried::Later { code: "outbox-answer", why: format!("the receiver answered {status}"), asked }
+        }
+        _ => {
+            let content_type = header(header::CONTENT_TYPE).unwrap_or_default();
+            Tried::Answered { status, payload: Payload { content_type, bytes: body } }
+        }
+    }
+}
+
+/// The request with the values of its secrets.
+fn request(bot: &LiveBot, item: &DueOutbox) -> Result<Request<Bytes>, Tried> {
+    let fill = |text: &str| fill(bot, item, text);
+    let method = item.item.method.parse::<Method>().map_err(|_| Tried::Refused("the method is none of HTTP"))?;
+    let mut request = Request::builder().method(method).uri(fill(&item.item.url)?);
+    for (name, value) in &item.item.headers {
+        request = request.header(name, fill(value)?);
+    }
+    // No connection is kept for another request: one that the receiver is just closing would leave the outcome unknown.
+    request = request.header(header::CONNECTION, "close").header("Idempotency-Key", &item.idempotency_key);
+    let body = match std::str::from_utf8(&item.item.body) {
+        Ok(text) => fill(text)?.into(),
+        Err(_) => Bytes::from(item.item.body.clone()),
+    };
+    request.body(body).map_err(|_| Tried::Refused("its URL or a header is none of HTTP"))
+}
+
+/// Puts the values of secrets in the place of their placeholders.
+fn fill(bot: &LiveBot, item: &DueOutbox, text: &str) -> Result<String, Tried> {
+    let mut filled = text.to_owned();
+    for (name, reference) in &bot.manifest.secrets {
+        let placeholder = placeholder(item.key.run, name);
+        if filled.contains(&placeholder) {
+            let value = secrets::resolve(reference).map_err(|error| {
+                tracing::error!(tenant = %item.key.tenant, bot = %bot.name, secret = name, %error, "a request of a bot waits for its secret");
+                Tried::Later { code: "outbox-secret", why: format!("the secret {name}: {error}"), asked: None }
+            })?;
+            filled = filled.replace(&placeholder, value.expose());
+        }
+    }
+    Ok(filled)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn judged(status: u16, retry_after: Option<&str>) -> Tried {
+        let mut headers = HeaderMap::new();
+        if let Some(asked) = retry_after {
+            headers.insert(header::RETRY_AFTER, asked.parse().unwrap());
+        }
+        judge(status, &headers, Bytes::from_static(b"x"))
+    }
+
+    #[test]
+    fn only_what_the_receiver_did_not_do_is_tried_again() {
+        for status in [200, 202, 301, 400, 404, 409, 422] {
+            assert!(matches!(judged(status, None), Tried::Answered { status: told, .. } if told == status), "{status}");
+        }
+        for status in [429, 500, 501, 503, 599] {
+            assert!(matches!(judged(status, None), Tried::Later { code: "outbox-answer", asked: None, .. }), "{status}");
+        }
+        for status in [502, 504] {
+            assert!(matches!(judged(status, None), Tried::Unknown(_)), "{status}");
+        }
+    }
+
+    #[test]
+    fn a_wait_that_is_asked_for_is_honoured_up_to_a_day() {
+        for (asked, told) in [("7", Some(7)), (" 90 ", Some(90)), ("999999999", Some(24 * 3600)), ("soon", None), ("-1", None)] {
+            let Tried::Later { asked: found, .. } = judged(503, Some(asked)) else { panic!("{asked}") };
+            assert_eq!(found, told.map(Duration::from_secs), "{asked}");
+        }
+    }
+}
