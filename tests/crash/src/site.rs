@@ -151,7 +151,8 @@ fn bots(receiver: SocketAddr, deletes: bool) -> [(&'static str, String, Value); 
     let busy = format!(
         "scopes = [\"system/Patient.ru\", \"system/Observation.c\"]\n\
          [[on]]\nchange = \"Patient?active=true&gender=other\"\n[[on]]\ntimer = true\n[[on]]\nreply = true\n\
-         [[http]]\nmethods = [\"POST\"]\nhost = \"{receiver}\"\npath = \"/in\"\ninsecure = true\n"
+         [[http]]\nmethods = [\"POST\"]\nhost = \"{receiver}\"\npath = \"/in\"\ninsecure = true\n\
+         [outbox]\nunknown = \"resend\"\n"
     );
     let tick = "scopes = [\"system/Observation.c\"]\n[[on]]\ncron = \"* * * * * *\"\nzone = \"UTC\"\n";
     let (of_version, key) = ("{ref}/{version}", "{id}-{version}");

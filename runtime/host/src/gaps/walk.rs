@@ -14,11 +14,16 @@ use crate::sources::SourceEntry;
 const PAGE: u32 = 200;
 /// More than any source has: its pages never end.
 const PAGES: usize = 100_000;
-/// How far before the instant a history is begun. It must hold more entries than are added while the pages are read, so it grows.
-const MARGIN: Duration = Duration::from_secs(5);
-const GROWTH: u32 = 4;
-/// How often a history is gone through until its end is proved.
-const ROUNDS: usize = 6;
+/// How far before the instant a history is begun, round by round: it must hold more entries than are added while the pages are read. The first round is
+/// exact, since a delete that bears no time cannot be told from one that came after the instant.
+const MARGINS: [Duration; 6] = [
+    Duration::ZERO,
+    Duration::from_secs(5),
+    Duration::from_secs(20),
+    Duration::from_secs(80),
+    Duration::from_secs(320),
+    Duration::from_secs(1_280),
+];
 
 /// One version that the source shows.
 #[derive(Debug, Clone, PartialEq)]
@@ -71,13 +76,12 @@ pub(super) struct Walk<'a> {
 
 /// What tells the true end of a history from one that was cut.
 struct History {
-    /// How far before the instant it began.
-    margin: Duration,
     /// What it began with.
     first: Top,
     /// The last entry that bore a time is from before the instant.
     older: bool,
-    rounds: usize,
+    /// The place in [`MARGINS`].
+    round: usize,
 }
 
 /// The newest entry, and how many there were: both change when anything is added.
@@ -125,10 +129,10 @@ impl<'a> Walk<'a> {
             history,
         };
         if proved != Some(false) {
-            match entry.client.type_history(kind, since.map(|since| since - MARGIN), Some(PAGE)).await {
+            match entry.client.type_history(kind, since, Some(PAGE)).await {
                 Ok(page) => {
                     let first = Top::of(&page)?;
-                    return Ok(way(page, Some(History { margin: MARGIN, first, older: false, rounds: 1 })));
+                    return Ok(way(page, Some(History { first, older: false, round: 0 })));
                 }
                 // One that was proved to have a history and now refuses it must not pass for one that has none: deletes would be lost.
                 Err(error)
@@ -195,23 +199,22 @@ impl<'a> Walk<'a> {
     async fn again(&mut self) -> Result<Option<Page>, Unresolved> {
         let Some(history) = &mut self.history else { return Ok(None) };
         let client = &self.entry.client;
-        let from = |margin: Duration| self.since.map(|since| since - margin);
+        let from = |round: usize| Some(self.since? - *MARGINS.get(round)?);
         if history.older {
             return Ok(None);
         }
-        let now = client.type_history(self.kind, from(history.margin), Some(1)).await.map_err(unread)?;
+        let now = client.type_history(self.kind, from(history.round), Some(1)).await.map_err(unread)?;
         if Top::of(&now)? == history.first {
             return Ok(None);
         }
-        if history.rounds >= ROUNDS {
+        history.round += 1;
+        if history.round >= MARGINS.len() {
             let source = &self.entry.source;
             tracing::warn!(tenant = %source.tenant, source = %source.id, kind = %self.kind, "more is added to a history while it is read than lies before it: its end is looked for again later");
             return Err(Unresolved::Again);
         }
-        history.rounds += 1;
         history.older = false;
-        history.margin = history.margin.saturating_mul(GROWTH);
-        let page = client.type_history(self.kind, from(history.margin), Some(PAGE)).await.map_err(unread)?;
+        let page = client.type_history(self.kind, from(history.round), Some(PAGE)).await.map_err(unread)?;
         history.first = Top::of(&page)?;
         Ok(Some(page))
     }
