@@ -182,6 +182,7 @@ pub(crate) struct RunRow {
     pub(crate) run: RunId,
     pub(crate) bot: BotName,
     pub(crate) state: RunState,
+    pub(crate) holds: Option<u64>,
     pub(crate) trigger: String,
     pub(crate) subject: Option<String>,
     pub(crate) received: Timestamp,

@@ -22,6 +22,7 @@ const COMMANDS: &[&[&str]] = &[
     &["show"],
     &["retry"],
     &["dead"],
+    &["dead", "drop"],
     &["logs"],
     &["invoke"],
     &["backfill"],

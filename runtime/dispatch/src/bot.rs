@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use hob_model::{BotName, Retry, TenantId, Timestamp};
+use hob_model::{BotName, OnDead, Retry, TenantId, Timestamp};
 
 use crate::backoff::Counts;
 use crate::order::{Order, Place};
@@ -33,6 +33,7 @@ pub(crate) struct Bot {
     pub(crate) standing: Standing,
     pub(crate) retry: Retry,
     pub(crate) concurrency: usize,
+    pub(crate) on_dead: OnDead,
     pub(crate) order: Order,
     pub(crate) pager: Pager,
     pub(crate) in_flight: usize,
@@ -43,14 +44,16 @@ pub(crate) struct Bot {
 }
 
 impl Bot {
-    pub(crate) fn new(tenant: TenantId, tenant_ix: TenantIx, name: BotName, retry: Retry, concurrency: usize) -> Self {
+    /// A bot in service that runs nothing before its policy says how.
+    pub(crate) fn new(tenant: TenantId, tenant_ix: TenantIx, name: BotName) -> Self {
         Self {
             tenant,
             tenant_ix,
             name,
             standing: Standing::Live,
-            retry,
-            concurrency,
+            retry: Retry::default(),
+            concurrency: 0,
+            on_dead: OnDead::default(),
             order: Order::new(),
             pager: Pager::default(),
             in_flight: 0,
@@ -77,9 +80,14 @@ impl Bot {
         self.standing == Standing::Live && self.in_flight < self.concurrency && !self.ready.is_empty()
     }
 
+    /// Whether its runs take more than half of what it may have in memory.
+    pub(crate) fn is_short(&self, share: usize) -> bool {
+        self.order.len() > share / 2
+    }
+
     /// The oldest of its runs that may start and whose source lets it.
-    pub(crate) fn startable(&self, sources: &Sources, now: Timestamp) -> Option<Place> {
-        let open = self.ready.iter().filter(|(source, _)| source.is_none_or(|ix| sources.is_open(ix, now)));
+    pub(crate) fn startable(&self, sources: &Sources, free: usize, now: Timestamp) -> Option<Place> {
+        let open = self.ready.iter().filter(|(source, _)| source.is_none_or(|ix| sources.is_open(ix, free, now)));
         open.filter_map(|(_, places)| places.first().copied()).min()
     }
 }
@@ -105,6 +113,8 @@ pub(crate) struct Run {
     pub(crate) bot: BotIx,
     pub(crate) place: Place,
     pub(crate) source: Option<SourceIx>,
+    /// The resource that it is about, as a hash.
+    pub(crate) resource: Option<u64>,
     pub(crate) not_before: Option<Timestamp>,
     pub(crate) counts: Counts,
     pub(crate) state: State,

@@ -8,11 +8,12 @@
 //! change: so it is never too late, and a spurious poll is the price.
 //!
 //! Trade-off: the memory bound is shared evenly over the known bots. A flood of one bot uses less memory than there is; in
-//! return no bot can keep another's runs out, not even with runs that wait for hours.
+//! return no bot can keep another's runs out, not even with runs that wait for hours. Within a bot no lane can keep the others out:
+//! each has few heads in memory, and where memory is short one that a dead letter holds has that alone.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use hob_model::{BotName, RunId, TenantId, Timestamp};
+use hob_model::{BotName, OnDead, RunId, RunState, TenantId, Timestamp};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
@@ -26,6 +27,17 @@ use crate::turns::Turns;
 
 mod memory;
 mod policy;
+
+/// How a run leaves memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Leaves {
+    /// It is over.
+    Ended,
+    /// It is to be read again.
+    Unread,
+    /// It was passed over: its lane will be read again.
+    Passed,
+}
 
 /// Decides what runs when.
 #[derive(Debug)]
@@ -126,7 +138,8 @@ impl Dispatcher {
             return None;
         }
         let (bots, sources, now) = (&self.bots, &self.sources, self.now);
-        let (ix, place) = self.turns.take(|ix| bots.get(&ix)?.startable(sources, now))?;
+        let free = self.config.in_flight - self.in_flight;
+        let (ix, place) = self.turns.take(|ix| bots.get(&ix)?.startable(sources, free, now))?;
         self.set_state(place, State::InFlight);
         let bot = self.bots.get_mut(&ix)?;
         bot.in_flight += 1;
@@ -144,15 +157,24 @@ impl Dispatcher {
 
     fn ended(&mut self, id: RunId, outcome: Outcome) {
         let Some(run) = self.runs.get_mut(&id) else {
+            if outcome == Outcome::Finished {
+                // A page on its way may show it as open, or as holding its lane.
+                for bot in self.bots.values_mut() {
+                    bot.pager.ended(id);
+                    bot.pager.passed().wake();
+                }
+                self.touch_all();
+            }
             return;
         };
         let (ix, place, source, was) = (run.bot, run.place, run.source, run.state);
         if let (Outcome::Finished, Some(source)) = (outcome, source.filter(|_| was == State::InFlight)) {
-            self.sources.up(source);
+            self.sources.finished(source);
         }
         match outcome {
-            Outcome::Finished => self.forget(place, true),
+            Outcome::Finished => self.forget(place, Leaves::Ended),
             _ if run.is_idle() => {}
+            Outcome::Held => self.hold(place),
             Outcome::Failed { kind, retry_after } if was == State::InFlight => {
                 let Some(bot) = self.bots.get(&ix) else {
                     return;
@@ -160,15 +182,16 @@ impl Dispatcher {
                 let floor = retry_after.map(|wait| wait.min(self.config.max_retry_after));
                 let next = backoff::after_failure(&mut run.counts, kind, floor, &bot.retry, self.now, &mut self.rng);
                 let Counts { failures, conflicts } = run.counts;
-                let (tenant, bot) = (bot.tenant.clone(), bot.name.clone());
+                let (tenant, bot, on_dead) = (bot.tenant.clone(), bot.name.clone(), bot.on_dead);
                 match next {
                     Next::Again(at) => {
                         self.outputs.push_back(Output::Retry { tenant, bot, run: id, at, failures, conflicts });
                         self.wait_until(place, at);
                     }
                     Next::End(reason) => {
+                        let hold = on_dead == OnDead::Wait && reason.state() == RunState::Dead;
                         run.state = State::Ending;
-                        self.outputs.push_back(Output::End { tenant, bot, run: id, failures, conflicts, reason });
+                        self.outputs.push_back(Output::End { tenant, bot, run: id, failures, conflicts, reason, hold });
                     }
                 }
             }
@@ -182,21 +205,48 @@ impl Dispatcher {
 
     /// A run that was in flight waits in its lane.
     fn wait_until(&mut self, place: Place, at: Timestamp) {
+        self.stop(place, Some(at), false);
+    }
+
+    /// A dead letter that was in flight holds its lane. Where memory is short the others of the lane leave it, or many lanes that stand
+    /// still would fill it.
+    fn hold(&mut self, place: Place) {
+        self.stop(place, None, true);
+        let Some(ix) = self.runs.get(&place.run).map(|run| run.bot) else { return };
+        let bounds = self.bounds();
+        let share = self.share();
+        while let Some((lane, youngest)) = self.bots.get(&ix).filter(|bot| bot.is_short(share)).and_then(|bot| {
+            let lane = bot.order.lane_of(place)?;
+            Some((lane.clone(), bot.order.last_of_lane(lane)?))
+        }) {
+            let resource = self.runs.get(&youngest.run).and_then(|run| run.resource);
+            let Some(bot) = self.bots.get_mut(&ix) else { return };
+            if youngest.seq < place.seq || !bot.pager.pass(&lane, resource, youngest.seq, bounds) {
+                return;
+            }
+            self.forget(youngest, Leaves::Passed);
+        }
+    }
+
+    fn stop(&mut self, place: Place, until: Option<Timestamp>, held: bool) {
         let Some(run) = self.runs.get_mut(&place.run) else {
             return;
         };
-        run.not_before = Some(at);
+        run.not_before = until;
         run.state = State::Behind;
         let (ix, source) = (run.bot, run.source);
         self.left_flight(ix, source);
         let Some(bot) = self.bots.get_mut(&ix) else {
             return;
         };
+        if held {
+            bot.order.set_held(place, true);
+        }
         bot.order.stop(place);
         let removed = bot.standing == Standing::Removed;
         self.settle(ix);
         if removed {
-            self.forget(place, false);
+            self.forget(place, Leaves::Unread);
         }
     }
 
@@ -210,24 +260,31 @@ impl Dispatcher {
         }
     }
 
-    /// Takes a run out of memory; `ended` where it is over, and not only read again later.
-    fn forget(&mut self, place: Place, ended: bool) {
+    /// Takes a run out of memory.
+    fn forget(&mut self, place: Place, leaves: Leaves) {
         let Some(run) = self.runs.get(&place.run) else {
             return;
         };
-        let (ix, source, idle) = (run.bot, run.source, run.is_idle());
+        let (ix, source, resource, idle) = (run.bot, run.source, run.resource, run.is_idle());
         if !idle {
             self.left_flight(ix, source);
         }
         self.set_state(place, State::Ending);
+        let bounds = self.bounds();
         let Some(bot) = self.bots.get_mut(&ix) else {
             return;
         };
+        let lane = bot.order.lane_of(place).cloned();
         bot.order.remove(place);
-        if ended {
-            bot.pager.ended(place.run);
-        } else {
-            bot.pager.rewind(place.seq);
+        match (leaves, &lane) {
+            (Leaves::Ended, _) => bot.pager.ended(place.run),
+            (Leaves::Passed, _) => {}
+            // A lane that was passed over has its own place to be read from.
+            (Leaves::Unread, Some(lane)) if bot.pager.reads_from(lane) && bot.pager.pass(lane, resource, place.seq, bounds) => {}
+            (Leaves::Unread, _) => bot.pager.rewind(place.seq),
+        }
+        if let Some(lane) = lane {
+            self.lane_changed(ix, &lane);
         }
         self.settle(ix);
         self.runs.remove(&place.run);
@@ -287,8 +344,8 @@ impl Dispatcher {
         run.state = state;
     }
 
-    /// Finds out anew whether a bot takes part in the round and whether more of it is to be read: when an eighth of its share
-    /// is free, so that a ledger is not asked for each run.
+    /// Finds out anew whether a bot takes part in the round and whether more of it is to be read: a lane when half of what it may have
+    /// in memory is free, the rest when an eighth of the bot's share is, so that a ledger is not asked for each run.
     fn touch(&mut self, ix: BotIx) {
         let share = self.share();
         let Some(bot) = self.bots.get_mut(&ix) else { return };
@@ -298,7 +355,8 @@ impl Dispatcher {
             self.turns.set(bot.tenant_ix, ix, active);
         }
         let low_water = share - (share / 8).max(1);
-        if bot.standing == Standing::Live && bot.pager.wants() && bot.order.len() <= low_water {
+        let wants = bot.pager.wants_lane() || (bot.pager.wants() && bot.order.len() <= low_water);
+        if bot.standing == Standing::Live && wants {
             self.hungry.insert(ix);
         } else {
             self.hungry.remove(&ix);

@@ -3,7 +3,7 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use hob_model::{BotName, FailureKind, LaneKey, Reference, Retry, RunId, RunState, SourceId, TenantId, Timestamp};
+use hob_model::{BotName, FailureKind, LaneKey, OnDead, Reference, Retry, RunId, RunState, SourceId, TenantId, Timestamp};
 
 /// An open run, without its event: what the dispatcher must know to give it its turn.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,6 +24,8 @@ pub struct RunHead {
     pub lane: LaneKey,
     /// Its effects are in the ledger ([`RunState::Recorded`]): it goes before all others of its lane.
     pub recorded: bool,
+    /// It is a dead letter that holds its lane and its resource: it does not start before [`Input::Retry`].
+    pub held: bool,
     /// It does not start before this.
     pub not_before: Option<Timestamp>,
     /// Attempts that failed so far.
@@ -38,6 +40,8 @@ pub enum Outcome {
     /// The ledger holds the run's end (done, superseded, rejected, dead): its lane goes on. Also the answer to
     /// [`Output::End`].
     Finished,
+    /// The ledger holds the run as a dead letter that holds its lane: the answer to an [`Output::End`] that says `hold`.
+    Held,
     /// The attempt failed; the run is still open in the ledger.
     Failed {
         /// What the failure asks for.
@@ -58,6 +62,8 @@ pub enum Policy {
         retry: Retry,
         /// How many of its runs may be in flight at once.
         concurrency: NonZeroU32,
+        /// Its manifest's `on-dead`.
+        on_dead: OnDead,
     },
     /// Its runs wait; what is in flight goes on.
     Paused,
@@ -65,8 +71,8 @@ pub enum Policy {
     Removed,
 }
 
-/// A question for the ledger: the open runs of one bot with `seq > after_seq`, lowest first, `limit` at most.
-/// To be given back with the answer as it is.
+/// A question for the ledger: the open runs of one bot, and its dead letters that hold a lane, with `seq > after_seq`, lowest
+/// first, `limit` at most. To be given back with the answer as it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PageRequest {
     /// Tells this question from all others.
@@ -75,6 +81,8 @@ pub struct PageRequest {
     pub tenant: TenantId,
     /// The bot.
     pub bot: BotName,
+    /// Of this lane alone; `None` for all lanes.
+    pub lane: Option<LaneKey>,
     /// The runs after this one are asked for; 0 for all.
     pub after_seq: u64,
     /// No more than this many.
@@ -130,7 +138,8 @@ pub enum Input {
         /// The wait until the first try.
         until: Timestamp,
     },
-    /// An operator opened an ended run again, or wants a waiting one now. The head as the ledger now holds it.
+    /// An operator opened an ended run again, or wants a waiting one now. The head as the ledger now holds it. One that held its
+    /// lane starts first in it. (One that is given up instead ends: [`Outcome::Finished`].)
     Retry(RunHead),
 }
 
@@ -199,7 +208,7 @@ pub enum Output {
         conflicts: u32,
     },
     /// Write to the ledger that the run has ended so. Its lane stands still until the host answers with
-    /// [`Outcome::Finished`]: else a crash in between would run it again after its successor.
+    /// [`Outcome::Finished`], or [`Outcome::Held`]: else a crash in between would run it again after its successor.
     End {
         /// The clinic.
         tenant: TenantId,
@@ -213,6 +222,8 @@ pub enum Output {
         conflicts: u32,
         /// Why.
         reason: EndReason,
+        /// Whether it holds its lane from now on, as a dead letter.
+        hold: bool,
     },
     /// Read more runs of a bot; answer with [`Input::Page`].
     NeedMore(PageRequest),
@@ -231,6 +242,10 @@ pub struct Config {
     pub heads: usize,
     /// Heads in memory of one bot; less where its share of `heads` is less.
     pub heads_per_bot: usize,
+    /// Heads in memory of one lane; less where a bot has many lanes that are deep.
+    pub heads_per_lane: usize,
+    /// Resources remembered, over all bots, of runs that were passed over in lanes that are too deep for memory: some 40 bytes each.
+    pub passed: usize,
     /// The most heads asked for at once.
     pub page: usize,
     /// The longest `Retry-After` that is honoured; a longer one is cut.
@@ -244,6 +259,8 @@ impl Default for Config {
             per_source: 16,
             heads: 100_000,
             heads_per_bot: 20_000,
+            heads_per_lane: 64,
+            passed: 1_000_000,
             page: 1_000,
             max_retry_after: Duration::from_secs(24 * 60 * 60),
         }

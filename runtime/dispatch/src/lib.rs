@@ -4,7 +4,8 @@
 //! failing one can be repeated from its seed. The contract is on [`Dispatcher`]'s module: after every input drain the outputs
 //! until [`Output::Wait`].
 //!
-//! Composed of small parts, each with its tests: `order` (who waits for whom), `pager` (what memory knows of the ledger), `turns`
+//! Composed of small parts, each with its tests: `order` (who waits for whom), `pager` and `passed` (what memory knows of the
+//! ledger), `turns`
 //! (whose turn it is), `sources` (who is down), `backoff` (what follows a failure), `deadlines` (what waits for when); and beside
 //! them [`cron`] with [`CronTable`].
 //!
@@ -20,6 +21,7 @@ mod dispatcher;
 mod io;
 mod order;
 mod pager;
+mod passed;
 mod sources;
 mod turns;
 

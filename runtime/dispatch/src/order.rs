@@ -4,6 +4,8 @@
 //! A run that has not begun also waits for every earlier run of its resource, and for every one that has begun. A run that has
 //! begun waits for nothing but a run in flight. So whoever waits, waits for one that has begun or is older, and nobody waits
 //! in a circle.
+//!
+//! A dead letter may hold its lane: it has begun, and never starts. All that waits for it waits until it is let go.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -32,6 +34,7 @@ enum Rank {
 struct Member {
     rank: Rank,
     in_flight: bool,
+    held: bool,
     lane: u64,
     resource: Option<u64>,
 }
@@ -76,6 +79,10 @@ impl<K: Ord + Clone> Queues<K> {
         self.queues.get_mut(&number).map(|(_, queue)| queue)
     }
 
+    fn find(&self, name: &K) -> Option<&Queue> {
+        self.get(*self.numbers.get(name)?)
+    }
+
     fn drop_empty(&mut self, number: u64) {
         if self.get(number).is_some_and(|queue| queue.members.is_empty())
             && let Some((name, _)) = self.queues.remove(&number)
@@ -103,11 +110,43 @@ impl Order {
         self.members.len()
     }
 
-    /// Puts a run in its queues. `begun` where its effects are recorded.
-    pub(crate) fn insert(&mut self, place: Place, lane: &LaneKey, resource: Option<&ResourceKey>, begun: bool) {
+    /// How many runs of a lane there are.
+    pub(crate) fn lane_len(&self, lane: &LaneKey) -> usize {
+        self.lanes.find(lane).map_or(0, |queue| queue.members.len())
+    }
+
+    /// The lane of a run.
+    pub(crate) fn lane_of(&self, place: Place) -> Option<&LaneKey> {
+        self.lanes.queues.get(&self.members.get(&place)?.lane).map(|(key, _)| key)
+    }
+
+    /// Whether a dead letter holds the lane.
+    pub(crate) fn is_held(&self, lane: &LaneKey) -> bool {
+        let first = self.lanes.find(lane).and_then(|queue| queue.members.first());
+        first.is_some_and(|(_, place)| self.members.get(place).is_some_and(|member| member.held))
+    }
+
+    /// The youngest run of a lane, if it has not begun and nobody waits for it: none of its lane, none of its resource.
+    pub(crate) fn last_of_lane(&self, lane: &LaneKey) -> Option<Place> {
+        let last = self.lanes.find(lane)?.members.last().filter(|(rank, _)| *rank == Rank::Fresh)?;
+        let resource = self.members.get(&last.1)?.resource.and_then(|resource| self.resources.get(resource));
+        resource.is_none_or(|queue| queue.members.last() == Some(last)).then_some(last.1)
+    }
+
+    /// Whether the run, begun and not in flight, holds its lane and does not start.
+    pub(crate) fn set_held(&mut self, place: Place, held: bool) {
+        if let Some(member) = self.members.get_mut(&place) {
+            member.held = held;
+        }
+        self.refresh_around(place);
+    }
+
+    /// Puts a run in its queues. `begun` where its effects are recorded, `held` where it holds its lane.
+    pub(crate) fn insert(&mut self, place: Place, lane: &LaneKey, resource: Option<&ResourceKey>, begun: bool, held: bool) {
         let member = Member {
-            rank: if begun { Rank::Begun } else { Rank::Fresh },
+            rank: if begun || held { Rank::Begun } else { Rank::Fresh },
             in_flight: false,
+            held,
             lane: self.lanes.number(lane),
             resource: resource.map(|key| self.resources.number(key)),
         };
@@ -205,6 +244,7 @@ impl Order {
             return;
         };
         let first = if queue.in_flight > 0 { None } else { queue.members.first() };
+        let first = first.filter(|(_, place)| self.members.get(place).is_some_and(|member| !member.held));
         let now = first.filter(|(rank, place)| self.resource_lets(*rank, *place)).map(|(_, place)| *place);
         let before = queue.ready;
         if now != before {

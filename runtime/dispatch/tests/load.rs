@@ -10,12 +10,13 @@ use std::num::NonZeroU32;
 use std::time::{Duration, Instant};
 
 use hob_dispatch::{Config, Dispatcher, Input, Outcome, Output, Policy, RunHead};
-use hob_model::{Retry, RunId, Timestamp};
+use hob_model::{OnDead, Retry, RunId, Timestamp};
 
 const NOW: Timestamp = Timestamp::from_micros(1_000_000);
 
 fn live(dispatcher: &mut Dispatcher, tenant: &str, bot: &str, concurrency: u32) {
-    let policy = Policy::Live { retry: Retry::default(), concurrency: NonZeroU32::new(concurrency).unwrap() };
+    let policy =
+        Policy::Live { retry: Retry::default(), concurrency: NonZeroU32::new(concurrency).unwrap(), on_dead: OnDead::Continue };
     dispatcher.handle(Input::Policy { tenant: tenant.parse().unwrap(), bot: bot.parse().unwrap(), policy }, NOW);
 }
 
@@ -29,6 +30,7 @@ fn head(seq: u64, tenant: &str, bot: &str, lane: u64) -> RunHead {
         resource: Some(format!("Task/{lane}").parse().unwrap()),
         lane: format!("Task/{lane}").parse().unwrap(),
         recorded: false,
+        held: false,
         not_before: None,
         failures: 0,
         conflicts: 0,

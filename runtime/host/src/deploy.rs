@@ -364,7 +364,7 @@ async fn put_in_service(core: &Core, tenant: &TenantId, source: &SourceId, parts
     });
     let filter = RunFilter { bot: Some(bot.name.clone()), limit: 1, ..RunFilter::default() };
     let newest = core.ledger.runs(tenant, &filter).await?.first().map_or(RunSeq::ZERO, |row| row.seq);
-    let policy = live(core, bot.manifest.retry.clone());
+    let policy = live(core, bot.manifest.retry.clone(), bot.manifest.on_dead);
     core.tell(Message::Policy { tenant: tenant.clone(), bot: bot.name.clone(), policy, newest }).await;
     core.agenda.notify_one();
     core.gaps.bots_changed();

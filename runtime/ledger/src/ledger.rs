@@ -16,7 +16,7 @@ use crate::{
     Recorded, Release, Resolution, ResourceMark, Result, RunDetail, RunFilter, RunHead, RunKey, RunRecord, RunRow, RunSeq, Stats,
     StoredNotification, Subscription, SweepMark, Tried,
 };
-use hob_model::{Journal, Reference};
+use hob_model::{Journal, LaneKey, Reference};
 
 /// The durable store of notifications, events, runs, timers, outbox and what is deployed.
 ///
@@ -78,9 +78,19 @@ pub trait Ledger: Send + Sync {
 
     // Runs.
 
-    /// Open runs of a bot after `after`, lowest seq first, `limit` at most. After a crash this and [`Ledger::load`] are all that
-    /// is needed to go on.
+    /// Open runs of a bot, and dead ones that hold their lane, after `after`, lowest seq first, `limit` at most. After a crash this
+    /// and [`Ledger::load`] are all that is needed to go on.
     async fn open_runs(&self, tenant: &TenantId, bot: &BotName, after: RunSeq, limit: usize) -> Result<Vec<RunHead>>;
+
+    /// The same of one lane alone.
+    async fn open_in_lane(
+        &self,
+        tenant: &TenantId,
+        bot: &BotName,
+        lane: &LaneKey,
+        after: RunSeq,
+        limit: usize,
+    ) -> Result<Vec<RunHead>>;
 
     /// All that is needed to run a run, send its effects, or see that it has ended. `NotFound` where there is none.
     async fn load(&self, run: &RunKey) -> Result<RunRecord>;
@@ -99,6 +109,14 @@ pub trait Ledger: Send + Sync {
     /// Keeps a failed attempt and what is to become of the run. Counts the failure, conflicts apart. A repeat of the same attempt
     /// (number and start) counts nothing. `RunIs` where the run has ended.
     async fn fail(&self, epoch: Epoch, run: &RunKey, tried: Tried, next: Next) -> Result<()>;
+
+    /// As [`Ledger::fail`]; where the run is a dead letter by it, it holds its lane: [`Ledger::open_runs`] gives it, also after a
+    /// crash, until [`Ledger::retry`], [`Ledger::give_up`], or its bot is taken out of service.
+    async fn fail_and_hold(&self, epoch: Epoch, run: &RunKey, tried: Tried, next: Next) -> Result<()>;
+
+    /// Gives up a dead letter that holds its lane: it stays dead, its lane goes on. A repeat does nothing, as for one that holds
+    /// nothing. `RunIs` where it is not dead.
+    async fn give_up(&self, epoch: Epoch, run: &RunKey) -> Result<()>;
 
     /// Ends an open run without an attempt: its resource moved on, or its bot is gone. `RunIs` where it has ended otherwise.
     async fn supersede(&self, epoch: Epoch, run: &RunKey, at: Timestamp) -> Result<()>;

@@ -38,6 +38,8 @@ pub struct RunRow {
     pub bot: BotName,
     /// Where it stands.
     pub state: RunState,
+    /// Of a dead run that holds its lane: how many wait behind it there.
+    pub holds: Option<u64>,
     /// `change`, `cron`, `timer`, `invoke` or `reply`.
     pub trigger: String,
     /// The resource and version of a change.

@@ -36,6 +36,8 @@ pub struct RunHead {
     pub lane: LaneKey,
     /// Where it stands.
     pub state: RunState,
+    /// It is dead and holds its lane.
+    pub held: bool,
     /// It does not start before this.
     pub not_before: Option<Timestamp>,
     /// Attempts that failed since it was made or retried, conflicts apart.

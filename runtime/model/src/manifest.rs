@@ -39,6 +39,9 @@ pub struct Manifest {
     pub order_by: OrderBy,
     /// `versions`: whether each version is run or only the newest.
     pub versions: Versions,
+    /// `on-dead`: whether a lane goes on behind a dead letter.
+    #[serde(default)]
+    pub on_dead: OnDead,
     /// `[retry]`.
     pub retry: Retry,
     /// `[outbox]`.
@@ -179,6 +182,17 @@ pub enum Versions {
     Each,
     /// The newest; those before it are superseded.
     Latest,
+}
+
+/// `on-dead`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OnDead {
+    /// The lane goes on without the run.
+    #[default]
+    Continue,
+    /// The lane, and the run's resource in every lane of the bot, wait until an operator retries the run or gives it up.
+    Wait,
 }
 
 /// `[retry]`: full-jitter exponential backoff.

@@ -27,6 +27,7 @@ enum Step {
     Finish { run: u8, n: u8 },
     Fail { run: u8, n: u8, next: u8 },
     Supersede { run: u8 },
+    GiveUp { run: u8 },
     Retry { run: u8 },
     Fire { now: u8 },
     Outbox { now: u8, end: u8 },
@@ -50,6 +51,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         6 => (run.clone(), n.clone()).prop_map(|(run, n)| Step::Finish { run, n }),
         5 => (run.clone(), n.clone(), 0_u8..5).prop_map(|(run, n, next)| Step::Fail { run, n, next }),
         1 => run.clone().prop_map(|run| Step::Supersede { run }),
+        2 => run.clone().prop_map(|run| Step::GiveUp { run }),
         3 => run.clone().prop_map(|run| Step::Retry { run }),
         3 => (0_u8..16).prop_map(|now| Step::Fire { now }),
         4 => (0_u8..60, 0_u8..4).prop_map(|(now, end)| Step::Outbox { now, end }),
@@ -155,10 +157,17 @@ impl Driven {
                     3 => Next::DeadUnsure,
                     _ => Next::Rejected,
                 };
+                let hold = n.is_multiple_of(3);
                 let kind = if n.is_multiple_of(2) { FailureKind::Conflict } else { FailureKind::Retry };
-                told(ledger.fail(epoch, &self.key(run), self.tried(n, Some(kind)), next).await)
+                let (key, tried) = (self.key(run), self.tried(n, Some(kind)));
+                told(if hold {
+                    ledger.fail_and_hold(epoch, &key, tried, next).await
+                } else {
+                    ledger.fail(epoch, &key, tried, next).await
+                })
             }
             Step::Supersede { run } => told(ledger.supersede(epoch, &self.key(run), at(1)).await),
+            Step::GiveUp { run } => told(ledger.give_up(epoch, &self.key(run)).await),
             Step::Retry { run } => told(ledger.retry(epoch, &self.key(run)).await),
             Step::Fire { now } => told(ledger.fire_timers(epoch, at(now), 2).await),
             Step::Outbox { now, end } => {
@@ -227,6 +236,10 @@ impl Driven {
         let mut seen = Vec::new();
         for bot in ["b", "c"] {
             seen.push(told(ledger.open_runs(tenant, &bot.parse().unwrap(), RunSeq::ZERO, 99).await));
+        }
+        for lane in ["0", "1"] {
+            let (bot, lane) = (&self.given.bot, lane.parse().unwrap());
+            seen.push(told(ledger.open_in_lane(tenant, bot, &lane, RunSeq::ZERO, 99).await));
         }
         seen.push(told(ledger.runs(tenant, &RunFilter::default()).await));
         seen.push(told(ledger.run_counts(tenant, Some(&self.given.bot)).await));

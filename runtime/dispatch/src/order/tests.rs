@@ -8,7 +8,7 @@ fn place(seq: u64) -> Place {
 
 fn insert(order: &mut Order, seq: u64, lane: &str, resource: &str, begun: bool) {
     let key = (None, resource.parse().unwrap());
-    order.insert(place(seq), &lane.parse().unwrap(), Some(&key), begun);
+    order.insert(place(seq), &lane.parse().unwrap(), Some(&key), begun, false);
 }
 
 /// Applies the changes to `ready` and gives it back as seqs.
@@ -61,6 +61,28 @@ fn what_has_begun_goes_first_and_waits_for_no_older_one() {
     order.start(place(5));
     order.remove(place(5));
     assert_eq!(ready(&mut order, &mut set), [1, 2]);
+}
+
+#[test]
+fn a_dead_letter_that_is_held_stays_first_until_it_is_let_go() {
+    let (mut order, mut set) = (Order::new(), BTreeSet::new());
+    insert(&mut order, 1, "a", "Task/1", false);
+    insert(&mut order, 2, "a", "Task/2", false);
+    insert(&mut order, 3, "b", "Task/1", false);
+    order.start(place(1));
+    order.stop(place(1));
+    order.set_held(place(1), true);
+    assert!(ready(&mut order, &mut set).is_empty(), "neither its lane nor its resource goes on");
+    assert!(order.is_held(&"a".parse().unwrap()) && !order.is_held(&"b".parse().unwrap()));
+    assert_eq!(order.last_of_lane(&"a".parse().unwrap()), Some(place(2)));
+    insert(&mut order, 4, "b", "Task/2", false);
+    assert_eq!(order.last_of_lane(&"a".parse().unwrap()), None, "4 waits for it");
+    order.remove(place(4));
+    order.set_held(place(1), false);
+    assert_eq!(ready(&mut order, &mut set), [1], "opened again it is still first");
+    order.set_held(place(1), true);
+    order.remove(place(1));
+    assert_eq!(ready(&mut order, &mut set), [2, 3]);
 }
 
 #[test]

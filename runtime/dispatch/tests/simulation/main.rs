@@ -1,6 +1,6 @@
 //! Random histories through the dispatcher, each repeatable by its seed, against a model that knows every run.
 //!
-//! `HOB_SEED=n cargo test -p hob-dispatch --test simulation` repeats one.
+//! `HOB_SEED=n cargo test -p hob-dispatch --test simulation` repeats one; `HOB_SEEDS=n` plays n of them.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking; the lint sees only functions marked as tests")]
 
@@ -10,7 +10,8 @@ mod world;
 use world::{Mode, World};
 
 fn seeds(count: u64) -> Vec<u64> {
-    std::env::var("HOB_SEED").ok().and_then(|seed| seed.parse().ok()).map_or((0..count).collect(), |seed| vec![seed])
+    let number = |name| std::env::var(name).ok().and_then(|number| number.parse::<u64>().ok());
+    number("HOB_SEED").map_or((0..number("HOB_SEEDS").unwrap_or(count)).collect(), |seed| vec![seed])
 }
 
 /// Small memory, slow pages, delayed and doubled news, crashes: order, caps and bounds hold, and every run ends once.

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use hob_dispatch::{Config, RunHead};
-use hob_model::{BotName, Retry, RunId, SourceId, TenantId, Timestamp};
+use hob_model::{BotName, OnDead, Retry, RunId, SourceId, TenantId, Timestamp};
 
 /// A run as the ledger has it, with what the model must know beside.
 #[derive(Debug, Clone)]
@@ -14,6 +14,8 @@ pub(crate) struct Row {
     pub(crate) busy: bool,
     /// Started, or recorded, since the dispatcher came up: holds its lane.
     pub(crate) begun: bool,
+    /// A dead letter that holds its lane: open for the order, but it does not start.
+    pub(crate) held: bool,
     /// Opened again by an operator: others have gone on without it.
     pub(crate) reopened: bool,
     /// The ledger closed it while it waited: its start is the host's to refuse.
@@ -36,6 +38,7 @@ pub(crate) struct BotState {
     pub(crate) standing: Standing,
     pub(crate) retry: Retry,
     pub(crate) concurrency: usize,
+    pub(crate) on_dead: OnDead,
 }
 
 /// All that is so outside of the dispatcher.
@@ -46,9 +49,14 @@ pub(crate) struct Model {
     pub(crate) seqs: BTreeMap<RunId, u64>,
     pub(crate) bots: Vec<BotState>,
     pub(crate) down: BTreeMap<(TenantId, SourceId), Timestamp>,
+    /// The most runs that a source may hold, by how it did so far.
+    pub(crate) allowed: BTreeMap<(TenantId, SourceId), usize>,
 }
 
-fn source_of(head: &RunHead) -> Option<(TenantId, SourceId)> {
+/// What a source that was quiet may hold.
+const QUIET: usize = 4;
+
+pub(crate) fn source_of(head: &RunHead) -> Option<(TenantId, SourceId)> {
     Some((head.tenant.clone(), head.source.clone()?))
 }
 
@@ -87,12 +95,28 @@ impl Model {
         }
         let source = source_of(head)?;
         let on_source = self.busy().filter(|row| source_of(&row.head).as_ref() == Some(&source)).count();
+        let free = self.config.in_flight - self.busy().count();
         match self.down.get(&source) {
             Some(until) if *until > now => Some("its source is down"),
             Some(_) if on_source > 0 => Some("another tries its source"),
             None if on_source >= self.config.per_source => Some("its source is at its cap"),
+            None if on_source >= *self.allowed.get(&source).unwrap_or(&QUIET) => Some("its source was not seen to bear more"),
+            None if on_source > free => Some("its source holds more places than are free"),
             _ => None,
         }
+    }
+
+    pub(crate) fn went_down(&mut self, source: (TenantId, SourceId), until: Timestamp) {
+        self.allowed.insert(source.clone(), 1);
+        self.down.insert(source, until);
+    }
+
+    /// A busy run on a source finishes well.
+    pub(crate) fn bore(&mut self, source: (TenantId, SourceId)) {
+        let held = self.busy().filter(|row| source_of(&row.head).as_ref() == Some(&source)).count();
+        self.down.remove(&source);
+        let allowed = self.allowed.entry(source).or_insert(QUIET);
+        *allowed = (2 * held).max(QUIET.min(*allowed)).min(self.config.per_source);
     }
 
     /// Which promise a start of `seq` breaks, if any. Holds whatever part of the runs is in memory.
@@ -111,7 +135,10 @@ impl Model {
         if self.busy().any(|other| same_resource(&other.head, head)) {
             return Some("another of its resource is in flight");
         }
-        let mut older = self.rows.range(..seq).map(|(_, row)| row).filter(|row| row.open && !row.reopened);
+        if row.held {
+            return Some("it is held");
+        }
+        let mut older = self.rows.range(..seq).map(|(_, row)| row).filter(|row| row.open && (row.held || !row.reopened));
         if older.any(|older| same_lane(&older.head, head) || same_resource(&older.head, head)) {
             return Some("an older one is open");
         }
@@ -126,6 +153,7 @@ impl Model {
             let lane = self.rows.values().filter(|other| other.open && same_lane(&other.head, &row.head));
             let resource = self.rows.values().filter(|other| other.open && same_resource(&other.head, &row.head));
             !row.busy
+                && !row.held
                 && lane.clone().all(|other| !other.busy && rank(row) <= rank(other))
                 && resource.clone().all(|other| !other.busy && (row.begun || rank(row) <= rank(other)))
         };

@@ -5,11 +5,11 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use hob_dispatch::{Config, Dispatcher, Input, Outcome, Output, PageRequest, Policy, RunHead};
-use hob_model::{FailureKind, Retry, RunId, Timestamp};
+use hob_model::{FailureKind, OnDead, Retry, RunId, Timestamp};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use crate::model::{BotState, Model, Row, Standing};
+use crate::model::{BotState, Model, Row, Standing, source_of};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Mode {
@@ -34,8 +34,8 @@ pub(crate) struct World {
     /// Questions, with the answer once it is read.
     questions: Vec<(PageRequest, Option<Answer>)>,
     in_flight: BTreeSet<RunId>,
-    /// Ends to write.
-    ending: BTreeSet<RunId>,
+    /// Ends to write, and whether they hold.
+    ending: BTreeMap<RunId, bool>,
     wait: Option<Timestamp>,
     history: Vec<Output>,
 }
@@ -46,9 +46,11 @@ impl World {
         let heads = if mode == Mode::Exact { 1_000_000 } else { rng.random_range(6..40) };
         let config = Config {
             in_flight: rng.random_range(1..8),
-            per_source: rng.random_range(1..4),
+            per_source: rng.random_range(1..8),
             heads,
             heads_per_bot: if mode == Mode::Exact { heads } else { rng.random_range(1..=heads) },
+            heads_per_lane: if mode == Mode::Exact { heads } else { rng.random_range(1..6) },
+            passed: if mode == Mode::Exact { heads } else { rng.random_range(0..80) },
             page: rng.random_range(1..10),
             ..Config::default()
         };
@@ -57,7 +59,8 @@ impl World {
             name: name.parse().unwrap(),
             standing: Standing::Removed,
             retry: Retry { attempts: 3, conflicts: 4, first_ms: 1_000, max_ms: 3_000 },
-            concurrency: rng.random_range(1..4),
+            concurrency: rng.random_range(1..6),
+            on_dead: if rng.random_range(0..3) == 0 { OnDead::Wait } else { OnDead::Continue },
         });
         let model = Model {
             config: config.clone(),
@@ -65,6 +68,7 @@ impl World {
             seqs: BTreeMap::new(),
             bots: bots.into(),
             down: BTreeMap::new(),
+            allowed: BTreeMap::new(),
         };
         let mut world = Self {
             seed,
@@ -77,7 +81,7 @@ impl World {
             live: VecDeque::new(),
             questions: Vec::new(),
             in_flight: BTreeSet::new(),
-            ending: BTreeSet::new(),
+            ending: BTreeMap::new(),
             wait: None,
             history: Vec::new(),
         };
@@ -122,6 +126,7 @@ impl World {
             92..94 => self.change_policy(),
             94..96 => self.reopen(),
             96..98 => self.close_elsewhere(),
+            98 if self.chance(50) => self.give_up(),
             98 if self.mode == Mode::Pressed => self.repeat_news(),
             _ if self.mode == Mode::Pressed && self.chance(40) => self.crash(),
             _ => self.drain(),
@@ -147,6 +152,7 @@ impl World {
                 resource,
                 lane: format!("lane-{lane}").parse().unwrap(),
                 recorded: false,
+                held: false,
                 not_before,
                 failures: 0,
                 conflicts: 0,
@@ -156,6 +162,7 @@ impl World {
                 open: true,
                 busy: false,
                 begun: false,
+                held: false,
                 reopened: false,
                 closed_elsewhere: false,
                 ends: 0,
@@ -212,17 +219,40 @@ impl World {
             Outcome::Finished => self.close(seq),
             Outcome::Lost => self.row(seq).busy = false,
             // What follows comes as an output.
-            Outcome::Failed { .. } => {}
+            Outcome::Failed { .. } | Outcome::Held => {}
         }
         self.tell(Input::Ended { run, outcome });
     }
 
     fn write_end(&mut self) {
-        if let Some(run) = self.pick(self.ending.clone()) {
-            self.ending.remove(&run);
+        let all: Vec<(RunId, bool)> = self.ending.iter().map(|(run, hold)| (*run, *hold)).collect();
+        let Some((run, hold)) = self.pick(all) else { return };
+        self.ending.remove(&run);
+        if hold {
+            let seq = self.model.seqs[&run];
+            let row = self.row(seq);
+            (row.busy, row.held, row.head.held, row.head.not_before) = (false, true, true, None);
+            row.head.recorded = false;
+            // Where its bot is out of service it has left memory.
+            let head = row.head.clone();
+            let removed = self.model.bot(&head).standing == Standing::Removed;
+            self.row(seq).begun = !removed || self.mode == Mode::Exact;
+        } else {
             self.close_row(run);
-            self.tell(Input::Ended { run, outcome: Outcome::Finished });
         }
+        let outcome = if hold { Outcome::Held } else { Outcome::Finished };
+        self.tell(Input::Ended { run, outcome });
+    }
+
+    /// An operator gives up a dead letter that holds its lane.
+    fn give_up(&mut self) {
+        let held: Vec<RunId> = self.model.rows.values().filter(|row| row.held).map(|row| row.head.run).collect();
+        let Some(run) = self.pick(held) else { return };
+        let seq = self.model.seqs[&run];
+        let row = self.row(seq);
+        (row.held, row.head.held) = (false, false);
+        self.close_row(run);
+        self.tell(Input::Ended { run, outcome: Outcome::Finished });
     }
 
     fn close_row(&mut self, run: RunId) {
@@ -235,14 +265,14 @@ impl World {
 
     /// A run finished: its source answers.
     fn close(&mut self, seq: u64) {
+        if let Some(source) = source_of(&self.model.rows[&seq].head) {
+            self.model.bore(source);
+        }
         let row = self.row(seq);
-        let (run, open, head) = (row.head.run, row.open, row.head.clone());
+        let (run, open) = (row.head.run, row.open);
         row.busy = false;
         if open {
             self.close_row(run);
-        }
-        if let Some(source) = head.source {
-            self.model.down.remove(&(head.tenant, source));
         }
     }
 
@@ -253,7 +283,8 @@ impl World {
     fn read(&self, request: &PageRequest) -> Answer {
         let rows = self.model.rows.range(request.after_seq + 1..).map(|(_, row)| row);
         let of_bot = |row: &&Row| row.open && (&row.head.tenant, &row.head.bot) == (&request.tenant, &request.bot);
-        let mut heads: Vec<RunHead> = rows.filter(of_bot).map(|row| row.head.clone()).collect();
+        let of_lane = |row: &&Row| request.lane.as_ref().is_none_or(|lane| *lane == row.head.lane);
+        let mut heads: Vec<RunHead> = rows.filter(of_bot).filter(of_lane).map(|row| row.head.clone()).collect();
         let more = heads.len() > request.limit;
         heads.truncate(request.limit);
         (heads, more)
@@ -288,7 +319,7 @@ impl World {
         let (tenant, source) = key.clone();
         if self.chance(50) {
             let until = self.now + Duration::from_millis(self.rng.random_range(0..4_000));
-            self.model.down.insert(key, until);
+            self.model.went_down(key, until);
             self.tell(Input::SourceDown { tenant, source, until });
         } else {
             self.model.down.remove(&key);
@@ -310,14 +341,14 @@ impl World {
         state.standing = standing;
         let concurrency = NonZeroU32::new(u32::try_from(state.concurrency).unwrap()).unwrap();
         let policy = match standing {
-            Standing::Live => Policy::Live { retry: state.retry.clone(), concurrency },
+            Standing::Live => Policy::Live { retry: state.retry.clone(), concurrency, on_dead: state.on_dead },
             Standing::Paused => Policy::Paused,
             Standing::Removed => Policy::Removed,
         };
         let (tenant, bot) = (state.tenant.clone(), state.name.clone());
         if standing == Standing::Removed {
             for row in self.model.rows.values_mut().filter(|row| row.head.bot == bot && row.head.tenant == tenant) {
-                row.begun &= row.busy;
+                row.begun &= row.busy || row.held;
             }
         }
         self.tell(Input::Policy { tenant, bot, policy });
@@ -329,25 +360,24 @@ impl World {
             .model
             .rows
             .values()
-            .filter(|row| !row.busy && if row.open { row.head.not_before.is_some() } else { row.ends == 1 });
+            .filter(|row| !row.busy && if row.open { row.held || row.head.not_before.is_some() } else { row.ends == 1 });
         let seqs: Vec<u64> = rows.map(|row| row.head.seq).collect();
+        // Of a run that was never told nobody can ask.
+        let seqs = seqs.into_iter().filter(|seq| !self.live.iter().any(|head| head.seq == *seq)).collect::<Vec<_>>();
         let Some(seq) = self.pick(seqs) else { return };
-        let unheard = self.live.iter().any(|head| head.seq == seq);
         let row = self.row(seq);
         if !row.open {
             (row.open, row.reopened, row.begun, row.head.recorded) = (true, true, false, false);
         }
+        (row.held, row.head.held) = (false, false);
         (row.head.not_before, row.head.failures, row.head.conflicts) = (None, 0, 0);
         let head = row.head.clone();
-        // Of a run that was never told nobody can ask.
-        if !unheard {
-            self.tell(Input::Retry(head));
-        }
+        self.tell(Input::Retry(head));
     }
 
     /// The ledger closes a run that waits (superseded); the dispatcher hears of it, or only when it starts it.
     fn close_elsewhere(&mut self) {
-        let rows = self.model.rows.values().filter(|row| row.open && !row.busy && !row.head.recorded);
+        let rows = self.model.rows.values().filter(|row| row.open && !row.busy && !row.held && !row.head.recorded);
         let runs: Vec<RunId> = rows.map(|row| row.head.run).collect();
         let Some(run) = self.pick(runs) else { return };
         self.close_row(run);
@@ -361,17 +391,18 @@ impl World {
     /// The host dies and comes up again: what was in flight may have its effects recorded.
     fn crash(&mut self) {
         for row in self.model.rows.values_mut() {
-            if row.busy && row.open && self.rng.random_range(0..2) == 0 && !self.ending.contains(&row.head.run) {
+            if row.busy && row.open && self.rng.random_range(0..2) == 0 && !self.ending.contains_key(&row.head.run) {
                 row.head.recorded = true;
             }
             row.busy = false;
-            row.begun = row.head.recorded;
+            row.begun = row.head.recorded || row.held;
         }
         self.live.clear();
         self.questions.clear();
         self.in_flight.clear();
         self.ending.clear();
         self.model.down.clear();
+        self.model.allowed.clear();
         self.dispatcher = Dispatcher::new(self.model.config.clone(), self.rng.random());
         for bot in 0..4 {
             self.set_policy(bot, Standing::Live);
@@ -397,8 +428,8 @@ impl World {
                     let removed = state.standing == Standing::Removed;
                     self.row(seq).begun &= !removed;
                 }
-                Output::End { run, .. } => {
-                    self.ending.insert(run);
+                Output::End { run, hold, .. } => {
+                    self.ending.insert(run, hold);
                 }
                 Output::NeedMore(request) if self.mode == Mode::Exact => {
                     let (heads, more) = self.read(&request);
@@ -460,6 +491,8 @@ impl World {
             } else if let Some(at) = self.wait {
                 self.now = at;
                 self.drain();
+            } else if self.model.rows.values().any(|row| row.held) {
+                if self.chance(50) { self.give_up() } else { self.reopen() }
             } else {
                 break;
             }

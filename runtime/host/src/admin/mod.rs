@@ -52,6 +52,7 @@ pub(crate) fn router(core: Arc<Core>, token: &Secret) -> Router {
         .route("/v1/tenants/{tenant}/runs/{run}", get(runs::show))
         .route("/v1/tenants/{tenant}/runs/{run}/retry", post(runs::retry))
         .route("/v1/tenants/{tenant}/dead", get(dead::list))
+        .route("/v1/tenants/{tenant}/runs/{run}/drop", post(runs::give_up))
         .route("/v1/tenants/{tenant}/dead/{kind}", get(dead::list_of))
         .route("/v1/tenants/{tenant}/retry/{kind}", post(retry::slice))
         .route("/v1/tenants/{tenant}/dead/notifications/{seq}", get(dead::show))

@@ -66,6 +66,24 @@ pub(super) async fn retry(
     Ok(Json(row(&core.ledger.show(&key).await?.row)))
 }
 
+/// Ends a dead letter's hold on its lane; it stays dead.
+pub(super) async fn give_up(
+    State(core): State<Arc<Core>>,
+    Path((tenant_name, run)): Path<(String, String)>,
+) -> Result<Json<Value>, ApiError> {
+    let key = RunKey { tenant: tenant(&tenant_name)?, run: named::<RunId>(&run)? };
+    match core.ledger.give_up(core.epoch, &key).await {
+        Ok(()) => {}
+        Err(error @ LedgerError::RunIs { .. }) => {
+            let help = "only a dead letter can hold its lane: `hob show` says where the run stands";
+            return Err(ApiError::new(StatusCode::CONFLICT, "run-state", error.to_string(), help));
+        }
+        Err(error) => return Err(error.into()),
+    }
+    core.tell(Message::GivenUp(key.run)).await;
+    Ok(Json(row(&core.ledger.show(&key).await?.row)))
+}
+
 /// A `RunRow` of the docs.
 pub(super) fn row(row: &RunRow) -> Value {
     json!({
@@ -73,6 +91,7 @@ pub(super) fn row(row: &RunRow) -> Value {
         "run": row.run,
         "bot": row.bot,
         "state": row.state,
+        "holds": row.holds,
         "trigger": row.trigger,
         "subject": row.subject.as_ref().map(|(reference, version)| format!("{reference} v{version}")),
         "received": row.received,

@@ -12,7 +12,7 @@ use futures::FutureExt as _;
 use futures::future::Shared;
 use hob_dispatch::{Dispatcher, Input, Outcome, Output, PageRequest, Policy, RunHead};
 use hob_ledger::{LedgerError, Next, RunKey, RunSeq, Tried};
-use hob_model::{BotName, Failure, FailureKind, RunId, RunState, SourceId, TenantId, Timestamp};
+use hob_model::{BotName, Failure, FailureKind, LaneKey, OnDead, RunId, RunState, SourceId, TenantId, Timestamp};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 
@@ -27,6 +27,8 @@ pub(crate) enum Message {
     News(TenantId, BotName),
     /// An operator opened a run again.
     Retry(RunHead),
+    /// An operator gave up a dead letter: it holds its lane no more.
+    GivenUp(RunId),
     /// A bot was deployed or removed. Its runs up to `newest` are for the dispatcher to page, those after it come as news.
     Policy { tenant: TenantId, bot: BotName, policy: Policy, newest: RunSeq },
 }
@@ -62,7 +64,7 @@ pub(crate) struct Failed {
 
 enum Done {
     Attempt(TenantId, RunId, Ended),
-    Written(RunId),
+    Written(RunId, Outcome),
     Page(PageRequest, Vec<RunHead>, bool),
     News(TenantId, BotName, Vec<RunHead>, bool),
 }
@@ -146,6 +148,7 @@ impl Driver {
         match message {
             Message::News(tenant, bot) => self.read_news(tenant, bot),
             Message::Retry(head) => self.dispatcher.handle(Input::Retry(head), now),
+            Message::GivenUp(run) => self.dispatcher.handle(Input::Ended { run, outcome: Outcome::Finished }, now),
             Message::Policy { tenant, bot, policy, newest } => {
                 let feed = Feed { after: newest, reading: false, again: false };
                 self.feeds.entry((tenant.clone(), bot.clone())).or_insert(feed);
@@ -157,9 +160,8 @@ impl Driver {
     fn take(&mut self, done: Option<Done>) {
         let now = self.core.clock.now();
         let input = match done {
-            Some(Done::Attempt(_, run, Ended::Finished)) | Some(Done::Written(run)) => {
-                Input::Ended { run, outcome: Outcome::Finished }
-            }
+            Some(Done::Attempt(_, run, Ended::Finished)) => Input::Ended { run, outcome: Outcome::Finished },
+            Some(Done::Written(run, outcome)) => Input::Ended { run, outcome },
             Some(Done::Attempt(_, run, Ended::Lost)) => Input::Ended { run, outcome: Outcome::Lost },
             Some(Done::Attempt(tenant, run, Ended::SourceDown { source, until })) => {
                 self.dispatcher.handle(Input::SourceDown { tenant, source, until }, now);
@@ -239,7 +241,7 @@ impl Driver {
         feed.reading = true;
         let (core, after) = (Arc::clone(&self.core), feed.after);
         self.tasks.spawn(async move {
-            let (heads, more) = open_runs(&core, &tenant, &bot, after, NEWS).await;
+            let (heads, more) = open_runs(&core, &tenant, &bot, None, after, NEWS).await;
             Some(Done::News(tenant, bot, heads, more))
         });
     }
@@ -264,11 +266,11 @@ impl Driver {
                 self.retries.insert(run, ended);
                 self.tasks.spawn(async move {
                     let _under = under;
-                    write_failure(&core, RunKey { tenant, run }, failed, next).await;
+                    write_failure(&core, RunKey { tenant, run }, failed, next, false).await;
                     None
                 });
             }
-            Output::End { tenant, run, reason, .. } => {
+            Output::End { tenant, run, reason, hold, .. } => {
                 let Some(mut failed) = self.failed.remove(&run) else { return };
                 if let Some(failure) = &mut failed.tried.attempt.failure
                     && matches!(failure.kind, FailureKind::Retry | FailureKind::Conflict)
@@ -283,8 +285,9 @@ impl Driver {
                 let (under, _) = self.under_way();
                 self.tasks.spawn(async move {
                     let _under = under;
-                    write_failure(&core, RunKey { tenant, run }, failed, next).await;
-                    Some(Done::Written(run))
+                    let taken = write_failure(&core, RunKey { tenant, run }, failed, next, hold).await;
+                    // One that the ledger refused has ended otherwise.
+                    Some(Done::Written(run, if hold && taken { Outcome::Held } else { Outcome::Finished }))
                 });
             }
             Output::NeedMore(request) => {
@@ -292,7 +295,8 @@ impl Driver {
                 self.tasks.spawn(async move {
                     futures::future::join_all(before).await;
                     let after = RunSeq::new(request.after_seq);
-                    let (heads, more) = open_runs(&core, &request.tenant, &request.bot, after, request.limit).await;
+                    let lane = request.lane.as_ref();
+                    let (heads, more) = open_runs(&core, &request.tenant, &request.bot, lane, after, request.limit).await;
                     Some(Done::Page(request, heads, more))
                 });
             }
@@ -301,17 +305,27 @@ impl Driver {
     }
 }
 
-/// Writes a failure down, however long the ledger needs to take it: the lane stands still until it has.
-async fn write_failure(core: &Core, run: RunKey, failed: Failed, next: Next) {
+/// Writes a failure down, however long the ledger needs to take it: the lane stands still until it has. `hold` where a dead letter is to
+/// hold its lane. False where the ledger refused it.
+async fn write_failure(core: &Core, run: RunKey, failed: Failed, next: Next, hold: bool) -> bool {
     let Failed { tried, failure, .. } = failed;
     tracing::info!(
         tenant = %run.tenant, run = %run.run, code = failure.word(), kind = ?failure.kind, attempt = tried.attempt.number, ?next,
         "an attempt failed"
     );
-    persist(core, "fail", || core.ledger.fail(core.epoch, &run, tried.clone(), next)).await;
+    let write = || async {
+        let tried = tried.clone();
+        if hold {
+            core.ledger.fail_and_hold(core.epoch, &run, tried, next).await
+        } else {
+            core.ledger.fail(core.epoch, &run, tried, next).await
+        }
+    };
+    let taken = persist(core, "fail", write).await.is_some();
     if !matches!(next, Next::Resend { .. }) {
         core.commit_ended(&run);
     }
+    taken
 }
 
 /// Repeats a ledger write until it is taken, or the ledger says that it never will be.
@@ -344,8 +358,20 @@ where
 /// How many new runs are read at once.
 const NEWS: usize = 1_000;
 
-async fn open_runs(core: &Core, tenant: &TenantId, bot: &BotName, after: RunSeq, limit: usize) -> (Vec<RunHead>, bool) {
-    let read = || core.ledger.open_runs(tenant, bot, after, limit + 1);
+async fn open_runs(
+    core: &Core,
+    tenant: &TenantId,
+    bot: &BotName,
+    lane: Option<&LaneKey>,
+    after: RunSeq,
+    limit: usize,
+) -> (Vec<RunHead>, bool) {
+    let read = || async move {
+        match lane {
+            Some(lane) => core.ledger.open_in_lane(tenant, bot, lane, after, limit + 1).await,
+            None => core.ledger.open_runs(tenant, bot, after, limit + 1).await,
+        }
+    };
     let mut heads = persist(core, "read runs", read).await.unwrap_or_default();
     let more = heads.len() > limit;
     heads.truncate(limit);
@@ -357,6 +383,7 @@ pub(crate) fn head(head: hob_ledger::RunHead) -> RunHead {
     RunHead {
         seq: head.seq.get(),
         recorded: head.state == RunState::Recorded,
+        held: head.held,
         run: head.key.run,
         tenant: head.key.tenant,
         bot: head.bot,
@@ -370,9 +397,9 @@ pub(crate) fn head(head: hob_ledger::RunHead) -> RunHead {
 }
 
 /// The policy of a live bot.
-pub(crate) fn live(core: &Core, retry: hob_model::Retry) -> Policy {
+pub(crate) fn live(core: &Core, retry: hob_model::Retry, on_dead: OnDead) -> Policy {
     let most = u32::try_from(core.config.limits.runs_per_bot).unwrap_or(u32::MAX);
-    Policy::Live { retry, concurrency: NonZeroU32::new(most).unwrap_or(NonZeroU32::MIN) }
+    Policy::Live { retry, concurrency: NonZeroU32::new(most).unwrap_or(NonZeroU32::MIN), on_dead }
 }
 
 async fn sleep_until(core: &Core, until: Option<Timestamp>) {

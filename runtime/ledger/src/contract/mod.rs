@@ -42,7 +42,7 @@ pub const CHECKS: &[Check] = checks! {
     intake: keeps_what_it_accepts, buries_what_cannot_be_resolved, gives_pages_over_tenants, ends_older_leases;
     resolve: makes_one_run_of_a_change, moves_marks_forward_only, supersedes_what_waits, keeps_what_is_not_run, knows_its_own_writes;
     runs: goes_from_record_to_done, counts_failures_once, stops_an_attempt_that_was_overtaken, opens_ended_runs_again,
-        keeps_tenants_apart, gives_a_fence_to_one_run;
+        holds_a_lane_behind_a_dead_letter, keeps_tenants_apart, gives_a_fence_to_one_run;
     schedule: fires_timers_once, shares_timers_over_bots, takes_timers_back, fires_cron_once;
     outbox: sends_the_outbox_once, shares_the_outbox_over_hosts, keeps_requests_that_were_given_up;
     dead: finds_dead_runs, opens_a_slice_of_dead_runs, finds_dead_notifications, reads_notifications_again;

@@ -125,6 +125,48 @@ pub(super) async fn opens_ended_runs_again(ledger: Arc<dyn Ledger>) {
     assert_eq!(given.ledger.retry(given.epoch, &first.key).await.unwrap().state, RunState::Pending);
 }
 
+pub(super) async fn holds_a_lane_behind_a_dead_letter(ledger: Arc<dyn Ledger>) {
+    let given = Given::a(ledger).await;
+    let ledger = &given.ledger;
+    let (first, other) = (given.pending("1").await, given.pending("2").await);
+    let second = given.resolved("1", 2, vec![given.a_run("1", Opening::Pending)]).await.heads.remove(0);
+    let in_lane = async |after| {
+        let found = ledger.open_in_lane(&given.tenant, &given.bot, &first.lane, after, 9).await.unwrap();
+        found.into_iter().map(|head| (head.seq, head.held)).collect::<Vec<_>>()
+    };
+    let hold = async |number| {
+        let tried = given.tried(number, Some(FailureKind::Fatal));
+        ledger.fail_and_hold(given.epoch, &first.key, tried, Next::Dead).await
+    };
+    assert_eq!(in_lane(crate::RunSeq::ZERO).await, [(first.seq, false), (second.seq, false)]);
+    for _twice in 0..2 {
+        hold(1).await.unwrap();
+    }
+    assert_eq!(in_lane(crate::RunSeq::ZERO).await, [(first.seq, true), (second.seq, false)]);
+    assert_eq!(in_lane(first.seq).await, [(second.seq, false)]);
+    let held: Vec<_> = given.open().await.iter().map(|head| (head.seq, head.state, head.held)).collect();
+    let open = |seq| (seq, RunState::Pending, false);
+    assert_eq!(held, [(first.seq, RunState::Dead, true), open(other.seq), open(second.seq)]);
+    assert_eq!(ledger.show(&first.key).await.unwrap().row.holds, Some(1));
+    assert_eq!(ledger.show(&second.key).await.unwrap().row.holds, None);
+
+    // Retried it is an open run again; given up it is dead and nothing more.
+    assert!(!ledger.retry(given.epoch, &first.key).await.unwrap().held);
+    let open = ledger.give_up(given.epoch, &first.key).await;
+    assert_eq!(open, Err(LedgerError::RunIs { state: RunState::Pending, needs: "dead" }));
+    hold(2).await.unwrap();
+    for _twice in 0..2 {
+        ledger.give_up(given.epoch, &first.key).await.unwrap();
+        assert_eq!(in_lane(crate::RunSeq::ZERO).await, [(second.seq, false)]);
+    }
+    assert_eq!(ledger.load(&first.key).await.unwrap().head.state, RunState::Dead);
+
+    // Only a dead letter holds.
+    let tried = given.tried(1, Some(FailureKind::Reject));
+    ledger.fail_and_hold(given.epoch, &second.key, tried, Next::Rejected).await.unwrap();
+    assert!(in_lane(crate::RunSeq::ZERO).await.is_empty());
+}
+
 pub(super) async fn keeps_tenants_apart(ledger: Arc<dyn Ledger>) {
     let given = Given::a(ledger).await;
     let head = given.pending("1").await;
@@ -133,6 +175,7 @@ pub(super) async fn keeps_tenants_apart(ledger: Arc<dyn Ledger>) {
     assert_eq!(given.ledger.load(&other).await.map(drop), none);
     assert_eq!(given.ledger.show(&other).await.map(drop), none);
     assert_eq!(given.ledger.retry(given.epoch, &other).await.map(drop), none);
+    assert_eq!(given.ledger.give_up(given.epoch, &other).await, none);
     assert_eq!(given.ledger.finish(given.epoch, &other, given.done(1)).await.map(drop), none);
     let open = given.ledger.open_runs(&other.tenant, &given.bot, crate::RunSeq::ZERO, 9).await.unwrap();
     assert!(open.is_empty());

@@ -11,8 +11,10 @@ use super::fault::Res;
 use super::{open, run};
 use crate::{LedgerError, LogFilter, LogRow, LogSeq, RunDetail, RunFilter, RunKey, RunRow, RunSeq, Stats, StoredAttempt, Wrote};
 
-pub(super) const ROW: &str =
-    "SELECT seq, run, bot, state, trigger, resource, version, received, ended, attempts, failure FROM runs";
+pub(super) const ROW: &str = "SELECT seq, run, bot, state, trigger, resource, version, received, ended, attempts, failure,
+       iif(held, (SELECT count(*) FROM runs b INDEXED BY runs_lane WHERE b.tenant = runs.tenant AND b.bot = runs.bot
+                    AND b.lane = runs.lane AND b.seq > runs.seq AND (b.state IN ('pending', 'recorded') OR b.held)), NULL) AS holds
+     FROM runs";
 
 pub(super) fn run_row(row: &Row<'_>) -> Res<RunRow> {
     let resource: Option<Reference> = maybe(row, "resource")?;
@@ -21,6 +23,7 @@ pub(super) fn run_row(row: &Row<'_>) -> Res<RunRow> {
         run: text(row, "run")?,
         bot: text(row, "bot")?,
         state: text(row, "state")?,
+        holds: row.get::<_, Option<Count>>("holds")?.map(|n| n.0),
         trigger: row.get("trigger")?,
         subject: resource.zip(maybe(row, "version")?),
         received: at(row, "received")?,

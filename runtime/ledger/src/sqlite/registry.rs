@@ -115,6 +115,11 @@ pub(super) fn deactivate(db: &Connection, tenant: &TenantId, bot: &BotName, now:
         return Err(LedgerError::NotFound { what: "bot in service" }.into());
     }
     change(db, "DELETE FROM timers WHERE tenant = ?1 AND bot = ?2", of)?;
+    change(
+        db,
+        "UPDATE runs INDEXED BY runs_open SET held = 0 WHERE tenant = ?1 AND bot = ?2 AND (state IN ('pending', 'recorded') OR held) AND held",
+        of,
+    )?;
     rows(
         db,
         "UPDATE runs SET state = 'superseded', ended = ?3, not_before = NULL

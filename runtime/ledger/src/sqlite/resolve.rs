@@ -168,6 +168,7 @@ fn insert_run(db: &Connection, event: &Event, new: &NewRun, timer: Option<&str>)
         resource,
         lane: new.lane.clone(),
         state,
+        held: false,
         not_before: None,
         failures: 0,
         conflicts: 0,
@@ -211,7 +212,7 @@ pub(super) fn wrote(db: &Connection, key: &ChangeKey) -> Res<Option<OwnWrite>> {
 }
 
 /// The columns of a head.
-pub(super) const HEAD: &str = "seq, run, bot, source, resource, lane, state, not_before, failures, conflicts, attempts";
+pub(super) const HEAD: &str = "seq, run, bot, source, resource, lane, state, held, not_before, failures, conflicts, attempts";
 
 pub(super) fn head(row: &Row<'_>, tenant: &hob_model::TenantId) -> Res<RunHead> {
     Ok(RunHead {
@@ -222,6 +223,7 @@ pub(super) fn head(row: &Row<'_>, tenant: &hob_model::TenantId) -> Res<RunHead> 
         resource: maybe(row, "resource")?,
         lane: text(row, "lane")?,
         state: text(row, "state")?,
+        held: row.get("held")?,
         not_before: maybe_at(row, "not_before")?,
         failures: row.get("failures")?,
         conflicts: row.get("conflicts")?,

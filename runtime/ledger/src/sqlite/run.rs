@@ -1,6 +1,8 @@
 //! A run's life after it was made: load, record, fail, supersede, retry. Its good end is in `finish`.
 
-use hob_model::{Attempt, BotName, Digest, Failure, FailureKind, Journal, LogLevel, LogLine, RunState, TenantId, Timestamp};
+use hob_model::{
+    Attempt, BotName, Digest, Failure, FailureKind, Journal, LaneKey, LogLevel, LogLine, RunState, TenantId, Timestamp,
+};
 use rusqlite::{Connection, Row, params};
 
 use super::column::{
@@ -14,9 +16,25 @@ use crate::{FenceUse, LedgerError, Next, Recorded, RunHead, RunKey, RunRecord, R
 pub(super) fn open_runs(db: &Connection, tenant: &TenantId, bot: &BotName, after: RunSeq, most: usize) -> Res<Vec<RunHead>> {
     let sql = format!(
         "SELECT {HEAD} FROM runs INDEXED BY runs_open WHERE tenant = ?1 AND bot = ?2 AND seq > ?3
-         AND state IN ('pending', 'recorded') ORDER BY seq LIMIT ?4"
+         AND (state IN ('pending', 'recorded') OR held) ORDER BY seq LIMIT ?4"
     );
     rows(db, &sql, params![tenant.as_str(), bot.as_str(), Count(after.get()), limit(most)], |row| head(row, tenant))
+}
+
+pub(super) fn open_in_lane(
+    db: &Connection,
+    tenant: &TenantId,
+    bot: &BotName,
+    lane: &LaneKey,
+    after: RunSeq,
+    most: usize,
+) -> Res<Vec<RunHead>> {
+    let sql = format!(
+        "SELECT {HEAD} FROM runs INDEXED BY runs_lane WHERE tenant = ?1 AND bot = ?2 AND lane = ?3 AND seq > ?4
+         AND (state IN ('pending', 'recorded') OR held) ORDER BY seq LIMIT ?5"
+    );
+    let of = params![tenant.as_str(), bot.as_str(), lane.as_str(), Count(after.get()), limit(most)];
+    rows(db, &sql, of, |row| head(row, tenant))
 }
 
 pub(super) fn one(db: &Connection, key: &RunKey) -> Res<RunHead> {
@@ -213,7 +231,7 @@ fn ended_already(db: &Connection, key: &RunKey, attempt: &Attempt) -> Res<bool> 
     Ok(found.is_some())
 }
 
-pub(super) fn fail(db: &Connection, key: &RunKey, tried: Tried, next: Next) -> Res<()> {
+pub(super) fn fail(db: &Connection, key: &RunKey, tried: Tried, next: Next, hold: bool) -> Res<()> {
     let head = one(db, key)?;
     let Tried { attempt, release, journal } = tried;
     let repeat = ended_already(db, key, &attempt)?;
@@ -237,7 +255,7 @@ pub(super) fn fail(db: &Connection, key: &RunKey, tried: Tried, next: Next) -> R
     change(
         db,
         "UPDATE runs SET state = ?3, not_before = ?4, attempts = max(attempts, ?5), failures = failures + ?6,
-           conflicts = conflicts + ?7, ended = ?8, failure = ?9, code = ?10 WHERE tenant = ?1 AND run = ?2",
+           conflicts = conflicts + ?7, ended = ?8, failure = ?9, code = ?10, held = ?11 WHERE tenant = ?1 AND run = ?2",
         params![
             key.tenant.as_str(),
             key.run.to_string(),
@@ -249,6 +267,7 @@ pub(super) fn fail(db: &Connection, key: &RunKey, tried: Tried, next: Next) -> R
             (!state.is_open()).then_some(At(attempt.ended)),
             attempt.failure.as_ref().map(json_in).transpose()?,
             attempt.failure.as_ref().filter(|_| state == RunState::Dead).map(hob_model::Failure::word),
+            hold && state == RunState::Dead,
         ],
     )?;
     let of = params![key.tenant.as_str(), key.run.to_string()];
@@ -284,10 +303,23 @@ pub(super) fn retry(db: &Connection, key: &RunKey) -> Res<RunHead> {
     change(db, "DELETE FROM recorded WHERE tenant = ?1 AND run = ?2 AND live = 0", of)?;
     change(
         db,
-        "UPDATE runs SET failures = 0, conflicts = 0, not_before = NULL, ended = NULL, failure = NULL, code = NULL,
+        "UPDATE runs SET failures = 0, conflicts = 0, not_before = NULL, ended = NULL, failure = NULL, code = NULL, held = 0,
            state = iif(EXISTS (SELECT 1 FROM recorded c WHERE c.tenant = ?1 AND c.run = ?2), 'recorded', 'pending')
          WHERE tenant = ?1 AND run = ?2",
         of,
     )?;
     one(db, key)
+}
+
+pub(super) fn give_up(db: &Connection, key: &RunKey) -> Res<()> {
+    let state = one(db, key)?.state;
+    if state != RunState::Dead {
+        return Err(LedgerError::RunIs { state, needs: "dead" }.into());
+    }
+    change(
+        db,
+        "UPDATE runs SET held = 0 WHERE tenant = ?1 AND run = ?2 AND held",
+        params![key.tenant.as_str(), key.run.to_string()],
+    )?;
+    Ok(())
 }

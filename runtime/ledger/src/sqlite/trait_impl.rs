@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 
 use async_trait::async_trait;
 use hob_model::{
-    BotName, ChangeKey, Digest, Journal, Reference, ResourceKey, RunState, Source, SourceId, SubscriptionKey, TenantId,
+    BotName, ChangeKey, Digest, Journal, LaneKey, Reference, ResourceKey, RunState, Source, SourceId, SubscriptionKey, TenantId,
     Timestamp, VersionId,
 };
 use tokio::sync::watch;
@@ -84,6 +84,18 @@ impl Ledger for SqliteLedger {
         self.readers.read("open_runs", move |db| run::open_runs(db, &tenant, &bot, after, limit)).await
     }
 
+    async fn open_in_lane(
+        &self,
+        tenant: &TenantId,
+        bot: &BotName,
+        lane: &LaneKey,
+        after: RunSeq,
+        limit: usize,
+    ) -> Result<Vec<RunHead>> {
+        let (tenant, bot, lane) = (tenant.clone(), bot.clone(), lane.clone());
+        self.readers.read("open_in_lane", move |db| run::open_in_lane(db, &tenant, &bot, &lane, after, limit)).await
+    }
+
     async fn load(&self, run: &RunKey) -> Result<RunRecord> {
         self.readers.look("load", |db| run::load(&*db.unchecked_transaction()?, run)).await
     }
@@ -100,7 +112,17 @@ impl Ledger for SqliteLedger {
 
     async fn fail(&self, epoch: Epoch, run: &RunKey, tried: Tried, next: Next) -> Result<()> {
         let run = run.clone();
-        self.write("fail", Some(epoch), true, move |db| run::fail(db, &run, tried, next)).await
+        self.write("fail", Some(epoch), true, move |db| run::fail(db, &run, tried, next, false)).await
+    }
+
+    async fn fail_and_hold(&self, epoch: Epoch, run: &RunKey, tried: Tried, next: Next) -> Result<()> {
+        let run = run.clone();
+        self.write("fail_and_hold", Some(epoch), true, move |db| run::fail(db, &run, tried, next, true)).await
+    }
+
+    async fn give_up(&self, epoch: Epoch, run: &RunKey) -> Result<()> {
+        let run = run.clone();
+        self.write("give_up", Some(epoch), false, move |db| run::give_up(db, &run)).await
     }
 
     async fn supersede(&self, epoch: Epoch, run: &RunKey, at: Timestamp) -> Result<()> {

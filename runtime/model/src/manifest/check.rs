@@ -73,6 +73,7 @@ pub(super) fn manifest(text: &str, file: &str) -> Result<Manifest, ManifestError
         limits: raw.limits,
         order_by,
         versions: raw.versions,
+        on_dead: raw.on_dead,
         retry: raw.retry,
         outbox: raw.outbox,
         own_changes: raw.own_changes,
@@ -203,6 +204,7 @@ description = "Routes ready tasks."
 scopes = ["system/Task.ru", "system/PractitionerRole.rs?active=true"]
 order-by = "patient"
 versions = "latest"
+on-dead = "wait"
 
 [[on]]
 change = "Task?status=ready"

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use toml::Spanned;
 
-use crate::{HttpRule, Interaction, Limits, Outbox, Retry, SecretRef, SettingSpec, Versions};
+use crate::{HttpRule, Interaction, Limits, OnDead, Outbox, Retry, SecretRef, SettingSpec, Versions};
 
 #[derive(Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
@@ -27,6 +27,8 @@ pub(super) struct Manifest {
     pub(super) order_by: Option<Spanned<OrderBy>>,
     #[serde(default)]
     pub(super) versions: Versions,
+    #[serde(default)]
+    pub(super) on_dead: OnDead,
     #[serde(default)]
     pub(super) retry: Retry,
     #[serde(default)]

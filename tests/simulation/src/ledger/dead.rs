@@ -8,7 +8,6 @@ use hob_ledger::{
 };
 use hob_model::{BotName, RunState, SourceId, TenantId, Timestamp};
 
-use super::query::row;
 use super::state::{Run, State};
 
 /// What a filter asks of what has a bot and an end.
@@ -33,7 +32,11 @@ impl State {
 
     pub(super) fn dead_runs(&self, tenant: &TenantId, filter: &DeadFilter, before: Option<RunSeq>, limit: usize) -> Vec<RunRow> {
         let newest_first = self.dead_runs_of(tenant, filter).rev();
-        newest_first.filter(|run| before.is_none_or(|before| run.head.seq < before)).take(limit).map(row).collect()
+        newest_first
+            .filter(|run| before.is_none_or(|before| run.head.seq < before))
+            .take(limit)
+            .map(|run| self.row(run))
+            .collect()
     }
 
     pub(super) fn retry_dead(

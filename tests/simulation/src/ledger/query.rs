@@ -18,7 +18,7 @@ impl State {
                 && filter.since.is_none_or(|since| run.event.event.received >= since)
         };
         let newest_first = self.places.range(..before).rev().filter_map(|(_, key)| self.runs.get(key));
-        newest_first.filter(wanted).take(filter.limit).map(row).collect()
+        newest_first.filter(wanted).take(filter.limit).map(|run| self.row(run)).collect()
     }
 
     pub(super) fn run_counts(&self, tenant: Option<&TenantId>, bot: Option<&BotName>) -> BTreeMap<RunState, u64> {
@@ -41,7 +41,7 @@ impl State {
             journal: tried.journal.clone(),
         });
         Ok(RunDetail {
-            row: row(run),
+            row: self.row(run),
             result: recorded.as_ref().and_then(|recorded| recorded.result.clone()),
             record: record_of(run, recorded),
             attempts: attempts.collect(),
@@ -78,27 +78,33 @@ impl State {
             writes: self.writes,
         }
     }
-}
 
-pub(super) fn row(run: &Run) -> RunRow {
-    let event = &run.event.event;
-    let (trigger, subject) = match &event.cause {
-        Cause::Change { key, .. } => ("change", Some((key.resource.resource.clone(), key.version.clone()))),
-        Cause::Cron { .. } => ("cron", None),
-        Cause::Timer { .. } => ("timer", None),
-        Cause::Invoke { .. } => ("invoke", None),
-        Cause::Reply { .. } => ("reply", None),
-    };
-    RunRow {
-        seq: run.head.seq,
-        run: run.head.key.run,
-        bot: run.head.bot.clone(),
-        state: run.head.state,
-        trigger: trigger.to_owned(),
-        subject,
-        received: event.received,
-        ended: run.ended,
-        attempts: run.head.attempt,
-        failure: run.failure.clone(),
+    pub(super) fn row(&self, run: &Run) -> RunRow {
+        let behind = |other: &&Run| other.head.lane == run.head.lane && other.head.seq > run.head.seq;
+        let holds = run.head.held.then(|| {
+            let open = self.open.get(&(run.head.key.tenant.clone(), run.head.bot.clone()));
+            open.into_iter().flat_map(BTreeMap::values).filter_map(|key| self.runs.get(key)).filter(behind).count() as u64
+        });
+        let event = &run.event.event;
+        let (trigger, subject) = match &event.cause {
+            Cause::Change { key, .. } => ("change", Some((key.resource.resource.clone(), key.version.clone()))),
+            Cause::Cron { .. } => ("cron", None),
+            Cause::Timer { .. } => ("timer", None),
+            Cause::Invoke { .. } => ("invoke", None),
+            Cause::Reply { .. } => ("reply", None),
+        };
+        RunRow {
+            seq: run.head.seq,
+            run: run.head.key.run,
+            bot: run.head.bot.clone(),
+            state: run.head.state,
+            holds,
+            trigger: trigger.to_owned(),
+            subject,
+            received: event.received,
+            ended: run.ended,
+            attempts: run.head.attempt,
+            failure: run.failure.clone(),
+        }
     }
 }

@@ -4,7 +4,7 @@ use hob_ledger::{Deployment, LedgerError, Release, Result, RunKey, Subscription}
 use hob_model::{BotName, Source, SourceId, TenantId, Timestamp};
 
 use super::Mutation;
-use super::state::State;
+use super::state::{Run, State};
 
 impl State {
     pub(super) fn put_source(&mut self, source: Source) {
@@ -58,6 +58,13 @@ impl State {
         known.ok_or(LedgerError::NotFound { what: "bot in service" })?.active = false;
         self.timers.retain(|key, _| !(key.tenant == *tenant && key.bot == *bot));
         self.timers_due.retain(|(_, _, key)| !(key.tenant == *tenant && key.bot == *bot));
+        let of_bot = |run: &&mut Run| run.head.key.tenant == *tenant && run.head.bot == *bot && run.head.held;
+        for run in self.runs.values_mut().filter(of_bot) {
+            run.head.held = false;
+            if let Some(open) = self.open.get_mut(&(tenant.clone(), bot.clone())) {
+                open.remove(&run.head.seq);
+            }
+        }
         Ok(self.supersede_where(tenant, bot, at, |_| true))
     }
 

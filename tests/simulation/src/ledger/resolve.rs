@@ -91,6 +91,7 @@ impl State {
             },
             lane: new.lane,
             state,
+            held: false,
             not_before: None,
             failures: 0,
             conflicts: 0,

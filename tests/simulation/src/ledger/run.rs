@@ -1,7 +1,7 @@
 //! A run's life after it was made: load, record, fail, supersede, retry. Its good end is in `finish`.
 
 use hob_ledger::{LedgerError, LogRow, LogSeq, Next, Recorded, Result, RunHead, RunKey, RunRecord, RunSeq, Tried};
-use hob_model::{Attempt, BotName, Digest, FailureKind, Journal, RunState, TenantId, Timestamp};
+use hob_model::{Attempt, BotName, Digest, FailureKind, Journal, LaneKey, RunState, TenantId, Timestamp};
 
 use super::Mutation;
 use super::state::{Kept, Run, State, Try};
@@ -11,6 +11,19 @@ impl State {
         let Some(open) = self.open.get(&(tenant.clone(), bot.clone())) else { return Vec::new() };
         let after = open.range(RunSeq::new(after.get() + 1)..).take(limit);
         after.filter_map(|(_, key)| self.runs.get(key)).map(|run| self.told(&run.head)).collect()
+    }
+
+    pub(super) fn open_in_lane(
+        &self,
+        tenant: &TenantId,
+        bot: &BotName,
+        lane: &LaneKey,
+        after: RunSeq,
+        limit: usize,
+    ) -> Vec<RunHead> {
+        let Some(open) = self.open.get(&(tenant.clone(), bot.clone())) else { return Vec::new() };
+        let after = open.range(RunSeq::new(after.get() + 1)..).filter_map(|(_, key)| self.runs.get(key));
+        after.map(|run| self.told(&run.head)).filter(|head| head.lane == *lane).take(limit).collect()
     }
 
     pub(super) fn load(&self, key: &RunKey) -> Result<RunRecord> {
@@ -67,7 +80,8 @@ impl State {
         tried.journal = Some(journal);
     }
 
-    pub(super) fn fail(&mut self, key: &RunKey, tried: Tried, next: Next) -> Result<()> {
+    /// `hold`: a dead letter holds its lane.
+    pub(super) fn fail(&mut self, key: &RunKey, tried: Tried, next: Next, hold: bool) -> Result<()> {
         let Tried { attempt, release, journal } = tried;
         let run = self.run(key)?;
         // The start tells an attempt from another one that was given the same number.
@@ -90,6 +104,7 @@ impl State {
         }
         run.head.attempt = run.head.attempt.max(attempt.number);
         run.failure.clone_from(&attempt.failure);
+        run.head.held = hold && state == RunState::Dead;
         let keeps = match next {
             Next::Resend { .. } | Next::DeadUnsure => true,
             Next::Again { .. } => {
@@ -141,9 +156,21 @@ impl State {
         run.head.failures = 0;
         run.head.conflicts = 0;
         run.failure = None;
+        run.head.held = false;
         let state = if run.recorded.is_some() { RunState::Recorded } else { RunState::Pending };
         self.turn(key, state, None);
         Ok(self.told(&self.run(key)?.head))
+    }
+
+    pub(super) fn give_up(&mut self, key: &RunKey) -> Result<()> {
+        let run = self.runs.get_mut(key).ok_or(LedgerError::NotFound { what: "run" })?;
+        let (state, ended) = (run.head.state, run.ended);
+        if state != RunState::Dead {
+            return Err(LedgerError::RunIs { state, needs: "dead" });
+        }
+        run.head.held = false;
+        self.turn(key, state, ended);
+        Ok(())
     }
 }
 

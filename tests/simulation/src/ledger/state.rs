@@ -40,7 +40,7 @@ pub(super) struct State {
     pub(super) last_run: RunSeq,
     /// Every run in its place.
     pub(super) places: BTreeMap<RunSeq, RunKey>,
-    /// Those that are open, by bot.
+    /// Those that are open or hold their lane, by bot.
     pub(super) open: BTreeMap<(TenantId, BotName), BTreeMap<RunSeq, RunKey>>,
     pub(super) logs: BTreeMap<LogSeq, (TenantId, LogRow)>,
     pub(super) last_log: LogSeq,
@@ -210,7 +210,7 @@ impl State {
         run.head.not_before = None;
         run.ended = ended;
         let open = self.open.entry((key.tenant.clone(), run.head.bot.clone())).or_default();
-        if state.is_open() {
+        if state.is_open() || run.head.held {
             open.insert(run.head.seq, key.clone());
         } else {
             open.remove(&run.head.seq);

@@ -11,7 +11,7 @@ use hob_ledger::{
     RunSeq, Stats, StoredNotification, Subscription, SweepMark, Tried,
 };
 use hob_model::{
-    BotName, ChangeKey, Digest, Journal, Reference, ResourceKey, RunState, Source, SourceId, SubscriptionKey, TenantId,
+    BotName, ChangeKey, Digest, Journal, LaneKey, Reference, ResourceKey, RunState, Source, SourceId, SubscriptionKey, TenantId,
     Timestamp, VersionId,
 };
 use tokio::sync::watch;
@@ -83,6 +83,17 @@ impl Ledger for ModelLedger {
         self.read(|state| state.open_runs(tenant, bot, after, limit))
     }
 
+    async fn open_in_lane(
+        &self,
+        tenant: &TenantId,
+        bot: &BotName,
+        lane: &LaneKey,
+        after: RunSeq,
+        limit: usize,
+    ) -> Result<Vec<RunHead>> {
+        self.read(|state| state.open_in_lane(tenant, bot, lane, after, limit))
+    }
+
     async fn load(&self, run: &RunKey) -> Result<RunRecord> {
         self.read(|state| state.load(run))?
     }
@@ -96,7 +107,15 @@ impl Ledger for ModelLedger {
     }
 
     async fn fail(&self, epoch: Epoch, run: &RunKey, tried: Tried, next: Next) -> Result<()> {
-        self.write(Some(epoch), true, |state| state.fail(run, tried, next))
+        self.write(Some(epoch), true, |state| state.fail(run, tried, next, false))
+    }
+
+    async fn fail_and_hold(&self, epoch: Epoch, run: &RunKey, tried: Tried, next: Next) -> Result<()> {
+        self.write(Some(epoch), true, |state| state.fail(run, tried, next, true))
+    }
+
+    async fn give_up(&self, epoch: Epoch, run: &RunKey) -> Result<()> {
+        self.write(Some(epoch), false, |state| state.give_up(run))
     }
 
     async fn supersede(&self, epoch: Epoch, run: &RunKey, at: Timestamp) -> Result<()> {

@@ -10,7 +10,7 @@ use hob_ledger::{
     RunSeq, Stats, StoredNotification, Subscription, SweepMark, Tried,
 };
 use hob_model::{
-    BotName, ChangeKey, Digest, Journal, Reference, ResourceKey, RunState, Source, SourceId, SubscriptionKey, TenantId,
+    BotName, ChangeKey, Digest, Journal, LaneKey, Reference, ResourceKey, RunState, Source, SourceId, SubscriptionKey, TenantId,
     Timestamp, VersionId,
 };
 use tokio::sync::watch;
@@ -86,6 +86,17 @@ impl Ledger for Pointed<dyn Ledger> {
         self.inner.open_runs(tenant, bot, after, limit).await
     }
 
+    async fn open_in_lane(
+        &self,
+        tenant: &TenantId,
+        bot: &BotName,
+        lane: &LaneKey,
+        after: RunSeq,
+        limit: usize,
+    ) -> Result<Vec<RunHead>> {
+        self.inner.open_in_lane(tenant, bot, lane, after, limit).await
+    }
+
     async fn load(&self, run: &RunKey) -> Result<RunRecord> {
         self.hook.at(Point::Dispatch, Side::Before).await;
         let answer = self.inner.load(run).await;
@@ -112,6 +123,17 @@ impl Ledger for Pointed<dyn Ledger> {
         let answer = self.inner.fail(epoch, run, tried, next).await;
         self.hook.at(Point::Fail, Side::After).await;
         answer
+    }
+
+    async fn fail_and_hold(&self, epoch: Epoch, run: &RunKey, tried: Tried, next: Next) -> Result<()> {
+        self.hook.at(Point::Fail, Side::Before).await;
+        let answer = self.inner.fail_and_hold(epoch, run, tried, next).await;
+        self.hook.at(Point::Fail, Side::After).await;
+        answer
+    }
+
+    async fn give_up(&self, epoch: Epoch, run: &RunKey) -> Result<()> {
+        self.inner.give_up(epoch, run).await
     }
 
     async fn supersede(&self, epoch: Epoch, run: &RunKey, at: Timestamp) -> Result<()> {

@@ -1,10 +1,12 @@
 //! `hob dead`: what could not be handled; `hob retry` opens it again.
 
+mod drop;
 pub(crate) mod filter;
 pub(crate) mod retry;
 
 use std::collections::BTreeMap;
 
+use hob_model::RunId;
 use reqwest::Method;
 
 use crate::api::{self, Dead, DeadNotification, DeadRequest, DeadWhole};
@@ -39,13 +41,19 @@ impl Kind {
 ///
 /// Counts by reason come first. `hob show RUN` has all of a run, with its log and event.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:
+#[command(
+    after_help = "Examples:
   hob dead
   hob dead runs --bot task-router --reason limit-cpu --since 2026-11-22T00:00:00Z
   hob dead notifications --source hapi --reason notification-json
   hob dead --notification 17
-  hob dead --json | jq .counts")]
+  hob dead --json | jq .counts
+  hob dead drop run_yaj10h7549902s0jsayk03e81c",
+    args_conflicts_with_subcommands = true
+)]
 pub(crate) struct Args {
+    #[command(subcommand)]
+    verb: Option<Verb>,
     /// Only runs, notifications or outbox
     #[arg(value_enum, value_name = "KIND", hide_possible_values = true)]
     kind: Option<Kind>,
@@ -62,7 +70,15 @@ pub(crate) struct Args {
     before: Option<u64>,
 }
 
+#[derive(Debug, clap::Subcommand)]
+enum Verb {
+    Drop(drop::Args),
+}
+
 pub(crate) async fn run(args: Args, client: &Client, out: &Output) -> Result<(), CliError> {
+    if let Some(Verb::Drop(args)) = args.verb {
+        return drop::run(args, client, out).await;
+    }
     if let Some(seq) = args.notification {
         return show(seq, client, out).await;
     }
@@ -74,6 +90,7 @@ pub(crate) async fn run(args: Args, client: &Client, out: &Output) -> Result<(),
     }
     let dead = Dead::of(&answer, args.kind.map(Kind::word))?;
     let first = dead.runs.first().map(|row| row.run);
+    let holds: Vec<(RunId, u64)> = dead.runs.iter().filter_map(|row| Some((row.run, row.holds?))).collect();
     let mut sections = Vec::new();
     if !dead.runs.is_empty() {
         sections.push((Kind::Runs, runs::table(dead.runs)));
@@ -97,6 +114,9 @@ pub(crate) async fn run(args: Args, client: &Client, out: &Output) -> Result<(),
         let counts = dead.counts.get(kind.word()).map(tally).unwrap_or_default();
         out.line(&format!("{}{counts}", Paint::Bold.on(kind.word(), out.color())))?;
         out.line(&table.render("  ", out.color()))?;
+        for (run, behind) in holds.iter().filter(|_| kind == Kind::Runs) {
+            out.line(&format!("  {run} holds its lane, {behind} wait behind it: hob retry {run}, or hob dead drop {run}"))?;
+        }
     }
     match (dead.next, first) {
         (Some(next), _) => out.next(&format!("older ones: the same with --before {next}")),
