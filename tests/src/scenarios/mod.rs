@@ -3,6 +3,7 @@
 pub mod changes;
 pub mod conflicts;
 pub mod crash;
+pub mod dead;
 pub mod gaps;
 pub mod hostile;
 pub mod input;
@@ -26,6 +27,8 @@ macro_rules! e2e {
             crash::killed_and_overtaken,
             crash::a_lost_answer_is_found_out,
             crash::a_doubled_transaction_happens_once,
+            dead::a_dead_letter_holds_its_lane,
+            dead::an_unknown_outcome_ends_as_the_manifest_says,
             once::one_change_is_one_run,
             gaps::what_came_while_stopped_is_run,
             gaps::quick_updates_with_an_unreachable_host,
