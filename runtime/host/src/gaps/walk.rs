@@ -60,8 +60,9 @@ impl Found {
 ///
 /// A history has every version and every delete. What is added meanwhile moves entries to later pages, and off the end of the last one: HAPI counts them
 /// before it reads them. So a history is at its end only when an entry from before the instant was seen, or when nothing was added since it was
-/// begun; else it is gone through again, from further back. Without a history a search by time has the resources that are there, each at its
-/// newest version.
+/// begun; else it is gone through again, from further back. Without an instant there is no further back, and its end is searched.
+///
+/// A search by time, where there is no history, has the resources that are there, each at its newest version.
 pub(super) struct Walk<'a> {
     entry: &'a SourceEntry,
     kind: &'a ResourceType,
@@ -80,6 +81,8 @@ struct History {
     first: Top,
     /// The last entry that bore a time is from before the instant.
     older: bool,
+    /// The earliest time that was seen.
+    earliest: Option<Timestamp>,
     /// The place in [`MARGINS`].
     round: usize,
 }
@@ -132,7 +135,7 @@ impl<'a> Walk<'a> {
             match entry.client.type_history(kind, since, Some(PAGE)).await {
                 Ok(page) => {
                     let first = Top::of(&page)?;
-                    return Ok(way(page, Some(History { first, older: false, round: 0 })));
+                    return Ok(way(page, Some(History { first, older: false, earliest: None, round: 0 })));
                 }
                 // One that was proved to have a history and now refuses it must not pass for one that has none: deletes would be lost.
                 Err(error)
@@ -181,6 +184,8 @@ impl<'a> Walk<'a> {
             self.next = page.next.map(Next::Link);
             let is_older = |found: &Found| matches!((found.last_updated, self.since), (Some(at), Some(since)) if at < since);
             let found: Vec<Found> = entries.into_iter().map(Found::of_history).collect();
+            let earliest = found.iter().filter_map(|found| found.last_updated).chain(history.earliest).min();
+            history.earliest = earliest;
             // The last one alone: a transaction that took long stands with an early time among later ones, where a history is by commits.
             if let Some(last) = found.iter().rev().find(|found| found.last_updated.is_some()) {
                 history.older = is_older(last);
@@ -206,6 +211,13 @@ impl<'a> Walk<'a> {
         let now = client.type_history(self.kind, from(history.round), Some(1)).await.map_err(unread)?;
         if Top::of(&now)? == history.first {
             return Ok(None);
+        }
+        if self.since.is_none() {
+            // Nothing lies before all of a history. What fell off its end and was not written since is looked for among what is there.
+            let Some(bound) = history.earliest.map(|at| at + Duration::from_secs(1)) else { return Ok(None) };
+            self.history = None;
+            self.upto = Some(bound);
+            return client.search(self.kind, &window::query(None, self.upto, PAGE)).await.map(Some).map_err(unread);
         }
         history.round += 1;
         if history.round >= MARGINS.len() {
