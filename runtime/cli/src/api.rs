@@ -304,3 +304,33 @@ pub(crate) struct Log {
     pub(crate) level: LogLevel,
     pub(crate) text: String,
 }
+
+/// `GET /v1/keys`.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Keys {
+    pub(crate) master: String,
+    pub(crate) tenants: Vec<TenantKey>,
+    pub(crate) resealed_percent: Option<u8>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct TenantKey {
+    pub(crate) tenant: String,
+    pub(crate) generation: u32,
+    pub(crate) older: Vec<u32>,
+    pub(crate) created: Option<Timestamp>,
+}
+
+/// `GET /v1/doctor`.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Examined {
+    pub(crate) findings: Vec<Finding>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct Finding {
+    pub(crate) check: String,
+    pub(crate) level: String,
+    pub(crate) detail: String,
+    pub(crate) help: String,
+}

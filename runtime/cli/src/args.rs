@@ -78,6 +78,8 @@ pub(crate) enum Command {
     Init(commands::init::Args),
     Run(Box<commands::run_local::Args>),
     Explain(commands::explain::Args),
+    Restore(commands::restore::Args),
+    Doctor(commands::doctor::Args),
     #[command(flatten)]
     Host(HostCommand),
 }
@@ -96,4 +98,6 @@ pub(crate) enum HostCommand {
     Logs(commands::logs::Args),
     Invoke(commands::invoke::Args),
     Backfill(commands::backfill::Args),
+    Keys(commands::keys::Args),
+    Backup(commands::backup::Args),
 }

@@ -58,6 +58,10 @@ impl Client {
         &self.host
     }
 
+    pub(crate) const fn tenant(&self) -> &TenantId {
+        &self.tenant
+    }
+
     /// A call under the tenant, such as `bots`; ids in `path` are of types that need no escaping.
     pub(crate) fn call(&self, method: Method, path: &str) -> Call<'_> {
         self.call_root(method, &format!("/v1/tenants/{}/{path}", self.tenant))
@@ -150,6 +154,17 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
+    /// A header of it.
+    pub(crate) fn header(&self, name: &str) -> Option<String> {
+        self.response.headers().get(name)?.to_str().ok().map(str::to_owned)
+    }
+
+    /// The next piece of a body that is no text; `None` at its end.
+    pub(crate) async fn piece(&mut self) -> Result<Option<Vec<u8>>, CliError> {
+        let piece = self.response.chunk().await.map_err(|error| broken(error, &self.place))?;
+        Ok(piece.map(|piece| piece.to_vec()))
+    }
+
     /// Gives each line of NDJSON to `each`, as it comes.
     pub(crate) async fn lines(mut self, mut each: impl FnMut(Value) -> Result<(), CliError>) -> Result<(), CliError> {
         /// The longest line that a host writes is a capability report.

@@ -26,6 +26,12 @@ const COMMANDS: &[&[&str]] = &[
     &["logs"],
     &["invoke"],
     &["backfill"],
+    &["keys"],
+    &["keys", "list"],
+    &["keys", "rotate"],
+    &["backup"],
+    &["restore"],
+    &["doctor"],
 ];
 
 fn help(command: &[&str]) -> String {

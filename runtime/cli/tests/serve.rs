@@ -90,6 +90,52 @@ fn a_second_host_on_the_ledger_is_told_so() {
 }
 
 #[test]
+fn keys_backup_restore_and_doctor() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = |name: &str| dir.path().join(name).to_str().unwrap().to_owned();
+    let host = Served::start(dir.path());
+    assert!(host.hob(&["source", "add", "hapi", "--base", "http://127.0.0.1:1/fhir"]).contains("exit 0"));
+    let key = |host: &Served| host.hob(&["keys", "list", "--json"]);
+    let before = key(&host);
+    assert!(before.contains("exit 0") && before.contains("\"resealed_percent\": null"), "{before}");
+    let rotated = host.hob(&["keys", "rotate", "--master", "--json"]);
+    assert!(rotated.contains("exit 0") && rotated != before && key(&host) != before, "{rotated}");
+    assert!(host.hob(&["keys", "rotate"]).contains("exit 3"), "a tenant without values has no key");
+    let backup = host.hob(&["backup", &path("one.backup")]);
+    assert!(backup.contains("exit 0") && backup.contains("it needs the master key"), "{backup}");
+    assert!(host.hob(&["backup", &path("one.backup")]).contains("exit 66"));
+    // The source does not answer, and nothing else is wrong.
+    let sick = host.hob(&["doctor"]);
+    assert!(sick.contains("exit 1") && sick.matches("fail  ").count() == 1 && sick.contains("error[doctor-failed]"), "{sick}");
+
+    let config = path("hob.toml");
+    let offline = |args: &[&str]| hob(&[args, &["--config", &config]].concat(), &[], "");
+    let running = offline(&["doctor", "--offline"]);
+    assert!(running.contains("exit 1") && running.contains("in use"), "{running}");
+    assert!(offline(&["restore", &path("one.backup"), "--from", "now", "--aside"]).contains("exit 1"), "a host runs there");
+    let (code, log) = host.stop();
+    assert_eq!(code, Some(0), "{log}");
+    assert!(log.contains("lies beside the data"), "{log}");
+    let well = offline(&["doctor", "--offline", "--thorough"]);
+    assert!(well.contains("exit 0") && well.contains("integrity_check: ok"), "{well}");
+    let name = std::fs::read_to_string(dir.path().join("hob-data/host-id")).unwrap();
+    assert!(offline(&["restore", &path("one.backup"), "--from", "now"]).contains("exit 1"), "a ledger is there");
+    let restored = offline(&["restore", &path("one.backup"), "--from", "now", "--aside"]);
+    assert!(restored.contains("exit 0") && restored.contains("runs now dead"), "{restored}");
+    assert!(dir.path().join("hob-data/ledger.db.before-restore-1").exists());
+    assert_eq!(std::fs::read_to_string(dir.path().join("hob-data/host-id")).unwrap(), name);
+    let again = Served::start(dir.path());
+    assert!(again.hob(&["source", "list"]).contains("hapi"));
+    assert_eq!(again.stop().0, Some(0));
+
+    // The key is lost: the host says so and makes no other.
+    std::fs::rename(dir.path().join("hob-data/master.key"), dir.path().join("kept")).unwrap();
+    let lost = hob(&["serve", "--config", &config], &[("HOB_ADMIN_TOKEN", TOKEN)], "");
+    assert!(lost.contains("exit 1") && lost.contains("put it back"), "{lost}");
+    assert!(!dir.path().join("hob-data/master.key").exists());
+}
+
+#[test]
 fn what_is_wrong_with_the_configuration_is_named() {
     let dir = tempfile::tempdir().unwrap();
     let config = dir.path().join("hob.toml");

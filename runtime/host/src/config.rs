@@ -30,6 +30,52 @@ pub struct Config {
     /// `[limits]`.
     #[serde(default)]
     pub limits: HostLimits,
+    /// `[encryption]`.
+    #[serde(default)]
+    pub encryption: Encryption,
+    /// `[retention]`.
+    #[serde(default)]
+    pub retention: Retention,
+}
+
+/// `[encryption]`: where the master key of the ledger is.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "kebab-case", default, deny_unknown_fields)]
+pub struct Encryption {
+    /// `master-key`: without it the host makes one, in the file `master.key` of the data folder.
+    pub master_key: Option<KeySource>,
+    /// `old-master-key`: the one that the ledger may still be under; at the next start it goes over to `master-key`.
+    pub old_master_key: Option<KeySource>,
+}
+
+/// Where a master key is found: 64 hexadecimal digits.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum KeySource {
+    /// A file, from `hob.toml`'s own folder.
+    File(PathBuf),
+    /// A variable of the host's environment.
+    Env(String),
+    /// What a program prints, such as a client of a key store; run once at a start.
+    Command(Vec<String>),
+}
+
+/// `[retention]`: how long what is over is kept. What is open, waiting or needed is kept whatever this says.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case", default, deny_unknown_fields)]
+pub struct Retention {
+    /// Runs that ended, with their attempts, journals and logs, and notifications that were resolved, in days.
+    pub ended_days: u32,
+    /// Dead letters, in days.
+    pub dead_days: u32,
+    /// A size of the ledger above which the oldest runs that ended go before their time, in MiB; 0 for none.
+    pub size_mib: u64,
+}
+
+impl Default for Retention {
+    fn default() -> Self {
+        Self { ended_days: 30, dead_days: 180, size_mib: 0 }
+    }
 }
 
 /// `[limits]`: how much the host takes on at a time.
@@ -126,6 +172,14 @@ impl Config {
         if config.data.is_relative() {
             config.data = path.parent().unwrap_or(Path::new(".")).join(&config.data);
         }
+        let Encryption { master_key, old_master_key } = &mut config.encryption;
+        for key in [master_key, old_master_key].into_iter().flatten() {
+            if let KeySource::File(file) = key
+                && file.is_relative()
+            {
+                *file = path.parent().unwrap_or(Path::new(".")).join(&*file);
+            }
+        }
         Ok(config)
     }
 
@@ -143,10 +197,16 @@ impl Config {
             ConfigError {
                 file: path.to_owned(),
                 line: before.matches('\n').count() + 1,
-                message: format!("{key}{}", error.message().trim()),
+                // The parser quotes what it refuses, and that may be the key itself.
+                message: if key.contains("master-key") {
+                    format!("{key}expected {{ file = \"PATH\" }}, {{ env = \"NAME\" }} or {{ command = [\"PROGRAM\"] }}")
+                } else {
+                    format!("{key}{}", error.message().trim())
+                },
             }
         })?;
         let limits = &config.limits;
+        let days = |days: u32| usize::try_from(days).unwrap_or(usize::MAX);
         for (key, value) in [
             ("body-kib", limits.body_kib),
             ("connections", limits.connections),
@@ -154,10 +214,13 @@ impl Config {
             ("runs-per-bot", limits.runs_per_bot),
             ("runs-per-source", limits.runs_per_source),
             ("resolves", limits.resolves),
+            ("ended-days", days(config.retention.ended_days)),
+            ("dead-days", days(config.retention.dead_days)),
         ] {
             if value == 0 {
                 let line = text.lines().position(|l| l.trim_start().starts_with(key)).map_or(0, |at| at + 1);
-                let message = format!("`limits.{key}`: must be at least 1");
+                let table = if key.ends_with("-days") { "retention" } else { "limits" };
+                let message = format!("`{table}.{key}`: must be at least 1");
                 return Err(ConfigError { file: path.to_owned(), line, message });
             }
         }
@@ -195,6 +258,8 @@ mod tests {
             "admin-token = { env = \"T\" }\n[limits]\nruns = 0",
             "admin-token = { environment = \"T\" }",
             "admin-token = { env = \"T\" }\npublic-url = \"ftp://x\"",
+            "admin-token = { env = \"T\" }\n[retention]\nended-days = 0",
+            "admin-token = { env = \"T\" }\n[encryption]\nmaster-key = \"5a5a\"",
         ];
         let errors: Vec<String> = cases.iter().map(|c| parse(c).unwrap_err().to_string()).collect();
         insta::assert_snapshot!(errors.join("\n"));

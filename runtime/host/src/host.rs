@@ -15,10 +15,16 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::config::Config;
+use crate::master_key;
 use crate::means::Means;
 use crate::running::Running;
-use crate::secrets::{self, SecretError};
+use crate::secrets::{self, Secret, SecretError};
 use crate::server;
+
+/// The ledger's file in the data folder.
+pub(crate) const LEDGER: &str = "ledger.db";
+/// The file of the host's name in the data folder.
+pub(crate) const HOST_ID: &str = "host-id";
 
 /// Why a host does not start.
 #[derive(Debug, thiserror::Error)]
@@ -34,6 +40,9 @@ pub enum StartError {
         /// Why.
         error: std::io::Error,
     },
+    /// The ledger's master key is missing or cannot be read.
+    #[error("master-key: {0}")]
+    Key(#[from] master_key::KeyError),
     /// The ledger cannot be used.
     #[error(transparent)]
     Ledger(#[from] LedgerError),
@@ -73,8 +82,10 @@ impl Host {
     /// # Errors
     /// [`StartError`]: nothing is left running.
     pub async fn start(config: Config, clock: Arc<dyn Clock>) -> Result<Self, StartError> {
+        // First of all: a host that cannot be asked anything makes neither a ledger nor a key.
+        let token = secrets::resolve(&config.admin_token)?;
         let means = Means::of(&config)?;
-        Self::start_on(config, clock, means).await
+        Self::serve(config, clock, means, &token).await
     }
 
     /// The same on means that the caller chose.
@@ -83,6 +94,10 @@ impl Host {
     /// [`StartError`]: nothing is left running.
     pub async fn start_on(config: Config, clock: Arc<dyn Clock>, means: Means) -> Result<Self, StartError> {
         let token = secrets::resolve(&config.admin_token)?;
+        Self::serve(config, clock, means, &token).await
+    }
+
+    async fn serve(config: Config, clock: Arc<dyn Clock>, means: Means, token: &Secret) -> Result<Self, StartError> {
         let webhooks = bind("listen", config.listen).await?;
         let admin = bind("admin", config.admin).await?;
         let bound = |listener: &TcpListener, wished| listener.local_addr().unwrap_or(wished);
@@ -94,7 +109,7 @@ impl Host {
         let serve = |listener, router, connections| {
             tokio::spawn(server::serve(listener, router, connections, headers, drain, intake_stops.clone()))
         };
-        let intakes = vec![serve(webhooks, running.webhooks(), connections), serve(admin, running.admin_with(&token), 64)];
+        let intakes = vec![serve(webhooks, running.webhooks(), connections), serve(admin, running.admin_with(token), 64)];
         tracing::info!(webhooks = %webhooks_at, admin = %admin_at, "ready");
         Ok(Self { running, admin: admin_at, intake, intakes })
     }

@@ -11,7 +11,8 @@ use hob_ledger::sqlite::SqliteLedger;
 use rand::RngExt as _;
 
 use crate::config::Config;
-use crate::host::{StartError, USER_AGENT};
+use crate::host::{HOST_ID, LEDGER, StartError, USER_AGENT};
+use crate::master_key;
 use crate::sandbox::Sandbox;
 
 /// How long a connection to a server may take to be made.
@@ -40,7 +41,8 @@ impl Means {
         let data = |error| StartError::Data { path: config.data.clone(), error };
         std::fs::create_dir_all(&config.data).map_err(data)?;
         let host_id = host_id(&config.data).map_err(data)?;
-        let ledger = SqliteLedger::open(config.data.join("ledger.db"))?;
+        let keys = master_key::find(config)?;
+        let ledger = SqliteLedger::open(config.data.join(LEDGER), keys)?;
         let engine = Engine::new(EngineConfig {
             cache_dir: Some(config.data.join("compiled")),
             concurrent_runs: u32::try_from(config.limits.runs).unwrap_or(u32::MAX),
@@ -59,7 +61,7 @@ impl Means {
 
 /// What this host calls itself towards FHIR servers: made once, kept beside the ledger, moved with it.
 fn host_id(data: &Path) -> std::io::Result<String> {
-    let path = data.join("host-id");
+    let path = data.join(HOST_ID);
     match std::fs::read_to_string(&path) {
         Ok(text) if text.trim().len() == 16 => Ok(text.trim().to_owned()),
         Ok(_) => Err(std::io::Error::other("host-id holds no host id: restore it from a backup")),

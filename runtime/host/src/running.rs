@@ -18,7 +18,7 @@ use crate::resolve::Resolver;
 use crate::run::driver::Driver;
 use crate::secrets::{self, Secret};
 use crate::sources::SourceEntry;
-use crate::{admin, agenda, deploy, gaps, webhooks};
+use crate::{admin, agenda, deploy, gaps, keeper, webhooks};
 
 /// A host at work. Dropped, it stops where it stands, as by a crash.
 pub struct Running {
@@ -43,6 +43,7 @@ impl Running {
         let mut workers = JoinSet::new();
         workers.spawn(Driver::new(Arc::clone(&core), messages, seed).run(stops.clone(), drain));
         restore(&core).await?;
+        workers.spawn(keeper::run(Arc::clone(&core), stops.clone()));
         workers.spawn(agenda::run(Arc::clone(&core), stops.clone()));
         workers.spawn(gaps::run(Arc::clone(&core), stops.clone()));
         workers.spawn(Resolver::new(Arc::clone(&core)).run(stops));

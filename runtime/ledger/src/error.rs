@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use hob_model::{BotName, RunState};
 
-use crate::Epoch;
+use crate::{Epoch, MasterKeyId};
 
 /// The result of a ledger's method.
 pub type Result<T> = std::result::Result<T, LedgerError>;
@@ -77,6 +77,19 @@ pub enum LedgerError {
         found: u32,
         /// The newest schema of this binary.
         known: u32,
+    },
+    /// The ledger is under another master key. Nothing was changed.
+    #[error(
+        "the ledger {path} is under the master key {needs} and was given {given}: give the right key (`[encryption] master-key` in \
+         hob.toml). Without it nobody can read what the ledger holds, and nothing replaces it. Nothing was changed"
+    )]
+    WrongKey {
+        /// The database.
+        path: PathBuf,
+        /// The key that it is under.
+        needs: MasterKeyId,
+        /// The key that was given.
+        given: MasterKeyId,
     },
     /// What is stored cannot be read back. Restore a backup; nothing is written over it.
     #[error("the ledger is damaged: {what}")]

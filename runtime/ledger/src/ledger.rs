@@ -12,9 +12,9 @@ use tokio::sync::watch;
 
 use crate::{
     CronKey, DeadFilter, DeadKind, DeadNotification, DeadReason, DeadRequest, Deployment, DueOutbox, Epoch, Fence, FenceKey,
-    Finish, LogFilter, LogRow, NewEvent, NewNotification, Next, NotificationSeq, OutboxKey, OutboxSeq, OwnWrite, Queued, Receipt,
-    Recorded, Release, Resolution, ResourceMark, Result, RunDetail, RunFilter, RunHead, RunKey, RunRecord, RunRow, RunSeq, Stats,
-    StoredNotification, Subscription, SweepMark, Tried,
+    Finish, LogFilter, LogRow, NewEvent, NewNotification, Next, NotificationSeq, OutboxKey, OutboxSeq, OwnWrite, PruneCursor,
+    PruneRules, Pruned, Queued, Receipt, Recorded, Release, Resolution, ResourceMark, Result, RunDetail, RunFilter, RunHead,
+    RunKey, RunRecord, RunRow, RunSeq, Stats, StoredNotification, Subscription, SweepMark, Tried, Upkeep,
 };
 use hob_model::{Journal, LaneKey, Reference};
 
@@ -279,6 +279,24 @@ pub trait Ledger: Send + Sync {
 
     /// Forgets a subscription. A repeat does nothing.
     async fn remove_subscription(&self, epoch: Epoch, tenant: &TenantId, source: &SourceId, key: &SubscriptionKey) -> Result<()>;
+
+    // Keeping.
+
+    /// Forgets what is over and older than `rules` say, of the next `limit` notifications and the next `limit` runs after `from`. A run goes
+    /// with its attempts, journals, log lines, recorded effects, ended requests, own writes, and its event where no other run has it.
+    ///
+    /// Nothing goes that is still needed: open runs and notifications, dead letters that hold their lane, timers, marks, cron marks; a run that holds a fence or has a
+    /// request to send; a run whose own writes the loop guard may still be asked for, that is until the mark of each resource it wrote
+    /// has come to its version. Afterwards a change is known by its resource's mark, a cron instant by its trigger's; a timer and a request
+    /// went away in the commit that made their event. Only an invocation's id is forgotten with its run.
+    ///
+    /// After a crash some of it is gone and a repeat forgets the rest.
+    async fn prune(&self, epoch: Epoch, rules: &PruneRules, from: PruneCursor, limit: usize) -> Result<Pruned>;
+
+    /// The care of the store's own files, where it has some.
+    fn upkeep(&self) -> Option<&dyn Upkeep> {
+        None
+    }
 
     // Questions of operators.
 

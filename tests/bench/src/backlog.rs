@@ -11,7 +11,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hob_host::SystemClock;
-use hob_ledger::sqlite::SqliteLedger;
 use hob_ledger::{Ledger, NewRun, Opening, Resolution, ResolvedChange};
 use hob_model::{Change, Clock as _, Digest, Interaction, LaneKey};
 use hyper::Method;
@@ -136,7 +135,7 @@ async fn feed(mut connection: Connection, sink: Arc<Sink>) -> Outcome<()> {
 
 /// Puts changes and their runs into the ledger, as resolve does.
 async fn fill(ground: &Ground, changes: usize, release: Digest) -> Outcome<()> {
-    let ledger = Arc::new(SqliteLedger::open(ground.ledger())?);
+    let ledger = Arc::new(ground::open(&ground.ledger())?);
     let epoch = ledger.claim().await?;
     let mut writes = JoinSet::new();
     let mut left = changes;

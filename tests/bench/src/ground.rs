@@ -6,9 +6,9 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use hob_host::{Config, HostLimits, SystemClock};
+use hob_host::{Config, Encryption, HostLimits, Retention, SystemClock};
 use hob_ledger::sqlite::SqliteLedger;
-use hob_ledger::{Deployment, Ledger as _, Release};
+use hob_ledger::{Deployment, Ledger as _, MasterKey, Release};
 use hob_model::{Auth, BaseUrl, Capabilities, Clock as _, Digest, Inbound, Manifest, SecretRef, Source};
 use serde_json::Value;
 use tempfile::TempDir;
@@ -21,6 +21,8 @@ pub(crate) const TOKEN: &str = "Bearer a-token-of-the-bench";
 pub(crate) const ADMIN: &str = "an-admin-token-of-the-bench";
 /// The one tenant.
 pub(crate) const TENANT: &str = "bench";
+/// Where a host looks for its master key, beside the ledger.
+const KEY: &str = "master.key";
 /// Its one source.
 pub(crate) const SOURCE: &str = "ehr";
 
@@ -53,6 +55,9 @@ impl Ground {
         let ground = Self(crate::scratch()?);
         std::fs::write(ground.path().join("token"), TOKEN)?;
         std::fs::write(ground.path().join("admin"), ADMIN)?;
+        let key = ground.path().join("data").join(KEY);
+        std::fs::create_dir_all(ground.path().join("data"))?;
+        std::fs::write(key, MasterKey::generate().to_hex())?;
         fill(&ground.ledger(), base, secret(ground.path(), "token"), bot).await?;
         Ok(ground)
     }
@@ -72,6 +77,12 @@ fn secret(folder: &Path, name: &str) -> SecretRef {
     SecretRef::File(folder.join(name).display().to_string())
 }
 
+/// Opens the ledger with the key that stands beside it.
+pub(crate) fn open(path: &Path) -> Outcome<SqliteLedger> {
+    let key = std::fs::read_to_string(path.with_file_name(KEY))?;
+    Ok(SqliteLedger::open(path, MasterKey::parse(&key)?)?)
+}
+
 /// The configuration of a host in `folder`.
 pub(crate) fn config(folder: &Path) -> Config {
     let any = SocketAddr::from(([127, 0, 0, 1], 0));
@@ -82,6 +93,8 @@ pub(crate) fn config(folder: &Path) -> Config {
         data: folder.join("data"),
         admin_token: secret(folder, "admin"),
         limits: HostLimits::default(),
+        encryption: Encryption::default(),
+        retention: Retention::default(),
     }
 }
 
@@ -93,7 +106,7 @@ pub(crate) fn path(id: &str) -> String {
 /// Makes the ledger with a source that was proved to do all that is needed, and the bot in service.
 async fn fill(path: &Path, base: &str, token: SecretRef, bot: Option<Bot<'_>>) -> Outcome<()> {
     let now = SystemClock.now();
-    let ledger = SqliteLedger::open(path)?;
+    let ledger = open(path)?;
     let epoch = ledger.claim().await?;
     let capabilities = Capabilities {
         checked: now,

@@ -9,7 +9,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hob_host::SystemClock;
-use hob_ledger::sqlite::SqliteLedger;
 use hob_ledger::{Finish, Ledger, Resolution, RunHead, Tried};
 use hob_model::{Attempt, Clock as _, Digest, TimerOp, Timestamp};
 use serde_json::json;
@@ -18,7 +17,7 @@ use tokio::task::JoinSet;
 use crate::accepts::count;
 use crate::backlog::resolved;
 use crate::child::HostProcess;
-use crate::ground::{Bot, Ground, TENANT};
+use crate::ground::{self, Bot, Ground, TENANT};
 use crate::report::{Goal, Outcome, Row};
 use crate::sink::Sink;
 use crate::stopwatch::Stopwatch;
@@ -72,7 +71,7 @@ pub(crate) async fn bench() -> Outcome<Row> {
 
 /// Puts the timers into the ledger: one done run for each lane sets all of that lane.
 async fn fill(ground: &Ground, release: Digest, first: Timestamp) -> Outcome<()> {
-    let ledger = Arc::new(SqliteLedger::open(ground.ledger())?);
+    let ledger = Arc::new(ground::open(&ground.ledger())?);
     let epoch = ledger.claim().await?;
     let changes = (0..LANES).map(|_| resolved(release)).collect::<Outcome<Vec<_>>>()?;
     let resolution = Resolution { tenant: TENANT.parse()?, notifications: Vec::new(), changes, seen: Vec::new() };

@@ -10,8 +10,9 @@ use bytes::Bytes;
 use hob_ledger::contract::{Given, change, notification};
 use hob_ledger::sqlite::SqliteLedger;
 use hob_ledger::{
-    DeadFilter, DeadKind, DeadReason, Deployment, Epoch, FenceKey, FenceUse, Finish, Ledger, LogFilter, LogSeq, NewRun, Next,
-    NotificationSeq, Opening, Recorded, Resolution, ResolvedChange, RunFilter, RunKey, RunSeq, Tried, Wrote,
+    DeadFilter, DeadKind, DeadReason, Deployment, Epoch, FenceKey, FenceUse, Finish, Ledger, LogFilter, LogSeq, MasterKey,
+    NewRun, Next, NotificationSeq, Opening, PruneCursor, PruneRules, Recorded, Resolution, ResolvedChange, RunFilter, RunKey,
+    RunSeq, Tried, Wrote,
 };
 use hob_model::{Attempt, Effects, Failure, FailureKind, Journal, LogLevel, LogLine, OutboxItem, RunId, TimerOp, Timestamp};
 use hob_simulation::ledger::{ModelLedger, ModelStore, Mutations};
@@ -34,6 +35,7 @@ enum Step {
     Reopen { what: u8, after: u8 },
     PutFence { slot: u8, version: u8 },
     RecordBehind { run: u8, n: u8, slot: u8, version: u8 },
+    Prune { ended: u8, dead: u8, page: u8 },
     Claim,
     Stale { run: u8 },
     Deploy { active: bool },
@@ -59,6 +61,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         2 => (0_u8..3, 0_u8..4).prop_map(|(slot, version)| Step::PutFence { slot, version }),
         4 => (run.clone(), n.clone(), 0_u8..3, 0_u8..4)
             .prop_map(|(run, n, slot, version)| Step::RecordBehind { run, n, slot, version }),
+        2 => (0_u8..30, 0_u8..30, 1_u8..4).prop_map(|(ended, dead, page)| Step::Prune { ended, dead, page }),
         1 => Just(Step::Claim),
         1 => run.prop_map(|run| Step::Stale { run }),
         2 => any::<bool>().prop_map(|active| Step::Deploy { active }),
@@ -204,6 +207,16 @@ impl Driven {
                 let recorded = Recorded { fence: Some(fence), ..self.recorded(n) };
                 told(ledger.record(epoch, &self.key(run), recorded, journal(n)).await)
             }
+            Step::Prune { ended, dead, page } => {
+                let rules = PruneRules { ended: at(ended), dead: at(dead) };
+                let (mut from, mut answers) = (PruneCursor::BEGIN, Vec::new());
+                while !from.is_end() {
+                    let pruned = ledger.prune(epoch, &rules, from, page.into()).await.unwrap();
+                    from = pruned.next;
+                    answers.push(told(pruned));
+                }
+                answers.concat()
+            }
             Step::Claim => {
                 self.epoch = ledger.claim().await.unwrap();
                 told(self.epoch)
@@ -303,7 +316,7 @@ proptest! {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         runtime.block_on(async {
             let folder = tempfile::tempdir().unwrap();
-            let mut sqlite = Driven::new(Arc::new(SqliteLedger::open(folder.path().join("hob.db")).unwrap())).await;
+            let mut sqlite = Driven::new(Arc::new(SqliteLedger::open(folder.path().join("hob.db"), MasterKey::generate()).unwrap())).await;
             let mut model = Driven::new(Arc::new(ModelLedger::open(ModelStore::new(Mutations::default())))).await;
             for (n, step) in steps.iter().enumerate() {
                 assert_eq!(model.step(step).await, sqlite.step(step).await, "step {n}: {step:?}");

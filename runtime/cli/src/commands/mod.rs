@@ -1,24 +1,30 @@
 //! One file a command. Each has its `Args`, with help and examples, and `run`.
 
 pub(crate) mod backfill;
+pub(crate) mod backup;
 pub(crate) mod bots;
 pub(crate) mod dead;
 pub(crate) mod deploy;
+pub(crate) mod doctor;
 pub(crate) mod explain;
 mod files;
 pub(crate) mod init;
 pub(crate) mod invoke;
+pub(crate) mod keys;
 pub(crate) mod logs;
+pub(crate) mod restore;
 pub(crate) mod run_local;
 pub(crate) mod runs;
 pub(crate) mod serve;
 pub(crate) mod source;
 pub(crate) mod status;
 
+use std::path::Path;
 use std::time::Duration;
 
 use crate::args::{self, Command, HostCommand};
 use crate::error::CliError;
+use crate::exit_code;
 use crate::output::Output;
 
 /// Does what the command line says.
@@ -30,6 +36,8 @@ pub(crate) fn run(args: args::Args, out: &Output) -> Result<(), CliError> {
         Command::Serve(args) => return serve::run(&args, out),
         Command::Run(args) => return run_local::run(args, out),
         Command::Explain(args) => return explain::run(&args, out),
+        Command::Restore(args) => return restore::run(&args, out),
+        Command::Doctor(args) => return doctor::run(&args, &global, out),
         Command::Host(command) => command,
     };
     let client = global.client(out)?;
@@ -46,9 +54,18 @@ pub(crate) fn run(args: args::Args, out: &Output) -> Result<(), CliError> {
             HostCommand::Retry(args) => dead::retry::run(args, &client, out).await,
             HostCommand::Dead(args) => dead::run(args, &client, out).await,
             HostCommand::Logs(args) => logs::run(args, &client, out).await,
+            HostCommand::Keys(args) => keys::run(args, &client, out).await,
+            HostCommand::Backup(args) => backup::run(&args, &client, out).await,
             HostCommand::Invoke(args) => invoke::run(args, &client, out).await,
             HostCommand::Backfill(args) => backfill::run(args, &client, out).await,
         }
+    })
+}
+
+/// Reads a `hob.toml`.
+fn configuration(path: &Path) -> Result<hob_host::Config, CliError> {
+    hob_host::Config::read(path).map_err(|error| {
+        CliError::new(exit_code::CONFIG, "config", error, "mend it; `hob init` writes one with every key explained")
     })
 }
 

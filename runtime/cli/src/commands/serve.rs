@@ -4,7 +4,7 @@ use std::io::IsTerminal as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use hob_host::{Config, Host, SystemClock};
+use hob_host::{Host, SystemClock};
 use serde_json::json;
 
 use crate::error::CliError;
@@ -28,9 +28,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args, out: &Output) -> Result<(), CliError> {
-    let config = Config::read(&args.config).map_err(|error| {
-        CliError::new(exit_code::CONFIG, "config", error, "mend it; `hob init` writes one with every key explained")
-    })?;
+    let config = super::configuration(&args.config)?;
     hob_host::telemetry::init();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(|error| CliError::runtime(&error))?;
     runtime.block_on(async {

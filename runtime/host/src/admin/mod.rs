@@ -4,6 +4,7 @@ mod backfill;
 mod bots;
 mod dead;
 mod error;
+mod keeping;
 mod logs;
 mod retry;
 mod runs;
@@ -41,6 +42,10 @@ pub(crate) fn router(core: Arc<Core>, token: &Secret) -> Router {
     let guarded = Guarded { token: Digest::of(token.expose().as_bytes()) };
     let api = Router::new()
         .route("/v1/status", get(status::status))
+        .route("/v1/doctor", get(keeping::doctor))
+        .route("/v1/backup", post(keeping::backup))
+        .route("/v1/keys", get(keeping::keys))
+        .route("/v1/keys/rotate", post(keeping::rotate))
         .route("/v1/tenants/{tenant}/sources", get(sources::list))
         .route("/v1/tenants/{tenant}/sources/{source}", delete(sources::remove).put(sources::put))
         .route("/v1/tenants/{tenant}/sources/{source}/check", post(sources::check))

@@ -170,7 +170,7 @@ impl Given {
         let failure = failure.map(|kind| Failure {
             kind,
             code: "c".to_owned(),
-            message: "m".to_owned(),
+            message: "told by the bot".to_owned(),
             retry_after: Some(std::time::Duration::from_millis(1500)),
         });
         Tried { attempt: Attempt { number, started: at(20), ended: at(30), failure }, release: self.release, journal: None }
@@ -187,7 +187,7 @@ impl Given {
         }
     }
 
-    pub(super) fn done(&self, number: u32) -> Finish {
+    pub(crate) fn done(&self, number: u32) -> Finish {
         Finish {
             tried: self.tried(number, None),
             recorded: None,

@@ -9,6 +9,7 @@
 mod dead;
 mod fixtures;
 mod intake;
+mod keeping;
 mod lists;
 mod outbox;
 mod resolve;
@@ -46,6 +47,7 @@ pub const CHECKS: &[Check] = checks! {
     schedule: fires_timers_once, shares_timers_over_bots, takes_timers_back, fires_cron_once;
     outbox: sends_the_outbox_once, shares_the_outbox_over_hosts, keeps_requests_that_were_given_up;
     dead: finds_dead_runs, opens_a_slice_of_dead_runs, finds_dead_notifications, reads_notifications_again;
+    keeping: forgets_what_is_over, keeps_what_is_needed, keeps_the_loop_guard, forgets_notifications;
     sweeps: keeps_how_far_it_swept, gives_each_source_its_own_queue;
     lists: keeps_the_registry, lists_runs_and_logs, says_when_there_is_news, answers_closed_after_the_close;
 };

@@ -1,16 +1,12 @@
-//! Values in and out of columns. What may be patient data goes through [`bytes_in`], [`bytes_out`], [`json_in`] and
-//! [`json_out`] and nowhere else: they are the one place to encrypt it.
+//! Values in and out of columns. What may be patient data goes through a [`super::cell::Cells`] and not through these.
 
 use std::str::FromStr;
 
-use bytes::Bytes;
 use hob_model::Timestamp;
 use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSqlOutput, ValueRef};
 use rusqlite::{Row, ToSql};
-use serde::Serialize;
-use serde::de::DeserializeOwned;
 
-use super::fault::{Fault, Res};
+use super::fault::Res;
 
 /// A column of text that is parsed on the way out.
 pub(super) struct As<T>(pub(super) T);
@@ -92,39 +88,6 @@ pub(super) fn maybe_at(row: &Row<'_>, column: &str) -> rusqlite::Result<Option<T
 /// A count.
 pub(super) fn count(row: &Row<'_>, column: &str) -> rusqlite::Result<u64> {
     row.get::<_, Count>(column).map(|v| v.0)
-}
-
-/// Payload bytes on their way to disk.
-pub(super) fn bytes_in(bytes: &[u8]) -> &[u8] {
-    bytes
-}
-
-/// Payload bytes from disk.
-pub(super) fn bytes_out(row: &Row<'_>, column: &str) -> rusqlite::Result<Bytes> {
-    row.get::<_, Vec<u8>>(column).map(Bytes::from)
-}
-
-/// A value that may hold patient data on its way to disk.
-pub(super) fn json_in<T: Serialize + ?Sized>(value: &T) -> Res<Vec<u8>> {
-    serde_json::to_vec(value).map_err(|_| Fault::Json)
-}
-
-/// A value that may hold patient data from disk.
-pub(super) fn json_out<T: DeserializeOwned>(row: &Row<'_>, column: &str) -> Res<T> {
-    let bytes = row.get_ref(column)?;
-    let bytes = bytes.as_blob().map_err(|_| Fault::Json)?;
-    serde_json::from_slice(bytes).map_err(|_| Fault::Json)
-}
-
-/// The same for a column that may be null.
-pub(super) fn json_maybe<T: DeserializeOwned>(row: &Row<'_>, column: &str) -> Res<Option<T>> {
-    if row.get_ref(column)? == ValueRef::Null { Ok(None) } else { json_out(row, column).map(Some) }
-}
-
-/// Text that may hold patient data from disk.
-pub(super) fn text_out(row: &Row<'_>, column: &str) -> rusqlite::Result<String> {
-    // It was text when it went in; what is not is shown as far as it goes.
-    row.get::<_, Vec<u8>>(column).map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
 }
 
 /// The rows of a query, each read by `read`.

@@ -1,14 +1,15 @@
 //! Cron triggers: which of their instants have fired.
 
 use hob_model::Timestamp;
-use rusqlite::{Connection, params};
+use rusqlite::params;
 
+use super::cell::Db;
 use super::column::{At, at, change, first};
 use super::fault::Res;
 use super::resolve::add_event;
 use crate::{CronKey, NewEvent, Queued};
 
-pub(super) fn mark(db: &Connection, key: &CronKey) -> Res<Option<Timestamp>> {
+pub(super) fn mark(db: &Db<'_>, key: &CronKey) -> Res<Option<Timestamp>> {
     first(
         db,
         "SELECT at FROM cron_marks WHERE tenant = ?1 AND bot = ?2 AND schedule = ?3 AND zone = ?4",
@@ -17,7 +18,7 @@ pub(super) fn mark(db: &Connection, key: &CronKey) -> Res<Option<Timestamp>> {
     )
 }
 
-pub(super) fn fire(db: &Connection, key: &CronKey, instant: Timestamp, event: &NewEvent) -> Res<Queued> {
+pub(super) fn fire(db: &Db<'_>, key: &CronKey, instant: Timestamp, event: &NewEvent) -> Res<Queued> {
     let moved = change(
         db,
         "INSERT INTO cron_marks (tenant, bot, schedule, zone, at) VALUES (?1, ?2, ?3, ?4, ?5)

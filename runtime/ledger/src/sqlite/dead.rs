@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 
 use hob_model::TenantId;
-use rusqlite::{Connection, Row, ToSql, params};
+use rusqlite::{Row, ToSql, params};
 
-use super::column::{At, Count, change, count, first, limit, rows, text, text_out};
+use super::cell::{Cells, Db};
+use super::column::{At, Count, change, count, first, limit, rows, text};
 use super::fault::Res;
-use super::intake::notification;
+use super::intake::{TABLE, notification};
 use super::query::{ROW, run_row};
 use super::run;
 use crate::{DeadFilter, DeadKind, DeadNotification, DeadReason, NotificationSeq, RunHead, RunKey, RunRow, RunSeq, Verdict};
@@ -46,7 +47,7 @@ pub(super) fn bound(tenant: &TenantId, filter: &DeadFilter) -> Bound {
         .and(":until", until.map(At))
 }
 
-pub(super) fn counts(db: &Connection, tenant: &TenantId, kind: DeadKind, filter: &DeadFilter) -> Res<BTreeMap<String, u64>> {
+pub(super) fn counts(db: &Db<'_>, tenant: &TenantId, kind: DeadKind, filter: &DeadFilter) -> Res<BTreeMap<String, u64>> {
     let (table, matches) = match kind {
         DeadKind::Run => ("runs INDEXED BY runs_dead", MATCHES),
         DeadKind::Notification => ("notifications INDEXED BY notifications_dead", NOTIFIED),
@@ -60,20 +61,15 @@ pub(super) fn counts(db: &Connection, tenant: &TenantId, kind: DeadKind, filter:
     Ok(found.into_iter().collect())
 }
 
-pub(super) fn runs(
-    db: &Connection,
-    tenant: &TenantId,
-    filter: &DeadFilter,
-    before: Option<RunSeq>,
-    most: usize,
-) -> Res<Vec<RunRow>> {
+pub(super) fn runs(db: &Db<'_>, tenant: &TenantId, filter: &DeadFilter, before: Option<RunSeq>, most: usize) -> Res<Vec<RunRow>> {
     let sql =
         format!("{ROW} INDEXED BY runs_dead WHERE state = 'dead' AND {MATCHES} AND seq < :before ORDER BY seq DESC LIMIT :limit");
     let before = Count(before.map_or(u64::MAX, RunSeq::get));
-    rows(db, &sql, bound(tenant, filter).and(":before", before).and(":limit", limit(most)).all().as_slice(), run_row)
+    let (cells, of) = (db.cells(tenant, "runs")?, bound(tenant, filter).and(":before", before).and(":limit", limit(most)));
+    rows(db, &sql, of.all().as_slice(), |row| run_row(&cells, row))
 }
 
-pub(super) fn retry(db: &Connection, tenant: &TenantId, filter: &DeadFilter, after: RunSeq, most: usize) -> Res<Vec<RunHead>> {
+pub(super) fn retry(db: &Db<'_>, tenant: &TenantId, filter: &DeadFilter, after: RunSeq, most: usize) -> Res<Vec<RunHead>> {
     let sql = format!(
         "SELECT run FROM runs INDEXED BY runs_dead WHERE state = 'dead' AND {MATCHES} AND seq > :after ORDER BY seq LIMIT :limit"
     );
@@ -85,37 +81,39 @@ pub(super) fn retry(db: &Connection, tenant: &TenantId, filter: &DeadFilter, aft
 const LISTED: &str =
     "SELECT seq, tenant, source, subscription, received, method, path, headers, format, size, code, message, cut";
 
-fn letter(row: &Row<'_>) -> Res<DeadNotification> {
-    let reason = DeadReason { code: row.get("code")?, message: text_out(row, "message")? };
+fn letter(cells: &Cells<'_>, row: &Row<'_>) -> Res<DeadNotification> {
+    let reason = DeadReason { code: row.get("code")?, message: cells.text_out(row, "message")? };
     Ok(DeadNotification {
         seq: NotificationSeq::new(count(row, "seq")?),
-        notification: notification(row, Verdict::Dead(reason.clone()))?,
+        notification: notification(cells, row, Verdict::Dead(reason.clone()))?,
         reason,
         cut: row.get("cut")?,
     })
 }
 
 pub(super) fn notifications(
-    db: &Connection,
+    db: &Db<'_>,
     tenant: &TenantId,
     filter: &DeadFilter,
     before: Option<NotificationSeq>,
     most: usize,
 ) -> Res<Vec<DeadNotification>> {
     let sql = format!(
-        "{LISTED}, x'' AS body FROM notifications INDEXED BY notifications_dead
+        "{LISTED}, NULL AS body FROM notifications INDEXED BY notifications_dead
          WHERE state = 'dead' AND {NOTIFIED} AND seq < :before ORDER BY seq DESC LIMIT :limit"
     );
     let before = Count(before.map_or(u64::MAX, NotificationSeq::get));
-    rows(db, &sql, bound(tenant, filter).and(":before", before).and(":limit", limit(most)).all().as_slice(), letter)
+    let (cells, of) = (db.cells(tenant, TABLE)?, bound(tenant, filter).and(":before", before).and(":limit", limit(most)));
+    rows(db, &sql, of.all().as_slice(), |row| letter(&cells, row))
 }
 
-pub(super) fn notification_whole(db: &Connection, tenant: &TenantId, seq: NotificationSeq) -> Res<Option<DeadNotification>> {
+pub(super) fn notification_whole(db: &Db<'_>, tenant: &TenantId, seq: NotificationSeq) -> Res<Option<DeadNotification>> {
     let sql = format!("{LISTED}, body FROM notifications WHERE tenant = ?1 AND seq = ?2 AND state = 'dead'");
-    first(db, &sql, params![tenant.as_str(), Count(seq.get())], letter)
+    let cells = db.cells(tenant, TABLE)?;
+    first(db, &sql, params![tenant.as_str(), Count(seq.get())], |row| letter(&cells, row))
 }
 
-pub(super) fn reopen(db: &Connection, tenant: &TenantId, seqs: &[NotificationSeq]) -> Res<u64> {
+pub(super) fn reopen(db: &Db<'_>, tenant: &TenantId, seqs: &[NotificationSeq]) -> Res<u64> {
     let mut moved = 0;
     for seq in seqs {
         moved += change(

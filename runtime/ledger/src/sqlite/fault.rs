@@ -10,6 +10,13 @@ pub(super) enum Fault {
     Ledger(LedgerError),
     Sqlite(rusqlite::Error),
     Json,
+    /// A data key cannot be unwrapped or used.
+    Key,
+    /// A value cannot be opened with its tenant's keys: it is damaged, or stands where it was not written.
+    Sealed {
+        table: &'static str,
+        column: &'static str,
+    },
 }
 
 pub(super) type Res<T> = std::result::Result<T, Fault>;
@@ -32,6 +39,10 @@ impl Fault {
         match self {
             Self::Ledger(error) => error,
             Self::Json => LedgerError::Corrupt { what: format!("a JSON column read at `{doing}` does not fit its type") },
+            Self::Key => LedgerError::Corrupt { what: format!("a data key used at `{doing}` cannot be unwrapped") },
+            Self::Sealed { table, column } => LedgerError::Corrupt {
+                what: format!("a value of {table}.{column} read at `{doing}` cannot be opened with its key"),
+            },
             Self::Sqlite(error) => sqlite(&error, doing),
         }
     }

@@ -1,8 +1,9 @@
 //! Fences: who holds which.
 
 use hob_model::{Reference, SourceId, TenantId, VersionId};
-use rusqlite::{Connection, Row, params};
+use rusqlite::{Row, params};
 
+use super::cell::Db;
 use super::column::{change, maybe, rows, text};
 use super::fault::Res;
 use crate::{Fence, FenceKey, FenceUse, LedgerError, RunKey};
@@ -18,12 +19,12 @@ fn fence(row: &Row<'_>, tenant: &TenantId, source: &SourceId) -> Res<Fence> {
     })
 }
 
-pub(super) fn all(db: &Connection, tenant: &TenantId, source: &SourceId) -> Res<Vec<Fence>> {
+pub(super) fn all(db: &Db<'_>, tenant: &TenantId, source: &SourceId) -> Res<Vec<Fence>> {
     let sql = format!("SELECT {COLUMNS} FROM fences WHERE tenant = ?1 AND source = ?2 ORDER BY slot");
     rows(db, &sql, params![tenant.as_str(), source.as_str()], |row| fence(row, tenant, source))
 }
 
-pub(super) fn put(db: &Connection, key: &FenceKey, reference: &Reference, version: Option<&VersionId>) -> Res<()> {
+pub(super) fn put(db: &Db<'_>, key: &FenceKey, reference: &Reference, version: Option<&VersionId>) -> Res<()> {
     change(
         db,
         "INSERT INTO fences (tenant, source, slot, reference, version) VALUES (?1, ?2, ?3, ?4, ?5)
@@ -34,7 +35,7 @@ pub(super) fn put(db: &Connection, key: &FenceKey, reference: &Reference, versio
 }
 
 /// Gives a run the fence that its transaction moves, and frees what else it held there: that was of an attempt that came to nothing.
-pub(super) fn hold(db: &Connection, key: &RunKey, source: &SourceId, fence: &FenceUse) -> Res<()> {
+pub(super) fn hold(db: &Db<'_>, key: &RunKey, source: &SourceId, fence: &FenceUse) -> Res<()> {
     let (tenant, run) = (key.tenant.as_str(), key.run.to_string());
     change(
         db,
@@ -58,7 +59,7 @@ pub(super) fn hold(db: &Connection, key: &RunKey, source: &SourceId, fence: &Fen
 }
 
 /// Frees what a run holds at the source that it works on.
-pub(super) fn free_all(db: &Connection, key: &RunKey) -> Res<()> {
+pub(super) fn free_all(db: &Db<'_>, key: &RunKey) -> Res<()> {
     change(
         db,
         "UPDATE fences SET held_by = NULL WHERE tenant = ?1 AND held_by = ?2
@@ -69,7 +70,7 @@ pub(super) fn free_all(db: &Connection, key: &RunKey) -> Res<()> {
 }
 
 /// Frees the fence that a run holds, at the version that it has now. It holds one at most.
-pub(super) fn moved(db: &Connection, key: &RunKey, source: &SourceId, version: &VersionId) -> Res<()> {
+pub(super) fn moved(db: &Db<'_>, key: &RunKey, source: &SourceId, version: &VersionId) -> Res<()> {
     change(
         db,
         "UPDATE fences SET version = ?4, held_by = NULL WHERE tenant = ?1 AND source = ?2 AND held_by = ?3",

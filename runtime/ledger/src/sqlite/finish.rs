@@ -1,14 +1,15 @@
 //! The good end of a run: everything that it decided takes effect in one commit.
 
 use hob_model::{RunState, TimerOp, Timestamp};
-use rusqlite::{Connection, params};
+use rusqlite::params;
 
-use super::column::{At, change, json_in, rows, text};
+use super::cell::{Db, Name};
+use super::column::{At, change, rows, text};
 use super::fault::Res;
 use super::{fence, run};
 use crate::{Finish, LedgerError, OutboxKey, RunHead, RunKey};
 
-pub(super) fn finish(db: &Connection, key: &RunKey, finish: Finish) -> Res<Vec<RunKey>> {
+pub(super) fn finish(db: &Db<'_>, key: &RunKey, finish: Finish) -> Res<Vec<RunKey>> {
     let head = run::one(db, key)?;
     match head.state {
         RunState::Done => return Ok(Vec::new()),
@@ -30,14 +31,15 @@ pub(super) fn finish(db: &Connection, key: &RunKey, finish: Finish) -> Res<Vec<R
     if let Some(recorded) = &recorded {
         run::put_recorded(db, key, recorded, false)?;
     }
+    let cells = db.cells(&key.tenant, "recorded")?;
     change(
         db,
         "UPDATE recorded SET live = 0, wrote = ?3, urns = ?4 WHERE tenant = ?1 AND run = ?2",
         params![
             tenant,
             id,
-            json_in(&wrote.iter().map(|w| (w.reference.to_string(), w.version.as_str())).collect::<Vec<_>>())?,
-            json_in(&references)?
+            cells.json_in("wrote", &wrote.iter().map(|w| (w.reference.to_string(), w.version.as_str())).collect::<Vec<_>>())?,
+            cells.json_in("urns", &references)?
         ],
     )?;
     if let (Some(source), Some(version)) = (&head.source, &fence) {
@@ -52,7 +54,13 @@ pub(super) fn finish(db: &Connection, key: &RunKey, finish: Finish) -> Res<Vec<R
                 "INSERT INTO own_writes (tenant, source, resource, version, bot, hop, run)
                  SELECT ?1, ?2, ?3, ?4, bot, hop, run FROM runs WHERE tenant = ?1 AND run = ?5
                  ON CONFLICT (tenant, source, resource, version) DO NOTHING",
-                params![tenant, source.as_str(), written.reference.to_string(), written.version.as_str(), id],
+                params![
+                    tenant,
+                    source.as_str(),
+                    cells.name_in(Name::Resource, &written.reference.to_string())?,
+                    written.version.as_str(),
+                    id
+                ],
             )?;
         }
     }
@@ -60,6 +68,7 @@ pub(super) fn finish(db: &Connection, key: &RunKey, finish: Finish) -> Res<Vec<R
     for timer in timers {
         taken_back.extend(apply(db, &head, &timer, ended)?);
     }
+    let cells = db.cells(&key.tenant, "outbox")?;
     for item in outbox {
         let name = OutboxKey { tenant: key.tenant.clone(), run: key.run, key: item.key.clone() };
         change(
@@ -67,24 +76,34 @@ pub(super) fn finish(db: &Connection, key: &RunKey, finish: Finish) -> Res<Vec<R
             "INSERT INTO outbox (tenant, run, key, bot, lane, source, hop, item, idempotency, state, due, staged, host)
              SELECT tenant, run, ?3, bot, lane, source, hop, ?4, ?5, 'waiting', ?6, ?6, ?7 FROM runs WHERE tenant = ?1 AND run = ?2
              ON CONFLICT (tenant, run, key) DO NOTHING",
-            params![tenant, id, item.key, json_in(&item)?, name.idempotency_key(), At(ended), crate::outbox::host_of(&item.url)],
+            params![
+                tenant,
+                id,
+                cells.name_in(Name::Outbox, &item.key)?,
+                cells.json_in("item", &item)?,
+                name.idempotency_key(),
+                At(ended),
+                crate::outbox::host_of(&item.url)
+            ],
         )?;
     }
     Ok(taken_back)
 }
 
 /// Sets, moves or takes back a timer. Either way a firing that has not ended is taken back: it was of the timer before.
-fn apply(db: &Connection, head: &RunHead, timer: &TimerOp, now: Timestamp) -> Res<Vec<RunKey>> {
+fn apply(db: &Db<'_>, head: &RunHead, timer: &TimerOp, now: Timestamp) -> Res<Vec<RunKey>> {
     let (tenant, bot, lane) = (head.key.tenant.as_str(), head.bot.as_str(), head.lane.as_str());
+    let cells = db.cells(tenant, "timers")?;
     let key = match timer {
-        TimerOp::Set { key, .. } | TimerOp::Cancel { key } => key,
+        TimerOp::Set { key, .. } | TimerOp::Cancel { key } => cells.name_in(Name::Timer, key)?,
     };
+    let lane = cells.name_in(Name::Lane, lane)?;
     match timer {
         TimerOp::Set { at, payload, .. } => change(
             db,
             "INSERT OR REPLACE INTO timers (tenant, bot, lane, key, due, set_by, source, hop, payload)
              SELECT tenant, bot, lane, ?3, ?4, run, source, hop, ?5 FROM runs WHERE tenant = ?1 AND run = ?2",
-            params![tenant, head.key.run.to_string(), key, At(*at), json_in(payload)?],
+            params![tenant, head.key.run.to_string(), key, At(*at), cells.json_in("payload", payload)?],
         )?,
         TimerOp::Cancel { .. } => change(
             db,

@@ -10,12 +10,16 @@
 //! WAL with `synchronous = FULL`: a commit is answered after its fsync. Writes that come while one lasts share the next.
 //!
 //! # Compatibility
-//! Migrations run at opening and only forward. Payloads are opaque blobs, ids are text: `sqlite3` can look at a copy.
+//! Migrations run at opening and only forward. States, times and counts can be looked at with `sqlite3`; what may be patient data is
+//! encrypted, see `vault`.
 //!
 //! # Performance
 //! The cost of a write is the fsync it shares, then the pages it dirties: hence partial indexes for what is open, large values
 //! in tables apart from the rows that change state. Lists name their index, so that none ever sorts a table.
 
+mod backup;
+mod cell;
+mod check;
 mod column;
 mod cron;
 mod dead;
@@ -24,18 +28,27 @@ mod fault;
 mod fence;
 mod finish;
 mod intake;
+mod keys;
 mod open;
 mod outbox;
+mod prune;
 mod query;
 mod reader;
 mod registry;
 mod resolve;
+mod restore;
+mod rewrite;
 mod run;
 mod schema;
 mod sweep;
 mod timers;
 mod trait_impl;
+mod upkeep;
+mod vault;
 mod writer;
+
+pub use open::lock;
+pub use restore::restore;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -44,9 +57,11 @@ use std::thread::JoinHandle;
 use rusqlite::Connection;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
 
-use crate::{Epoch, LedgerError, Result};
+use crate::{Epoch, LedgerError, MasterKeyId, MasterKeys, Result};
+use cell::Db;
 use fault::Res;
 use reader::Readers;
+use vault::{Masters, Vault};
 use writer::{Call, Job, Tally};
 
 /// Bytes of notifications that may wait for the writer; more are answered `Busy`.
@@ -63,6 +78,7 @@ pub struct SqliteLedger {
     readers: Readers,
     tally: Arc<Tally>,
     news: Arc<watch::Sender<u64>>,
+    masters: Arc<Masters>,
 }
 
 impl SqliteLedger {
@@ -70,22 +86,37 @@ impl SqliteLedger {
     ///
     /// # Errors
     /// [`LedgerError::InUse`] where another process has it open, [`LedgerError::NewerSchema`] where a newer Hob wrote it,
-    /// [`LedgerError::Corrupt`] where it is no ledger, [`LedgerError::Storage`] where it cannot be opened for writing.
-    pub fn open(path: impl AsRef<Path>) -> Result<Self> {
-        Self::open_with(path.as_ref(), |_| Ok(()))
+    /// [`LedgerError::WrongKey`] where it is under another master key, [`LedgerError::Corrupt`] where it is no ledger,
+    /// [`LedgerError::Storage`] where it cannot be opened for writing.
+    pub fn open(path: impl AsRef<Path>, keys: impl Into<MasterKeys>) -> Result<Self> {
+        Self::open_with(path.as_ref(), keys.into(), |_| Ok(()))
+    }
+
+    /// The name of the master key that the ledger at `path` is under; `None` where there is no ledger, or none that is encrypted.
+    ///
+    /// # Errors
+    /// As [`SqliteLedger::open`], but for the key.
+    pub fn master_key_id(path: impl AsRef<Path>) -> Result<Option<MasterKeyId>> {
+        let path = path.as_ref();
+        if !path.exists() {
+            return Ok(None);
+        }
+        reader::open(path).and_then(|db| open::master_of(&db)).map_err(|fault| fault.told("open"))
     }
 
     /// The same with a last word on the writer's connection, for tests.
-    fn open_with(path: &Path, adjust: impl FnOnce(&Connection) -> rusqlite::Result<()>) -> Result<Self> {
-        let opened = open::open(path)?;
+    fn open_with(path: &Path, keys: MasterKeys, adjust: impl FnOnce(&Connection) -> rusqlite::Result<()>) -> Result<Self> {
+        let opened = open::open(path, keys)?;
         adjust(&opened.db).map_err(|error| fault::Fault::from(error).told("open"))?;
+        let masters = Arc::clone(opened.vault.masters());
+        let readers = Readers::new(path.to_owned(), Vault::new(Arc::clone(&masters), false));
         let (jobs, queue) = mpsc::channel(writer::QUEUE);
         let (tally, news) = (Arc::new(Tally::default()), Arc::new(watch::Sender::new(0)));
         let thread = {
             let (tally, news) = (Arc::clone(&tally), Arc::clone(&news));
             std::thread::Builder::new().name("ledger".to_owned()).spawn(move || {
-                let open::Opened { db, lock } = opened;
-                writer::serve(&db, queue, &tally, &news);
+                let open::Opened { db, lock, vault } = opened;
+                writer::serve(&Db::new(&db, &vault), queue, &tally, &news);
                 if let Err(fault) = open::settle(&db) {
                     tracing::warn!(error = %fault.told("close"), "the ledger's log was not brought into its file; the next start does it");
                 }
@@ -101,9 +132,10 @@ impl SqliteLedger {
             jobs: Mutex::new(Some(jobs)),
             writer: Mutex::new(Some(thread)),
             room: Arc::new(Semaphore::new(QUEUED_BYTES)),
-            readers: Readers::new(path.to_owned()),
+            readers,
             tally,
             news,
+            masters,
         })
     }
 
@@ -117,7 +149,7 @@ impl SqliteLedger {
         doing: &'static str,
         epoch: Option<Epoch>,
         news: bool,
-        work: impl FnOnce(&Connection) -> Res<T> + Send + 'static,
+        work: impl FnOnce(&Db<'_>) -> Res<T> + Send + 'static,
     ) -> Result<T> {
         let (reply, answer) = oneshot::channel();
         let call = Call { doing, epoch, news, work: Some(work), outcome: None, reply, _room: None };
@@ -130,7 +162,7 @@ impl SqliteLedger {
         &self,
         doing: &'static str,
         bytes: usize,
-        work: impl FnOnce(&Connection) -> Res<T> + Send + 'static,
+        work: impl FnOnce(&Db<'_>) -> Res<T> + Send + 'static,
     ) -> Result<T> {
         let room = self.reserve(bytes)?;
         let (reply, answer) = oneshot::channel();

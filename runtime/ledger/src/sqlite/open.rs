@@ -8,9 +8,11 @@ use std::time::Duration;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
+use super::cell::Db;
 use super::fault::{Fault, Res};
-use super::schema;
-use crate::{LedgerError, Result};
+use super::vault::{Masters, Vault};
+use super::{rewrite, schema};
+use crate::{LedgerError, MasterKeyId, MasterKeys, Result};
 
 /// How long SQLite waits for a lock of its own: only a checkpoint, or a backup tool, holds one for long.
 pub(super) const BUSY: Duration = Duration::from_secs(10);
@@ -32,10 +34,11 @@ pub(super) fn keep_plans(db: &Connection) -> rusqlite::Result<()> {
 pub(super) struct Opened {
     pub(super) db: Connection,
     pub(super) lock: File,
+    pub(super) vault: Vault,
 }
 
 /// Opens the ledger at `path`, makes it where it is not there.
-pub(super) fn open(path: &Path) -> Result<Opened> {
+pub(super) fn open(path: &Path, keys: MasterKeys) -> Result<Opened> {
     let storage = |what: &str| {
         let what = format!("{}: {what}", path.display());
         move |error: std::io::Error| LedgerError::Storage { doing: "open", what: format!("{what}: {}", error.kind()) }
@@ -46,16 +49,20 @@ pub(super) fn open(path: &Path) -> Result<Opened> {
     let lock = lock(path)?;
     // SQLite gives its side files the mode of the database: nobody else reads patient data.
     private().open(path).map_err(storage("cannot be opened for writing"))?;
-    let db = connect(path).map_err(|fault| fault.told("open"))?;
-    Ok(Opened { db, lock })
+    let (db, vault) = connect(path, keys).map_err(|fault| fault.told("open"))?;
+    Ok(Opened { db, lock, vault })
 }
 
-fn connect(path: &Path) -> Res<Connection> {
+fn connect(path: &Path, keys: MasterKeys) -> Res<(Connection, Vault)> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut db = Connection::open_with_flags(path, flags)?;
     db.busy_timeout(BUSY)?;
     db.set_prepared_statement_cache_capacity(128);
     keep_plans(&db)?;
+    // Before anything is written: under a wrong key nothing must be.
+    let under = known_master(path, &db, &keys)?;
+    // So that pruning gives space back in steps; it takes effect where there are no tables yet.
+    db.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
     db.pragma_update(None, "journal_mode", "WAL")?;
     // FULL: in WAL mode NORMAL would lose the last commits with the power, and they were promised.
     db.pragma_update(None, "synchronous", "FULL")?;
@@ -71,11 +78,52 @@ fn connect(path: &Path) -> Res<Connection> {
     // A migration may rebuild a table that others refer to.
     db.pragma_update(None, "foreign_keys", false)?;
     schema::migrate(&mut db, path, schema::MIGRATIONS)?;
+    let vault = encrypt(&mut db, under, keys)?;
     db.pragma_update(None, "foreign_keys", true)?;
-    Ok(db)
+    Ok((db, vault))
 }
 
-fn private() -> OpenOptions {
+/// The name of the master key that the ledger is under, where it is under one; an error where it is not one of `keys`.
+fn known_master(path: &Path, db: &Connection, keys: &MasterKeys) -> Res<Option<MasterKeyId>> {
+    let Some(id) = master_of(db)? else { return Ok(None) };
+    let given = keys.current.id();
+    if id == given || keys.former.as_ref().is_some_and(|former| former.id() == id) {
+        return Ok(Some(id));
+    }
+    Err(LedgerError::WrongKey { path: path.to_owned(), needs: id, given }.into())
+}
+
+/// The name of the master key in a database; `None` where there is none yet.
+pub(super) fn master_of(db: &Connection) -> Res<Option<MasterKeyId>> {
+    let tables: u32 = db.query_row("SELECT count(*) FROM sqlite_schema WHERE name = 'master_key'", [], |row| row.get(0))?;
+    if tables == 0 {
+        return Ok(None);
+    }
+    super::column::first(db, "SELECT id FROM master_key", [], |row| Ok(MasterKeyId::stored(row.get(0)?)))
+}
+
+/// Brings the ledger under the current master key: at the first start, and where it is still under the former one.
+fn encrypt(db: &mut Connection, under: Option<MasterKeyId>, keys: MasterKeys) -> Res<Vault> {
+    let id = keys.current.id();
+    let vault = Vault::new(Masters::new(keys.current), true);
+    if under.as_ref() == Some(&id) {
+        return Ok(vault);
+    }
+    vault.masters().add_all(keys.former);
+    let tx = db.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
+    vault.rewrap(&tx, id.as_str())?;
+    let is_plain = under.is_none() && rewrite::seal_all(&Db::new(&tx, &vault))?;
+    tx.commit()?;
+    vault.begins();
+    vault.masters().keep(id.as_str());
+    if is_plain {
+        // What was in clear stands in free pages still. This also makes the file one that gives space back.
+        db.execute_batch("VACUUM; PRAGMA wal_checkpoint(TRUNCATE);")?;
+    }
+    Ok(vault)
+}
+
+pub(super) fn private() -> OpenOptions {
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(true).truncate(false);
     #[cfg(unix)]
@@ -86,7 +134,11 @@ fn private() -> OpenOptions {
     options
 }
 
-fn lock(path: &Path) -> Result<File> {
+/// Locks the ledger at `path` against every host; the lock goes with the file that is given.
+///
+/// # Errors
+/// [`LedgerError::InUse`] where another process has it, [`LedgerError::Storage`] where there can be no lock file.
+pub fn lock(path: &Path) -> Result<File> {
     let name = beside(path, ".lock");
     let failed = |error: std::io::Error| LedgerError::Storage {
         doing: "open",

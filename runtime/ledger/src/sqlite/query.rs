@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use hob_model::{Attempt, BotName, Journal, LogLine, Reference, RunState, TenantId, VersionId};
-use rusqlite::{Connection, Row, params};
+use hob_model::{BotName, Journal, LogLine, Reference, RunState, TenantId, VersionId};
+use rusqlite::{Row, params};
 
-use super::column::{At, Count, at, count, first, json_maybe, limit, maybe, maybe_at, rows, text, text_out};
+use super::cell::{Cells, Db, Name};
+use super::column::{At, Count, at, count, first, limit, maybe, maybe_at, rows, text};
 use super::fault::Res;
 use super::{open, run};
 use crate::{LedgerError, LogFilter, LogRow, LogSeq, RunDetail, RunFilter, RunKey, RunRow, RunSeq, Stats, StoredAttempt, Wrote};
@@ -16,8 +17,8 @@ pub(super) const ROW: &str = "SELECT seq, run, bot, state, trigger, resource, ve
                     AND b.lane = runs.lane AND b.seq > runs.seq AND (b.state IN ('pending', 'recorded') OR b.held)), NULL) AS holds
      FROM runs";
 
-pub(super) fn run_row(row: &Row<'_>) -> Res<RunRow> {
-    let resource: Option<Reference> = maybe(row, "resource")?;
+pub(super) fn run_row(cells: &Cells<'_>, row: &Row<'_>) -> Res<RunRow> {
+    let resource: Option<Reference> = cells.name_maybe(Name::Resource, row, "resource")?;
     Ok(RunRow {
         seq: RunSeq::new(count(row, "seq")?),
         run: text(row, "run")?,
@@ -29,11 +30,11 @@ pub(super) fn run_row(row: &Row<'_>) -> Res<RunRow> {
         received: at(row, "received")?,
         ended: maybe_at(row, "ended")?,
         attempts: row.get("attempts")?,
-        failure: json_maybe(row, "failure")?,
+        failure: cells.json_maybe(row, "failure")?,
     })
 }
 
-pub(super) fn runs(db: &Connection, tenant: &TenantId, filter: &RunFilter) -> Res<Vec<RunRow>> {
+pub(super) fn runs(db: &Db<'_>, tenant: &TenantId, filter: &RunFilter) -> Res<Vec<RunRow>> {
     let (index, of_state) = if filter.state.is_some() { ("runs_state", "state = ?2") } else { ("runs_tenant", "?2 IS NULL") };
     let sql = format!(
         "{ROW} INDEXED BY {index} WHERE tenant = ?1 AND {of_state} AND (?3 IS NULL OR bot = ?3) AND (?4 IS NULL OR received >= ?4)
@@ -47,10 +48,11 @@ pub(super) fn runs(db: &Connection, tenant: &TenantId, filter: &RunFilter) -> Re
         filter.before.map(|seq| Count(seq.get())),
         limit(filter.limit)
     ];
-    rows(db, &sql, of, run_row)
+    let cells = db.cells(tenant, "runs")?;
+    rows(db, &sql, of, |row| run_row(&cells, row))
 }
 
-pub(super) fn run_counts(db: &Connection, tenant: &TenantId, bot: Option<&BotName>) -> Res<BTreeMap<RunState, u64>> {
+pub(super) fn run_counts(db: &Db<'_>, tenant: &TenantId, bot: Option<&BotName>) -> Res<BTreeMap<RunState, u64>> {
     let found = rows(
         db,
         "SELECT state, count(*) AS n FROM runs INDEXED BY runs_state WHERE tenant = ?1 AND (?2 IS NULL OR bot = ?2) GROUP BY state",
@@ -60,25 +62,21 @@ pub(super) fn run_counts(db: &Connection, tenant: &TenantId, bot: Option<&BotNam
     Ok(found.into_iter().collect())
 }
 
-pub(super) fn show(db: &Connection, key: &RunKey) -> Res<RunDetail> {
+pub(super) fn show(db: &Db<'_>, key: &RunKey) -> Res<RunDetail> {
     let of = params![key.tenant.as_str(), key.run.to_string()];
-    let row =
-        first(db, &format!("{ROW} WHERE tenant = ?1 AND run = ?2"), of, run_row)?.ok_or(LedgerError::NotFound { what: "run" })?;
+    let cells = db.cells(&key.tenant, "runs")?;
+    let row = first(db, &format!("{ROW} WHERE tenant = ?1 AND run = ?2"), of, |row| run_row(&cells, row))?;
+    let row = row.ok_or(LedgerError::NotFound { what: "run" })?;
     let mut record = run::load(db, key)?;
     record.recorded = run::recorded(db, key)?;
+    let cells = db.cells(&key.tenant, "attempts")?;
     let mut attempts = rows(
         db,
         "SELECT number, release, started, ended, failure, journal FROM attempts WHERE tenant = ?1 AND run = ?2 ORDER BY number",
         of,
         |row| {
-            let started = at(row, "started")?;
-            let attempt = Attempt {
-                number: row.get("number")?,
-                started,
-                ended: maybe_at(row, "ended")?.unwrap_or(started),
-                failure: json_maybe(row, "failure")?,
-            };
-            Ok(StoredAttempt { attempt, release: text(row, "release")?, journal: json_maybe(row, "journal")? })
+            let attempt = run::attempt(&cells, row)?;
+            Ok(StoredAttempt { attempt, release: text(row, "release")?, journal: cells.json_maybe(row, "journal")? })
         },
     )?;
     let every = LogFilter { run: Some(key.run), after: Some(LogSeq::ZERO), limit: usize::MAX, bot: None };
@@ -92,17 +90,18 @@ pub(super) fn show(db: &Connection, key: &RunKey) -> Res<RunDetail> {
             *kept = log;
         }
     }
+    let cells = db.cells(&key.tenant, "recorded")?;
     let ends = first(db, "SELECT wrote, urns FROM recorded WHERE tenant = ?1 AND run = ?2", of, |row| {
-        let wrote: Option<Vec<(Reference, VersionId)>> = json_maybe(row, "wrote")?;
+        let wrote: Option<Vec<(Reference, VersionId)>> = cells.json_maybe(row, "wrote")?;
         let wrote = wrote.unwrap_or_default().into_iter().map(|(reference, version)| Wrote { reference, version });
-        Ok((wrote.collect(), json_maybe(row, "urns")?.unwrap_or_default()))
+        Ok((wrote.collect(), cells.json_maybe(row, "urns")?.unwrap_or_default()))
     })?;
     let (wrote, references) = ends.unwrap_or_default();
     let result = record.recorded.as_ref().and_then(|r| r.result.clone());
     Ok(RunDetail { row, record, attempts, wrote, references, result })
 }
 
-pub(super) fn logs(db: &Connection, tenant: &TenantId, filter: &LogFilter) -> Res<Vec<LogRow>> {
+pub(super) fn logs(db: &Db<'_>, tenant: &TenantId, filter: &LogFilter) -> Res<Vec<LogRow>> {
     // Without a cursor the newest lines are wanted: read backwards, then turned round.
     let (after, order) = match filter.after {
         Some(after) => (after, "ASC"),
@@ -120,6 +119,7 @@ pub(super) fn logs(db: &Connection, tenant: &TenantId, filter: &LogFilter) -> Re
         filter.bot.as_ref().map(AsRef::<str>::as_ref),
         limit(filter.limit)
     ];
+    let cells = db.cells(tenant, "logs")?;
     let mut found = rows(db, &sql, of, |row| {
         let level: String = row.get("level")?;
         Ok(LogRow {
@@ -128,7 +128,7 @@ pub(super) fn logs(db: &Connection, tenant: &TenantId, filter: &LogFilter) -> Re
             bot: text(row, "bot")?,
             run: text(row, "run")?,
             attempt: row.get("attempt")?,
-            line: LogLine { level: run::level_out(&level), text: text_out(row, "text")? },
+            line: LogLine { level: run::level_out(&level), text: cells.text_out(row, "text")? },
         })
     })?;
     if filter.after.is_none() {
@@ -138,7 +138,7 @@ pub(super) fn logs(db: &Connection, tenant: &TenantId, filter: &LogFilter) -> Re
 }
 
 /// All of [`Stats`] but what the writer counts.
-pub(super) fn stats(db: &Connection, path: &Path) -> Res<Stats> {
+pub(super) fn stats(db: &Db<'_>, path: &Path) -> Res<Stats> {
     let number = |sql: &str| first(db, sql, [], |row| Ok(count(row, "n")?)).map(Option::unwrap_or_default);
     let runs = rows(db, "SELECT state, count(*) AS n FROM runs INDEXED BY runs_state GROUP BY state", [], |row| {
         Ok((text(row, "state")?, count(row, "n")?))

@@ -7,7 +7,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use rusqlite::{Connection, OpenFlags};
 use tokio::sync::Semaphore;
 
+use super::cell::Db;
 use super::fault::{Fault, Res};
+use super::vault::Vault;
 use crate::{LedgerError, Result};
 
 /// Queries at once.
@@ -19,26 +21,28 @@ pub(super) struct Readers {
     path: PathBuf,
     idle: Arc<Mutex<Vec<Connection>>>,
     permits: Arc<Semaphore>,
+    vault: Arc<Vault>,
 }
 
 impl Readers {
-    pub(super) fn new(path: PathBuf) -> Self {
-        Self { path, idle: Arc::default(), permits: Arc::new(Semaphore::new(READERS as usize)) }
+    pub(super) fn new(path: PathBuf, vault: Vault) -> Self {
+        let permits = Arc::new(Semaphore::new(READERS as usize));
+        Self { path, idle: Arc::default(), permits, vault: Arc::new(vault) }
     }
 
     /// Runs `work` on one snapshot of the database, off the async threads.
     pub(super) async fn read<T: Send + 'static>(
         &self,
         doing: &'static str,
-        work: impl FnOnce(&Connection) -> Res<T> + Send + 'static,
+        work: impl FnOnce(&Db<'_>) -> Res<T> + Send + 'static,
     ) -> Result<T> {
         let permit = Arc::clone(&self.permits).acquire_owned().await.map_err(|_| LedgerError::Closed)?;
-        let (idle, path) = (Arc::clone(&self.idle), self.path.clone());
+        let (idle, path, vault) = (Arc::clone(&self.idle), self.path.clone(), Arc::clone(&self.vault));
         let done = tokio::task::spawn_blocking(move || {
             let pooled = idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
             let db = pooled.map_or_else(|| open(&path), Ok)?;
             let tx = db.unchecked_transaction()?;
-            let value = work(&tx)?;
+            let value = work(&Db::new(&tx, &vault))?;
             drop(tx);
             idle.lock().unwrap_or_else(PoisonError::into_inner).push(db);
             drop(permit);
@@ -50,16 +54,21 @@ impl Readers {
 
     /// Runs `work`, which reads a few rows by their keys, on the caller's thread: to hand it to another one costs more than the look
     /// itself. Several statements see one snapshot only within a transaction of their own.
-    pub(super) async fn look<T>(&self, doing: &'static str, work: impl FnOnce(&Connection) -> Res<T> + Send) -> Result<T> {
+    pub(super) async fn look<T>(&self, doing: &'static str, work: impl FnOnce(&Db<'_>) -> Res<T> + Send) -> Result<T> {
         let _permit = self.permits.acquire().await.map_err(|_| LedgerError::Closed)?;
         let look = || {
             let pooled = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
             let db = pooled.map_or_else(|| open(&self.path), Ok)?;
-            let value = work(&db)?;
+            let value = work(&Db::new(&db, &self.vault))?;
             self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(db);
             Ok(value)
         };
         look().map_err(|fault: Fault| fault.told(doing))
+    }
+
+    /// The keys that readers use.
+    pub(super) fn vault(&self) -> Arc<Vault> {
+        Arc::clone(&self.vault)
     }
 
     /// Waits for the queries under way and lets go of the file.
@@ -72,7 +81,7 @@ impl Readers {
     }
 }
 
-fn open(path: &std::path::Path) -> Res<Connection> {
+pub(super) fn open(path: &std::path::Path) -> Res<Connection> {
     let db = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
     db.busy_timeout(super::open::BUSY)?;
     db.set_prepared_statement_cache_capacity(64);

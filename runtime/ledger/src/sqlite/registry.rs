@@ -1,9 +1,10 @@
 //! Sources, releases, deployments and subscriptions. None of it is patient data.
 
 use hob_model::{BotName, Digest, Source, SourceId, SubscriptionKey, TenantId, Timestamp};
-use rusqlite::{Connection, Row, params};
+use rusqlite::{Row, params};
 
-use super::column::{At, Count, at, bytes_out, change, first, maybe, maybe_at, rows, text};
+use super::cell::Db;
+use super::column::{At, Count, at, change, first, maybe, maybe_at, rows, text};
 use super::fault::{Fault, Res};
 use crate::{Deployment, LedgerError, Release, RunKey, Subscription};
 
@@ -15,7 +16,7 @@ fn write<T: serde::Serialize>(value: &T) -> Res<String> {
     serde_json::to_string(value).map_err(|_| Fault::Json)
 }
 
-pub(super) fn put_source(db: &Connection, source: &Source) -> Res<()> {
+pub(super) fn put_source(db: &Db<'_>, source: &Source) -> Res<()> {
     change(
         db,
         "INSERT INTO sources (tenant, source, body) VALUES (?1, ?2, ?3)
@@ -25,17 +26,17 @@ pub(super) fn put_source(db: &Connection, source: &Source) -> Res<()> {
     Ok(())
 }
 
-pub(super) fn source(db: &Connection, tenant: &TenantId, id: &SourceId) -> Res<Option<Source>> {
+pub(super) fn source(db: &Db<'_>, tenant: &TenantId, id: &SourceId) -> Res<Option<Source>> {
     let sql = "SELECT body FROM sources WHERE tenant = ?1 AND source = ?2";
     first(db, sql, params![tenant.as_str(), id.as_str()], |row| json(row, "body"))
 }
 
-pub(super) fn sources(db: &Connection, tenant: Option<&TenantId>) -> Res<Vec<Source>> {
+pub(super) fn sources(db: &Db<'_>, tenant: Option<&TenantId>) -> Res<Vec<Source>> {
     let sql = "SELECT body FROM sources WHERE ?1 IS NULL OR tenant = ?1 ORDER BY tenant, source";
     rows(db, sql, params![tenant.map(AsRef::<str>::as_ref)], |row| json(row, "body"))
 }
 
-pub(super) fn remove_source(db: &Connection, tenant: &TenantId, id: &SourceId) -> Res<()> {
+pub(super) fn remove_source(db: &Db<'_>, tenant: &TenantId, id: &SourceId) -> Res<()> {
     let of = params![tenant.as_str(), id.as_str()];
     let sql = "SELECT bot FROM deployments WHERE tenant = ?1 AND source = ?2 AND active ORDER BY bot";
     if let Some(by) = first(db, sql, of, |row| Ok(text(row, "bot")?))? {
@@ -49,7 +50,7 @@ pub(super) fn remove_source(db: &Connection, tenant: &TenantId, id: &SourceId) -
     }
 }
 
-pub(super) fn put_release(db: &Connection, release: &Release) -> Res<()> {
+pub(super) fn put_release(db: &Db<'_>, release: &Release) -> Res<()> {
     change(
         db,
         "INSERT INTO releases (tenant, digest, manifest, manifest_text, created, component) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
@@ -66,7 +67,7 @@ pub(super) fn put_release(db: &Connection, release: &Release) -> Res<()> {
     Ok(())
 }
 
-pub(super) fn release(db: &Connection, tenant: &TenantId, digest: &Digest) -> Res<Option<Release>> {
+pub(super) fn release(db: &Db<'_>, tenant: &TenantId, digest: &Digest) -> Res<Option<Release>> {
     first(
         db,
         "SELECT manifest, manifest_text, created, component FROM releases WHERE tenant = ?1 AND digest = ?2",
@@ -77,14 +78,14 @@ pub(super) fn release(db: &Connection, tenant: &TenantId, digest: &Digest) -> Re
                 digest: *digest,
                 manifest: json(row, "manifest")?,
                 manifest_text: row.get("manifest_text")?,
-                component: bytes_out(row, "component")?,
+                component: row.get::<_, Vec<u8>>("component")?.into(),
                 created: at(row, "created")?,
             })
         },
     )
 }
 
-pub(super) fn activate(db: &Connection, new: &Deployment) -> Res<()> {
+pub(super) fn activate(db: &Db<'_>, new: &Deployment) -> Res<()> {
     let known = |sql: &str, name: &str, what: &'static str| {
         first(db, sql, params![new.tenant.as_str(), name], |_| Ok(()))?.ok_or(Fault::Ledger(LedgerError::NotFound { what }))
     };
@@ -109,7 +110,7 @@ pub(super) fn activate(db: &Connection, new: &Deployment) -> Res<()> {
     Ok(())
 }
 
-pub(super) fn deactivate(db: &Connection, tenant: &TenantId, bot: &BotName, now: Timestamp) -> Res<Vec<RunKey>> {
+pub(super) fn deactivate(db: &Db<'_>, tenant: &TenantId, bot: &BotName, now: Timestamp) -> Res<Vec<RunKey>> {
     let of = params![tenant.as_str(), bot.as_str()];
     if change(db, "UPDATE deployments SET active = 0 WHERE tenant = ?1 AND bot = ?2 AND active", of)? == 0 {
         return Err(LedgerError::NotFound { what: "bot in service" }.into());
@@ -143,17 +144,17 @@ fn read_deployment(row: &Row<'_>) -> Res<Deployment> {
     })
 }
 
-pub(super) fn deployment(db: &Connection, tenant: &TenantId, bot: &BotName) -> Res<Option<Deployment>> {
+pub(super) fn deployment(db: &Db<'_>, tenant: &TenantId, bot: &BotName) -> Res<Option<Deployment>> {
     let sql = format!("{DEPLOYMENT} WHERE tenant = ?1 AND bot = ?2");
     first(db, &sql, params![tenant.as_str(), bot.as_str()], read_deployment)
 }
 
-pub(super) fn deployments(db: &Connection, tenant: Option<&TenantId>) -> Res<Vec<Deployment>> {
+pub(super) fn deployments(db: &Db<'_>, tenant: Option<&TenantId>) -> Res<Vec<Deployment>> {
     let sql = format!("{DEPLOYMENT} WHERE active AND (?1 IS NULL OR tenant = ?1) ORDER BY tenant, bot");
     rows(db, &sql, params![tenant.map(AsRef::<str>::as_ref)], read_deployment)
 }
 
-pub(super) fn put_subscription(db: &Connection, new: &Subscription) -> Res<()> {
+pub(super) fn put_subscription(db: &Db<'_>, new: &Subscription) -> Res<()> {
     change(
         db,
         "INSERT INTO subscriptions (tenant, source, key, bot, trigger, reference, criteria, since, status, last_event)
@@ -196,7 +197,7 @@ fn read_subscription(row: &Row<'_>) -> Res<Subscription> {
 }
 
 pub(super) fn subscription(
-    db: &Connection,
+    db: &Db<'_>,
     tenant: &TenantId,
     source: &SourceId,
     key: &SubscriptionKey,
@@ -205,12 +206,12 @@ pub(super) fn subscription(
     first(db, &sql, params![tenant.as_str(), source.as_str(), key.as_str()], read_subscription)
 }
 
-pub(super) fn subscriptions(db: &Connection, tenant: &TenantId, source: Option<&SourceId>) -> Res<Vec<Subscription>> {
+pub(super) fn subscriptions(db: &Db<'_>, tenant: &TenantId, source: Option<&SourceId>) -> Res<Vec<Subscription>> {
     let sql = format!("{SUBSCRIPTION} WHERE tenant = ?1 AND (?2 IS NULL OR source = ?2) ORDER BY source, key");
     rows(db, &sql, params![tenant.as_str(), source.map(AsRef::<str>::as_ref)], read_subscription)
 }
 
-pub(super) fn remove_subscription(db: &Connection, tenant: &TenantId, source: &SourceId, key: &SubscriptionKey) -> Res<()> {
+pub(super) fn remove_subscription(db: &Db<'_>, tenant: &TenantId, source: &SourceId, key: &SubscriptionKey) -> Res<()> {
     change(
         db,
         "DELETE FROM subscriptions WHERE tenant = ?1 AND source = ?2 AND key = ?3",

@@ -1,17 +1,19 @@
 //! Changes and other events in, with their runs; marks; own writes.
 
 use hob_model::{Cause, ChangeKey, Event, ResourceKey, RunId, RunState};
-use rusqlite::{Connection, Row, params};
+use rusqlite::{Row, params};
 
-use super::column::{At, Count, bytes_in, change, count, first, json_in, maybe, maybe_at, rows, text};
+use super::cell::{Cells, Db, Name};
+use super::column::{At, Count, change, count, first, maybe, maybe_at, rows, text};
 use super::fault::Res;
 use crate::{NewEvent, NewRun, Opening, OwnWrite, Queued, Resolution, ResourceMark, RunHead, RunKey, RunSeq};
 
-pub(super) fn mark(db: &Connection, key: &ResourceKey) -> Res<Option<ResourceMark>> {
+pub(super) fn mark(db: &Db<'_>, key: &ResourceKey) -> Res<Option<ResourceMark>> {
+    let cells = db.cells(&key.tenant, "marks")?;
     first(
         db,
         "SELECT version, ordinal, deleted, occurred FROM marks WHERE tenant = ?1 AND source = ?2 AND resource = ?3",
-        params![key.tenant.as_str(), key.source.as_str(), key.resource.to_string()],
+        params![key.tenant.as_str(), key.source.as_str(), cells.name_in(Name::Resource, &key.resource.to_string())?],
         |row| {
             Ok(ResourceMark {
                 version: text(row, "version")?,
@@ -23,7 +25,8 @@ pub(super) fn mark(db: &Connection, key: &ResourceKey) -> Res<Option<ResourceMar
     )
 }
 
-fn move_mark(db: &Connection, key: &ResourceKey, mark: &ResourceMark) -> Res<()> {
+fn move_mark(db: &Db<'_>, key: &ResourceKey, mark: &ResourceMark) -> Res<()> {
+    let cells = db.cells(&key.tenant, "marks")?;
     change(
         db,
         "INSERT INTO marks (tenant, source, resource, version, ordinal, deleted, occurred) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
@@ -32,7 +35,7 @@ fn move_mark(db: &Connection, key: &ResourceKey, mark: &ResourceMark) -> Res<()>
         params![
             key.tenant.as_str(),
             key.source.as_str(),
-            key.resource.to_string(),
+            cells.name_in(Name::Resource, &key.resource.to_string())?,
             mark.version.as_str(),
             Count(mark.ordinal),
             mark.deleted,
@@ -42,7 +45,7 @@ fn move_mark(db: &Connection, key: &ResourceKey, mark: &ResourceMark) -> Res<()>
     Ok(())
 }
 
-pub(super) fn resolve(db: &Connection, resolution: Resolution) -> Res<Queued> {
+pub(super) fn resolve(db: &Db<'_>, resolution: Resolution) -> Res<Queued> {
     let Resolution { tenant, notifications, changes, seen } = resolution;
     let mut queued = Queued::default();
     for resolved in changes {
@@ -69,7 +72,7 @@ pub(super) fn resolve(db: &Connection, resolution: Resolution) -> Res<Queued> {
     Ok(settled(queued))
 }
 
-pub(super) fn add_event(db: &Connection, event: &NewEvent, timer: Option<&str>) -> Res<Queued> {
+pub(super) fn add_event(db: &Db<'_>, event: &NewEvent, timer: Option<&str>) -> Res<Queued> {
     let mut queued = Queued::default();
     insert_event(db, event, timer, &mut queued)?;
     Ok(settled(queued))
@@ -82,11 +85,12 @@ fn settled(mut queued: Queued) -> Queued {
     queued
 }
 
-fn insert_event(db: &Connection, new: &NewEvent, timer: Option<&str>, queued: &mut Queued) -> Res<()> {
+fn insert_event(db: &Db<'_>, new: &NewEvent, timer: Option<&str>, queued: &mut Queued) -> Res<()> {
     if new.runs.is_empty() {
         return Ok(());
     }
     let event = &new.event;
+    let cells = db.cells(&event.tenant, "events")?;
     change(
         db,
         "INSERT INTO events (tenant, event, body, content_type, payload) VALUES (?1, ?2, ?3, ?4, ?5)
@@ -94,9 +98,9 @@ fn insert_event(db: &Connection, new: &NewEvent, timer: Option<&str>, queued: &m
         params![
             event.tenant.as_str(),
             event.id.to_string(),
-            json_in(event)?,
+            cells.json_in("body", event)?,
             new.payload.content_type,
-            bytes_in(&new.payload.bytes)
+            cells.bytes_in("payload", &new.payload.bytes)?
         ],
     )?;
     for run in &new.runs {
@@ -123,8 +127,9 @@ fn trigger(cause: &Cause) -> &'static str {
 }
 
 /// Gives the head of the run, where there was none.
-fn insert_run(db: &Connection, event: &Event, new: &NewRun, timer: Option<&str>) -> Res<Option<RunHead>> {
+fn insert_run(db: &Db<'_>, event: &Event, new: &NewRun, timer: Option<&str>) -> Res<Option<RunHead>> {
     let run = RunId::new(&event.tenant, &new.bot, event.id);
+    let cells = db.cells(&event.tenant, "runs")?;
     let (resource, version) = match &event.cause {
         Cause::Change { key, .. } => (Some(key.resource.resource.clone()), Some(key.version.as_str())),
         _ => (None, None),
@@ -147,16 +152,16 @@ fn insert_run(db: &Connection, event: &Event, new: &NewRun, timer: Option<&str>)
             event.id.to_string(),
             new.release.to_string(),
             event.source.as_ref().map(AsRef::<str>::as_ref),
-            new.lane.as_str(),
-            resource.as_ref().map(ToString::to_string),
+            cells.name_in(Name::Lane, new.lane.as_str())?,
+            resource.as_ref().map(|resource| cells.name_in(Name::Resource, &resource.to_string())).transpose()?,
             version,
             trigger(&event.cause),
-            timer,
+            timer.map(|key| cells.name_in(Name::Timer, key)).transpose()?,
             event.hop,
             At(event.received),
             state.as_str(),
             (!state.is_open()).then_some(At(event.received)),
-            dead.map(json_in).transpose()?,
+            dead.map(|failure| cells.json_in("failure", failure)).transpose()?,
             dead.map(hob_model::Failure::word),
         ],
     )?;
@@ -176,8 +181,9 @@ fn insert_run(db: &Connection, event: &Event, new: &NewRun, timer: Option<&str>)
     }))
 }
 
-fn supersede_earlier(db: &Connection, event: &Event, newer: &RunHead, queued: &mut Queued) -> Res<()> {
+fn supersede_earlier(db: &Db<'_>, event: &Event, newer: &RunHead, queued: &mut Queued) -> Res<()> {
     let (Some(source), Some(resource)) = (&newer.source, &newer.resource) else { return Ok(()) };
+    let cells = db.cells(&event.tenant, "runs")?;
     let over = rows(
         db,
         "UPDATE runs SET state = ?1, ended = ?2, not_before = NULL WHERE tenant = ?3 AND bot = ?4 AND source = ?5 AND resource = ?6
@@ -188,7 +194,7 @@ fn supersede_earlier(db: &Connection, event: &Event, newer: &RunHead, queued: &m
             event.tenant.as_str(),
             newer.bot.as_str(),
             source.as_str(),
-            resource.to_string(),
+            cells.name_in(Name::Resource, &resource.to_string())?,
             Count(newer.seq.get())
         ],
         |row: &Row<'_>| Ok(RunKey { tenant: event.tenant.clone(), run: text(row, "run")? }),
@@ -197,14 +203,15 @@ fn supersede_earlier(db: &Connection, event: &Event, newer: &RunHead, queued: &m
     Ok(())
 }
 
-pub(super) fn wrote(db: &Connection, key: &ChangeKey) -> Res<Option<OwnWrite>> {
+pub(super) fn wrote(db: &Db<'_>, key: &ChangeKey) -> Res<Option<OwnWrite>> {
+    let cells = db.cells(&key.resource.tenant, "own_writes")?;
     first(
         db,
         "SELECT bot, hop, run FROM own_writes WHERE tenant = ?1 AND source = ?2 AND resource = ?3 AND version = ?4",
         params![
             key.resource.tenant.as_str(),
             key.resource.source.as_str(),
-            key.resource.resource.to_string(),
+            cells.name_in(Name::Resource, &key.resource.resource.to_string())?,
             key.version.as_str()
         ],
         |row| Ok(OwnWrite { bot: text(row, "bot")?, hop: row.get("hop")?, run: text(row, "run")? }),
@@ -214,14 +221,15 @@ pub(super) fn wrote(db: &Connection, key: &ChangeKey) -> Res<Option<OwnWrite>> {
 /// The columns of a head.
 pub(super) const HEAD: &str = "seq, run, bot, source, resource, lane, state, held, not_before, failures, conflicts, attempts";
 
-pub(super) fn head(row: &Row<'_>, tenant: &hob_model::TenantId) -> Res<RunHead> {
+/// A head; `cells` are those of the tenant's runs.
+pub(super) fn head(cells: &Cells<'_>, row: &Row<'_>, tenant: &hob_model::TenantId) -> Res<RunHead> {
     Ok(RunHead {
         seq: RunSeq::new(count(row, "seq")?),
         key: RunKey { tenant: tenant.clone(), run: text(row, "run")? },
         bot: text(row, "bot")?,
         source: maybe(row, "source")?,
-        resource: maybe(row, "resource")?,
-        lane: text(row, "lane")?,
+        resource: cells.name_maybe(Name::Resource, row, "resource")?,
+        lane: cells.name_out(Name::Lane, row, "lane")?,
         state: text(row, "state")?,
         held: row.get("held")?,
         not_before: maybe_at(row, "not_before")?,

@@ -3,26 +3,26 @@
 use hob_model::{
     Attempt, BotName, Digest, Failure, FailureKind, Journal, LaneKey, LogLevel, LogLine, RunState, TenantId, Timestamp,
 };
-use rusqlite::{Connection, Row, params};
+use rusqlite::{Row, params};
 
-use super::column::{
-    At, Count, at, bytes_in, bytes_out, change, first, json_in, json_maybe, json_out, limit, maybe, maybe_at, rows, text,
-};
+use super::cell::{Cells, Db, Name};
+use super::column::{At, Count, at, change, first, limit, maybe, maybe_at, rows, text};
 use super::fault::Res;
 use super::fence;
 use super::resolve::{HEAD, head};
 use crate::{FenceUse, LedgerError, Next, Recorded, RunHead, RunKey, RunRecord, RunSeq, Tried};
 
-pub(super) fn open_runs(db: &Connection, tenant: &TenantId, bot: &BotName, after: RunSeq, most: usize) -> Res<Vec<RunHead>> {
+pub(super) fn open_runs(db: &Db<'_>, tenant: &TenantId, bot: &BotName, after: RunSeq, most: usize) -> Res<Vec<RunHead>> {
     let sql = format!(
         "SELECT {HEAD} FROM runs INDEXED BY runs_open WHERE tenant = ?1 AND bot = ?2 AND seq > ?3
          AND (state IN ('pending', 'recorded') OR held) ORDER BY seq LIMIT ?4"
     );
-    rows(db, &sql, params![tenant.as_str(), bot.as_str(), Count(after.get()), limit(most)], |row| head(row, tenant))
+    let cells = db.cells(tenant, "runs")?;
+    rows(db, &sql, params![tenant.as_str(), bot.as_str(), Count(after.get()), limit(most)], |row| head(&cells, row, tenant))
 }
 
 pub(super) fn open_in_lane(
-    db: &Connection,
+    db: &Db<'_>,
     tenant: &TenantId,
     bot: &BotName,
     lane: &LaneKey,
@@ -33,53 +33,62 @@ pub(super) fn open_in_lane(
         "SELECT {HEAD} FROM runs INDEXED BY runs_lane WHERE tenant = ?1 AND bot = ?2 AND lane = ?3 AND seq > ?4
          AND (state IN ('pending', 'recorded') OR held) ORDER BY seq LIMIT ?5"
     );
-    let of = params![tenant.as_str(), bot.as_str(), lane.as_str(), Count(after.get()), limit(most)];
-    rows(db, &sql, of, |row| head(row, tenant))
+    let cells = db.cells(tenant, "runs")?;
+    let lane = cells.name_in(Name::Lane, lane.as_str())?;
+    let of = params![tenant.as_str(), bot.as_str(), lane, Count(after.get()), limit(most)];
+    rows(db, &sql, of, |row| head(&cells, row, tenant))
 }
 
-pub(super) fn one(db: &Connection, key: &RunKey) -> Res<RunHead> {
+pub(super) fn one(db: &Db<'_>, key: &RunKey) -> Res<RunHead> {
     let sql = format!("SELECT {HEAD} FROM runs WHERE tenant = ?1 AND run = ?2");
-    first(db, &sql, params![key.tenant.as_str(), key.run.to_string()], |row| head(row, &key.tenant))?
+    let cells = db.cells(&key.tenant, "runs")?;
+    first(db, &sql, params![key.tenant.as_str(), key.run.to_string()], |row| head(&cells, row, &key.tenant))?
         .ok_or_else(|| LedgerError::NotFound { what: "run" }.into())
 }
 
-fn attempt(row: &Row<'_>) -> Res<Attempt> {
+/// An attempt; `cells` are those of the tenant's attempts.
+pub(super) fn attempt(cells: &Cells<'_>, row: &Row<'_>) -> Res<Attempt> {
     let started = at(row, "started")?;
     Ok(Attempt {
         number: row.get("number")?,
         started,
         ended: maybe_at(row, "ended")?.unwrap_or(started),
-        failure: json_maybe(row, "failure")?,
+        failure: cells.json_maybe(row, "failure")?,
     })
 }
 
-pub(super) fn load(db: &Connection, key: &RunKey) -> Res<RunRecord> {
+pub(super) fn load(db: &Db<'_>, key: &RunKey) -> Res<RunRecord> {
     let head = one(db, key)?;
     let of = params![key.tenant.as_str(), key.run.to_string()];
+    let cells = db.cells(&key.tenant, "events")?;
     let record = first(
         db,
         "SELECT r.release, e.body, e.content_type, e.payload FROM runs r
            JOIN events e ON e.tenant = r.tenant AND e.event = r.event WHERE r.tenant = ?1 AND r.run = ?2",
         of,
         |row| {
-            let payload = hob_model::Payload { content_type: row.get("content_type")?, bytes: bytes_out(row, "payload")? };
-            Ok((text(row, "release")?, json_out(row, "body")?, payload))
+            let payload = hob_model::Payload { content_type: row.get("content_type")?, bytes: cells.bytes_out(row, "payload")? };
+            Ok((text(row, "release")?, cells.json_out(row, "body")?, payload))
         },
     )?;
     let Some((release, event, payload)) = record else {
         return Err(LedgerError::Corrupt { what: "a run without its event".to_owned() }.into());
     };
+    let cells = db.cells(&key.tenant, "attempts")?;
     let attempts = rows(
         db,
         "SELECT number, started, ended, failure FROM attempts WHERE tenant = ?1 AND run = ?2 ORDER BY number",
         of,
-        attempt,
+        |row| attempt(&cells, row),
     )?;
     let recorded = if head.state == RunState::Recorded { recorded(db, key)? } else { None };
     Ok(RunRecord { head, event, payload, release, attempts, recorded })
 }
 
-pub(super) fn recorded(db: &Connection, key: &RunKey) -> Res<Option<Recorded>> {
+const RECORDED: &str = "recorded";
+
+pub(super) fn recorded(db: &Db<'_>, key: &RunKey) -> Res<Option<Recorded>> {
+    let cells = db.cells(&key.tenant, RECORDED)?;
     first(
         db,
         "SELECT attempt, release, effects, bundle, fence_slot, fence_reference, fence_version, result_type, result
@@ -91,14 +100,14 @@ pub(super) fn recorded(db: &Connection, key: &RunKey) -> Res<Option<Recorded>> {
             let version = maybe(row, "fence_version")?;
             let content_type: Option<String> = row.get("result_type")?;
             let result = match content_type {
-                Some(content_type) => Some(hob_model::Payload { content_type, bytes: bytes_out(row, "result")? }),
+                Some(content_type) => Some(hob_model::Payload { content_type, bytes: cells.bytes_out(row, "result")? }),
                 None => None,
             };
             Ok(Recorded {
                 attempt: row.get("attempt")?,
                 release: text(row, "release")?,
-                effects: json_out(row, "effects")?,
-                bundle: bytes_out(row, "bundle")?,
+                effects: cells.json_out(row, "effects")?,
+                bundle: cells.bytes_out(row, "bundle")?,
                 fence: slot.zip(reference).map(|(slot, reference)| FenceUse { slot, reference, version }),
                 result,
             })
@@ -110,7 +119,7 @@ fn must_be_open(head: &RunHead) -> Res<()> {
     if head.state.is_open() { Ok(()) } else { Err(LedgerError::RunIs { state: head.state, needs: "open" }.into()) }
 }
 
-pub(super) fn record(db: &Connection, key: &RunKey, recorded: &Recorded, journal: Journal) -> Res<()> {
+pub(super) fn record(db: &Db<'_>, key: &RunKey, recorded: &Recorded, journal: Journal) -> Res<()> {
     let head = one(db, key)?;
     must_be_open(&head)?;
     if let Some(fence) = &recorded.fence {
@@ -129,7 +138,8 @@ pub(super) fn record(db: &Connection, key: &RunKey, recorded: &Recorded, journal
     Ok(())
 }
 
-pub(super) fn put_recorded(db: &Connection, key: &RunKey, recorded: &Recorded, live: bool) -> Res<()> {
+pub(super) fn put_recorded(db: &Db<'_>, key: &RunKey, recorded: &Recorded, live: bool) -> Res<()> {
+    let cells = db.cells(&key.tenant, RECORDED)?;
     let fence = recorded.fence.as_ref();
     let result = recorded.result.as_ref();
     change(
@@ -142,13 +152,13 @@ pub(super) fn put_recorded(db: &Connection, key: &RunKey, recorded: &Recorded, l
             live,
             recorded.attempt,
             recorded.release.to_string(),
-            json_in(&recorded.effects)?,
-            bytes_in(&recorded.bundle),
+            cells.json_in("effects", &recorded.effects)?,
+            cells.bytes_in("bundle", &recorded.bundle)?,
             fence.map(|f| f.slot),
             fence.map(|f| f.reference.to_string()),
             fence.and_then(|f| f.version.as_ref()).map(AsRef::<str>::as_ref),
             result.map(|r| &r.content_type),
-            result.map(|r| bytes_in(&r.bytes)),
+            result.map(|r| cells.bytes_in("result", &r.bytes)).transpose()?,
         ],
     )?;
     Ok(())
@@ -164,7 +174,7 @@ pub(super) struct Told<'a> {
 
 /// Keeps an attempt; a later call with the same number tells more of it.
 pub(super) fn put_attempt(
-    db: &Connection,
+    db: &Db<'_>,
     head: &RunHead,
     number: u32,
     started: Timestamp,
@@ -172,8 +182,9 @@ pub(super) fn put_attempt(
     tried: Told<'_>,
 ) -> Res<()> {
     let Told { release, failure, journal } = tried;
+    let cells = db.cells(&head.key.tenant, "attempts")?;
     let (lines, journal) = match journal {
-        Some(mut journal) => (Some(std::mem::take(&mut journal.log)), Some(json_in(&journal)?)),
+        Some(mut journal) => (Some(std::mem::take(&mut journal.log)), Some(cells.json_in("journal", &journal)?)),
         None => (None, None),
     };
     change(
@@ -188,7 +199,7 @@ pub(super) fn put_attempt(
             release.to_string(),
             At(started),
             ended.map(At),
-            failure.map(json_in).transpose()?,
+            failure.map(|failure| cells.json_in("failure", failure)).transpose()?,
             journal
         ],
     )?;
@@ -196,14 +207,23 @@ pub(super) fn put_attempt(
 }
 
 /// An attempt's log lines, which stand in a table of their own and only there.
-fn put_lines(db: &Connection, head: &RunHead, number: u32, at: Timestamp, lines: Vec<LogLine>) -> Res<()> {
+fn put_lines(db: &Db<'_>, head: &RunHead, number: u32, at: Timestamp, lines: Vec<LogLine>) -> Res<()> {
     let (tenant, run) = (head.key.tenant.as_str(), head.key.run.to_string());
+    let cells = db.cells(tenant, "logs")?;
     change(db, "DELETE FROM logs WHERE tenant = ?1 AND run = ?2 AND attempt = ?3", params![tenant, run, number])?;
     for line in lines {
         change(
             db,
             "INSERT INTO logs (tenant, bot, run, attempt, at, level, text) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
-            params![tenant, head.bot.as_str(), run, number, At(at), level_in(line.level), bytes_in(line.text.as_bytes())],
+            params![
+                tenant,
+                head.bot.as_str(),
+                run,
+                number,
+                At(at),
+                level_in(line.level),
+                cells.bytes_in("text", line.text.as_bytes())?
+            ],
         )?;
     }
     Ok(())
@@ -221,7 +241,7 @@ pub(super) fn level_out(word: &str) -> LogLevel {
 }
 
 /// Whether this very attempt was told already. The start tells it from another one that was given the same number.
-fn ended_already(db: &Connection, key: &RunKey, attempt: &Attempt) -> Res<bool> {
+fn ended_already(db: &Db<'_>, key: &RunKey, attempt: &Attempt) -> Res<bool> {
     let found = first(
         db,
         "SELECT 1 FROM attempts WHERE tenant = ?1 AND run = ?2 AND number = ?3 AND started = ?4 AND ended IS NOT NULL",
@@ -231,7 +251,7 @@ fn ended_already(db: &Connection, key: &RunKey, attempt: &Attempt) -> Res<bool> 
     Ok(found.is_some())
 }
 
-pub(super) fn fail(db: &Connection, key: &RunKey, tried: Tried, next: Next, hold: bool) -> Res<()> {
+pub(super) fn fail(db: &Db<'_>, key: &RunKey, tried: Tried, next: Next, hold: bool) -> Res<()> {
     let head = one(db, key)?;
     let Tried { attempt, release, journal } = tried;
     let repeat = ended_already(db, key, &attempt)?;
@@ -247,6 +267,7 @@ pub(super) fn fail(db: &Connection, key: &RunKey, tried: Tried, next: Next, hold
     must_be_open(&head)?;
     let told = Told { release: &release, failure: attempt.failure.as_ref(), journal };
     put_attempt(db, &head, attempt.number, attempt.started, Some(attempt.ended), told)?;
+    let cells = db.cells(&key.tenant, "runs")?;
     let conflict = attempt.failure.as_ref().is_some_and(|f| f.kind == FailureKind::Conflict);
     let not_before = match next {
         Next::Again { at } | Next::Resend { at } => Some(At(at)),
@@ -265,7 +286,7 @@ pub(super) fn fail(db: &Connection, key: &RunKey, tried: Tried, next: Next, hold
             u32::from(!repeat && !conflict),
             u32::from(!repeat && conflict),
             (!state.is_open()).then_some(At(attempt.ended)),
-            attempt.failure.as_ref().map(json_in).transpose()?,
+            attempt.failure.as_ref().map(|failure| cells.json_in("failure", failure)).transpose()?,
             attempt.failure.as_ref().filter(|_| state == RunState::Dead).map(hob_model::Failure::word),
             hold && state == RunState::Dead,
         ],
@@ -279,7 +300,7 @@ pub(super) fn fail(db: &Connection, key: &RunKey, tried: Tried, next: Next, hold
     fence::free_all(db, key)
 }
 
-pub(super) fn supersede(db: &Connection, key: &RunKey, at: Timestamp) -> Res<()> {
+pub(super) fn supersede(db: &Db<'_>, key: &RunKey, at: Timestamp) -> Res<()> {
     let head = one(db, key)?;
     match head.state {
         RunState::Superseded => return Ok(()),
@@ -294,7 +315,7 @@ pub(super) fn supersede(db: &Connection, key: &RunKey, at: Timestamp) -> Res<()>
     fence::free_all(db, key)
 }
 
-pub(super) fn retry(db: &Connection, key: &RunKey) -> Res<RunHead> {
+pub(super) fn retry(db: &Db<'_>, key: &RunKey) -> Res<RunHead> {
     let state = one(db, key)?.state;
     if state.is_open() || state == RunState::Done {
         return Err(LedgerError::RunIs { state, needs: "dead, rejected, superseded or late" }.into());
@@ -311,7 +332,7 @@ pub(super) fn retry(db: &Connection, key: &RunKey) -> Res<RunHead> {
     one(db, key)
 }
 
-pub(super) fn give_up(db: &Connection, key: &RunKey) -> Res<()> {
+pub(super) fn give_up(db: &Db<'_>, key: &RunKey) -> Res<()> {
     let state = one(db, key)?.state;
     if state != RunState::Dead {
         return Err(LedgerError::RunIs { state, needs: "dead" }.into());

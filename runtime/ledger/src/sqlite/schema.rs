@@ -10,8 +10,13 @@ use super::fault::Res;
 use crate::LedgerError;
 
 /// In order; the first makes the schema of an empty file.
-pub(super) const MIGRATIONS: &[&str] =
-    &[include_str!("schema/1.sql"), include_str!("schema/2.sql"), include_str!("schema/3.sql"), include_str!("schema/4.sql")];
+pub(super) const MIGRATIONS: &[&str] = &[
+    include_str!("schema/1.sql"),
+    include_str!("schema/2.sql"),
+    include_str!("schema/3.sql"),
+    include_str!("schema/4.sql"),
+    include_str!("schema/5.sql"),
+];
 
 /// Brings `db` to the newest schema; does nothing where it is there.
 pub(super) fn migrate(db: &mut Connection, path: &Path, migrations: &[&str]) -> Res<()> {

@@ -1,13 +1,14 @@
 //! Marks of sweeps.
 
 use hob_model::{SourceId, TenantId};
-use rusqlite::{Connection, params};
+use rusqlite::params;
 
+use super::cell::Db;
 use super::column::{At, at, change, rows, text};
 use super::fault::Res;
 use crate::SweepMark;
 
-pub(super) fn put(db: &Connection, mark: &SweepMark) -> Res<()> {
+pub(super) fn put(db: &Db<'_>, mark: &SweepMark) -> Res<()> {
     change(
         db,
         "INSERT INTO sweeps (tenant, source, type, seen, looked) VALUES (?1, ?2, ?3, ?4, ?5)
@@ -17,7 +18,7 @@ pub(super) fn put(db: &Connection, mark: &SweepMark) -> Res<()> {
     Ok(())
 }
 
-pub(super) fn all(db: &Connection, tenant: &TenantId, source: &SourceId) -> Res<Vec<SweepMark>> {
+pub(super) fn all(db: &Db<'_>, tenant: &TenantId, source: &SourceId) -> Res<Vec<SweepMark>> {
     let sql = "SELECT type, seen, looked FROM sweeps WHERE tenant = ?1 AND source = ?2 ORDER BY type";
     rows(db, sql, params![tenant.as_str(), source.as_str()], |row| {
         Ok(SweepMark {

@@ -1,5 +1,8 @@
 //! What is SQLite's own: the file, the lock, group commit, a full disk, a kill.
 
+mod encryption;
+mod keeping;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -8,7 +11,11 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::contract::{Given, change, hold, notification};
-use crate::{Ledger, NewRun, NotificationSeq, Opening, Receipt, ResolvedChange, RunFilter};
+use crate::{Ledger, MasterKey, NewRun, NotificationSeq, Opening, Receipt, ResolvedChange, RunFilter};
+
+fn master() -> MasterKey {
+    MasterKey::parse(&"5a".repeat(32)).unwrap()
+}
 
 fn at_path(name: &str) -> (tempfile::TempDir, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
@@ -21,7 +28,7 @@ async fn holds_the_contract() {
     let folder = tempfile::tempdir().unwrap();
     hold(|name| {
         let path = folder.path().join(name.replace("::", "-"));
-        async move { Arc::new(SqliteLedger::open(path).unwrap()) as Arc<dyn Ledger> }
+        async move { Arc::new(SqliteLedger::open(path, master()).unwrap()) as Arc<dyn Ledger> }
     })
     .await;
 }
@@ -29,13 +36,13 @@ async fn holds_the_contract() {
 #[tokio::test]
 async fn a_second_host_is_told_who_holds_the_file() {
     let (_folder, path) = at_path("hob.db");
-    let first = SqliteLedger::open(&path).unwrap();
-    let error = SqliteLedger::open(&path).unwrap_err();
+    let first = SqliteLedger::open(&path, master()).unwrap();
+    let error = SqliteLedger::open(&path, master()).unwrap_err();
     assert_eq!(error, LedgerError::InUse { path: path.clone(), by: Some(std::process::id()) });
     assert!(error.to_string().contains("hob.db") && error.to_string().contains(&std::process::id().to_string()));
     first.close().await.unwrap();
     assert!(!open::beside(&path, "-wal").exists(), "the file alone is whole");
-    SqliteLedger::open(&path).unwrap();
+    SqliteLedger::open(&path, master()).unwrap();
 }
 
 #[tokio::test]
@@ -44,7 +51,7 @@ async fn what_is_no_ledger_is_not_touched() {
     std::fs::create_dir_all(path.parent().unwrap()).unwrap();
     let text = b"a text that is long enough to be taken for a database header, perhaps, but is none at all".repeat(20);
     std::fs::write(&path, &text).unwrap();
-    assert!(matches!(SqliteLedger::open(&path), Err(LedgerError::Corrupt { .. })));
+    assert!(matches!(SqliteLedger::open(&path, master()), Err(LedgerError::Corrupt { .. })));
     assert_eq!(std::fs::read(&path).unwrap(), text);
 }
 
@@ -53,7 +60,7 @@ async fn what_is_no_ledger_is_not_touched() {
 async fn nobody_else_can_read_the_files() {
     use std::os::unix::fs::PermissionsExt as _;
     let (_folder, path) = at_path("hob.db");
-    let ledger = SqliteLedger::open(&path).unwrap();
+    let ledger = SqliteLedger::open(&path, master()).unwrap();
     drop(ledger.accept(vec![notification("t", 1)]).await.unwrap());
     for suffix in ["", "-wal", "-shm", ".lock"] {
         let mode = std::fs::metadata(open::beside(&path, suffix)).unwrap().permissions().mode();
@@ -67,7 +74,7 @@ async fn opens_where_it_was_left_and_never_gives_an_epoch_or_a_seq_twice() {
     let mut epochs = Vec::new();
     let mut seqs = Vec::new();
     for round in 1..=3 {
-        let ledger: Arc<dyn Ledger> = Arc::new(SqliteLedger::open(&path).unwrap());
+        let ledger: Arc<dyn Ledger> = Arc::new(SqliteLedger::open(&path, master()).unwrap());
         let given = Given::a(Arc::clone(&ledger)).await;
         epochs.push(given.epoch);
         let open = ledger.unresolved(NotificationSeq::ZERO, 99).await.unwrap();
@@ -84,7 +91,7 @@ async fn opens_where_it_was_left_and_never_gives_an_epoch_or_a_seq_twice() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn writes_that_wait_share_a_commit() {
     let (_folder, path) = at_path("hob.db");
-    let ledger = Arc::new(SqliteLedger::open(&path).unwrap());
+    let ledger = Arc::new(SqliteLedger::open(&path, master()).unwrap());
     let calls = (0..300).map(|n| {
         let ledger = Arc::clone(&ledger);
         tokio::spawn(async move { ledger.accept(vec![notification("t", n)]).await.unwrap().remove(0).seq() })
@@ -102,7 +109,7 @@ async fn writes_that_wait_share_a_commit() {
 #[tokio::test]
 async fn one_call_that_is_refused_takes_nothing_with_it() {
     let (_folder, path) = at_path("hob.db");
-    let ledger: Arc<dyn Ledger> = Arc::new(SqliteLedger::open(&path).unwrap());
+    let ledger: Arc<dyn Ledger> = Arc::new(SqliteLedger::open(&path, master()).unwrap());
     let old = Given::a(Arc::clone(&ledger)).await;
     let given = Given::a(ledger).await;
     let change = |id| ResolvedChange {
@@ -125,7 +132,7 @@ async fn one_call_that_is_refused_takes_nothing_with_it() {
 #[tokio::test]
 async fn a_full_disk_is_said_and_got_over() {
     let (_folder, path) = at_path("hob.db");
-    let ledger = SqliteLedger::open_with(&path, |db| {
+    let ledger = SqliteLedger::open_with(&path, master().into(), |db| {
         let pages: i64 = db.pragma_query_value(None, "page_count", |row| row.get(0))?;
         db.pragma_update(None, "max_page_count", pages + 20)
     })
@@ -151,7 +158,7 @@ async fn a_full_disk_is_said_and_got_over() {
 #[tokio::test]
 async fn more_than_the_queue_holds_is_refused_and_not_kept_in_memory() {
     let (_folder, path) = at_path("hob.db");
-    let ledger = SqliteLedger::open(&path).unwrap();
+    let ledger = SqliteLedger::open(&path, master()).unwrap();
     let all = ledger.reserve(QUEUED_BYTES - 10).unwrap();
     assert_eq!(ledger.accept(vec![notification("t", 1)]).await.map(drop), Err(LedgerError::Busy));
     drop(all);
@@ -161,7 +168,7 @@ async fn more_than_the_queue_holds_is_refused_and_not_kept_in_memory() {
 #[tokio::test]
 async fn damage_is_said_without_what_stands_there() {
     let (_folder, path) = at_path("hob.db");
-    let given = Given::a(Arc::new(SqliteLedger::open(&path).unwrap())).await;
+    let given = Given::a(Arc::new(SqliteLedger::open(&path, master()).unwrap())).await;
     let key = given.pending("1").await.key;
     drop(given);
     let damaged = |sql: &str| {
@@ -170,13 +177,13 @@ async fn damage_is_said_without_what_stands_there() {
     };
     for sql in [
         "UPDATE runs SET resource = 'Patient/Jane Doe'",
-        "UPDATE runs SET resource = NULL, lane = 'Jane' || char(10)",
-        "UPDATE runs SET lane = 'l', failures = -5",
+        "UPDATE runs SET resource = NULL, failures = -5",
         "UPDATE runs SET failures = 0, state = 'dead', failure = CAST('{\"kind\":\"Jane Doe\"}' AS BLOB)",
+        "UPDATE runs SET failure = NULL, lane = 'Jane' || char(10)",
         "UPDATE events SET body = CAST('{\"Jane Doe\":1}' AS BLOB)",
     ] {
         damaged(sql);
-        let ledger = SqliteLedger::open(&path).unwrap();
+        let ledger = SqliteLedger::open(&path, master()).unwrap();
         let error = ledger.show(&key).await.unwrap_err();
         assert!(matches!(error, LedgerError::Corrupt { .. }), "{sql}: {error:?}");
         assert!(!format!("{error} {error:?}").contains("Jane"), "{error:?}");
@@ -189,7 +196,7 @@ fn child_accepts_until_it_is_killed() {
     let Ok(path) = std::env::var("HOB_LEDGER_KILL") else { return };
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).build().unwrap();
     runtime.block_on(async {
-        let ledger = Arc::new(SqliteLedger::open(path).unwrap());
+        let ledger = Arc::new(SqliteLedger::open(path, master()).unwrap());
         for round in 0_u64.. {
             let calls: Vec<_> = (0..8)
                 .map(|n| {
@@ -225,7 +232,7 @@ async fn what_was_answered_survives_a_kill() {
     // What was told between the last line read and the kill counts too.
     told.extend(lines.map_while(std::result::Result::ok).filter_map(|line| seq(&line)));
     child.wait().unwrap();
-    let ledger = SqliteLedger::open(&path).unwrap();
+    let ledger = SqliteLedger::open(&path, master()).unwrap();
     let kept: BTreeSet<_> = ledger.unresolved(NotificationSeq::ZERO, 1_000_000).await.unwrap().iter().map(|n| n.seq).collect();
     assert!(told.is_subset(&kept), "{} told, {} kept", told.len(), kept.len());
 }
@@ -239,13 +246,13 @@ proptest! {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         runtime.block_on(async {
             let (_folder, path) = at_path("hob.db");
-            let mut given = Given::a(Arc::new(SqliteLedger::open(&path).unwrap())).await;
+            let mut given = Given::a(Arc::new(SqliteLedger::open(&path, master()).unwrap())).await;
             let mut wanted: BTreeMap<RunId, usize> = BTreeMap::new();
             let mut made = 0;
             for (id, version, bots, late, restart) in steps {
                 if restart == 0 {
                     drop(given);
-                    given = Given::a(Arc::new(SqliteLedger::open(&path).unwrap())).await;
+                    given = Given::a(Arc::new(SqliteLedger::open(&path, master()).unwrap())).await;
                 }
                 let id = id.to_string();
                 let runs: Vec<NewRun> = ["b", "c"].iter().zip([1, 2]).filter(|(_, bit)| bots & bit != 0).map(|(bot, _)| NewRun {

@@ -2,9 +2,10 @@
 
 use bytes::Bytes;
 use hob_model::{BotName, Cause, Digest, Event, LaneKey, Payload, RunId, SourceId, TenantId, Timestamp};
-use rusqlite::{Connection, params};
+use rusqlite::params;
 
-use super::column::{At, at, bytes_out, change, count, first, limit, maybe, rows, text};
+use super::cell::{Db, Name};
+use super::column::{At, at, change, count, first, limit, maybe, rows, text};
 use super::fair::shared;
 use super::fault::Res;
 use super::resolve::add_event;
@@ -18,13 +19,13 @@ struct Live {
 }
 
 /// The deployments in service are few: they are gone through at each look, and of each bot the index gives what is due.
-fn live(db: &Connection) -> Res<Vec<Live>> {
+fn live(db: &Db<'_>) -> Res<Vec<Live>> {
     rows(db, "SELECT tenant, bot, release FROM deployments WHERE active ORDER BY tenant, bot", [], |row| {
         Ok(Live { tenant: text(row, "tenant")?, bot: text(row, "bot")?, release: text(row, "release")? })
     })
 }
 
-pub(super) fn next(db: &Connection) -> Res<Option<Timestamp>> {
+pub(super) fn next(db: &Db<'_>) -> Res<Option<Timestamp>> {
     let mut soonest = None;
     for Live { tenant, bot, .. } in live(db)? {
         let sql = "SELECT min(due) AS due FROM timers WHERE tenant = ?1 AND bot = ?2 HAVING min(due) IS NOT NULL";
@@ -34,7 +35,7 @@ pub(super) fn next(db: &Connection) -> Res<Option<Timestamp>> {
     Ok(soonest)
 }
 
-pub(super) fn fire(db: &Connection, now: Timestamp, most: usize) -> Res<Vec<RunHead>> {
+pub(super) fn fire(db: &Db<'_>, now: Timestamp, most: usize) -> Res<Vec<RunHead>> {
     let bots = live(db)?;
     let mut due = Vec::new();
     for bot in &bots {
@@ -62,17 +63,18 @@ struct Timer {
     payload: Bytes,
 }
 
-fn one(db: &Connection, live: &Live, id: u64, now: Timestamp) -> Res<Option<RunHead>> {
+fn one(db: &Db<'_>, live: &Live, id: u64, now: Timestamp) -> Res<Option<RunHead>> {
     let of = params![super::column::Count(id)];
+    let cells = db.cells(&live.tenant, "timers")?;
     let timer = first(db, "SELECT lane, key, due, set_by, source, hop, payload FROM timers WHERE rowid = ?1", of, |row| {
         Ok(Timer {
-            lane: text(row, "lane")?,
-            key: row.get("key")?,
+            lane: cells.name_out(Name::Lane, row, "lane")?,
+            key: cells.name_out(Name::Timer, row, "key")?,
             due: at(row, "due")?,
             set_by: text(row, "set_by")?,
             source: maybe(row, "source")?,
             hop: row.get("hop")?,
-            payload: bytes_out(row, "payload")?,
+            payload: cells.bytes_out(row, "payload")?,
         })
     })?;
     let Some(Timer { lane, key, due, set_by, source, hop, payload }) = timer else { return Ok(None) };

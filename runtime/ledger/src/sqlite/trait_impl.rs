@@ -10,12 +10,13 @@ use hob_model::{
 };
 use tokio::sync::watch;
 
-use super::{SqliteLedger, cron, dead, fence, finish, intake, outbox, query, registry, resolve, run, sweep, timers};
+use super::cell::Db;
+use super::{SqliteLedger, cron, dead, fence, finish, intake, outbox, prune, query, registry, resolve, run, sweep, timers};
 use crate::{
     CronKey, DeadFilter, DeadKind, DeadNotification, DeadReason, DeadRequest, Deployment, DueOutbox, Epoch, Fence, FenceKey,
     Finish, Ledger, LedgerError, LogFilter, LogRow, NewEvent, NewNotification, Next, NotificationSeq, OutboxKey, OutboxSeq,
-    OwnWrite, Queued, Receipt, Recorded, Release, Resolution, ResourceMark, Result, RunDetail, RunFilter, RunHead, RunKey,
-    RunRecord, RunRow, RunSeq, Stats, StoredNotification, Subscription, SweepMark, Tried,
+    OwnWrite, PruneCursor, PruneRules, Pruned, Queued, Receipt, Recorded, Release, Resolution, ResourceMark, Result, RunDetail,
+    RunFilter, RunHead, RunKey, RunRecord, RunRow, RunSeq, Stats, StoredNotification, Subscription, SweepMark, Tried, Upkeep,
 };
 
 #[async_trait]
@@ -97,7 +98,7 @@ impl Ledger for SqliteLedger {
     }
 
     async fn load(&self, run: &RunKey) -> Result<RunRecord> {
-        self.readers.look("load", |db| run::load(&*db.unchecked_transaction()?, run)).await
+        self.readers.look("load", |db| run::load(&Db::new(&*db.unchecked_transaction()?, db.vault()), run)).await
     }
 
     async fn record(&self, epoch: Epoch, run: &RunKey, recorded: Recorded, journal: Journal) -> Result<()> {
@@ -326,6 +327,15 @@ impl Ledger for SqliteLedger {
         let (tenant, source, key) = (tenant.clone(), source.clone(), key.clone());
         self.write("remove_subscription", Some(epoch), false, move |db| registry::remove_subscription(db, &tenant, &source, &key))
             .await
+    }
+
+    async fn prune(&self, epoch: Epoch, rules: &PruneRules, from: PruneCursor, limit: usize) -> Result<Pruned> {
+        let rules = *rules;
+        self.write("prune", Some(epoch), false, move |db| prune::prune(db, &rules, from, limit)).await
+    }
+
+    fn upkeep(&self) -> Option<&dyn Upkeep> {
+        Some(self)
     }
 
     async fn runs(&self, tenant: &TenantId, filter: &RunFilter) -> Result<Vec<RunRow>> {

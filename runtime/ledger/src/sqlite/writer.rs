@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use rusqlite::Connection;
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot, watch};
 
+use super::cell::Db;
 use super::fault::{Fault, Res};
 use crate::{Epoch, LedgerError, Result};
 
@@ -28,7 +29,7 @@ pub(super) struct Tally {
 /// A call in the queue.
 pub(super) trait Job: Send {
     /// Does the work within a savepoint and keeps the outcome.
-    fn run(&mut self, db: &Connection);
+    fn run(&mut self, db: &Db<'_>);
     /// Whether it made something that those who watch want to know of.
     fn has_news(&self) -> bool;
     /// Tells the caller, once it is known whether the batch is on disk.
@@ -52,9 +53,9 @@ pub(super) struct Call<T, F> {
 impl<T, F> Job for Call<T, F>
 where
     T: Send,
-    F: FnOnce(&Connection) -> Res<T> + Send,
+    F: FnOnce(&Db<'_>) -> Res<T> + Send,
 {
-    fn run(&mut self, db: &Connection) {
+    fn run(&mut self, db: &Db<'_>) {
         let Some(work) = self.work.take() else { return };
         let epoch = self.epoch;
         let done = within_savepoint(db, || {
@@ -109,7 +110,7 @@ fn lease(db: &Connection, held: Epoch) -> Res<()> {
 }
 
 /// Serves the queue until every sender is gone and it is empty.
-pub(super) fn serve(db: &Connection, mut jobs: mpsc::Receiver<Box<dyn Job>>, tally: &Arc<Tally>, news: &watch::Sender<u64>) {
+pub(super) fn serve(db: &Db<'_>, mut jobs: mpsc::Receiver<Box<dyn Job>>, tally: &Arc<Tally>, news: &watch::Sender<u64>) {
     while let Some(first) = jobs.blocking_recv() {
         let mut batch = vec![first];
         while batch.len() < BATCH
@@ -134,11 +135,12 @@ pub(super) fn serve(db: &Connection, mut jobs: mpsc::Receiver<Box<dyn Job>>, tal
 }
 
 /// Runs a batch in one transaction. Gives the error where nothing of it is on disk.
-fn commit(db: &Connection, batch: &mut [Box<dyn Job>]) -> Option<LedgerError> {
+fn commit(db: &Db<'_>, batch: &mut [Box<dyn Job>]) -> Option<LedgerError> {
     let told = |error: rusqlite::Error| Fault::from(error).told("commit");
     if let Err(error) = db.execute_batch("BEGIN IMMEDIATE") {
         return Some(told(error));
     }
+    db.vault().begins();
     for job in batch {
         job.run(db);
         if db.is_autocommit() {

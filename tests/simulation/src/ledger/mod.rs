@@ -13,6 +13,7 @@ mod finish;
 mod intake;
 mod mutation;
 mod outbox;
+mod prune;
 mod query;
 mod registry;
 mod resolve;

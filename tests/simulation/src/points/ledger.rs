@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use async_trait::async_trait;
 use hob_ledger::{
     CronKey, DeadFilter, DeadKind, DeadNotification, DeadReason, DeadRequest, Deployment, DueOutbox, Epoch, Fence, FenceKey,
-    Finish, Ledger, LogFilter, LogRow, NewEvent, NewNotification, Next, NotificationSeq, OutboxKey, OutboxSeq, OwnWrite, Queued,
-    Receipt, Recorded, Release, Resolution, ResourceMark, Result, RunDetail, RunFilter, RunHead, RunKey, RunRecord, RunRow,
-    RunSeq, Stats, StoredNotification, Subscription, SweepMark, Tried,
+    Finish, Ledger, LogFilter, LogRow, NewEvent, NewNotification, Next, NotificationSeq, OutboxKey, OutboxSeq, OwnWrite,
+    PruneCursor, PruneRules, Pruned, Queued, Receipt, Recorded, Release, Resolution, ResourceMark, Result, RunDetail, RunFilter,
+    RunHead, RunKey, RunRecord, RunRow, RunSeq, Stats, StoredNotification, Subscription, SweepMark, Tried, Upkeep,
 };
 use hob_model::{
     BotName, ChangeKey, Digest, Journal, LaneKey, Reference, ResourceKey, RunState, Source, SourceId, SubscriptionKey, TenantId,
@@ -328,6 +328,14 @@ impl Ledger for Pointed<dyn Ledger> {
 
     async fn remove_subscription(&self, epoch: Epoch, tenant: &TenantId, source: &SourceId, key: &SubscriptionKey) -> Result<()> {
         self.inner.remove_subscription(epoch, tenant, source, key).await
+    }
+
+    async fn prune(&self, epoch: Epoch, rules: &PruneRules, from: PruneCursor, limit: usize) -> Result<Pruned> {
+        self.inner.prune(epoch, rules, from, limit).await
+    }
+
+    fn upkeep(&self) -> Option<&dyn Upkeep> {
+        self.inner.upkeep()
     }
 
     async fn runs(&self, tenant: &TenantId, filter: &RunFilter) -> Result<Vec<RunRow>> {

@@ -8,7 +8,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use axum::Router;
 use axum::body::Body;
-use hob_host::{Config, HostLimits, Means, Running, StartError};
+use hob_host::{Config, Encryption, HostLimits, Means, Retention, Running, StartError};
 use hob_ledger::Ledger;
 use hob_model::{Auth, BaseUrl, Capabilities, Clock, Inbound, SecretRef, Source};
 use http::{Method, Request, StatusCode};
@@ -111,6 +111,8 @@ async fn begin(world: &Arc<World>, number: u32, token: &Path) -> Result<Option<L
         data: PathBuf::new(),
         admin_token: SecretRef::File(token.display().to_string()),
         limits,
+        encryption: Encryption::default(),
+        retention: Retention::default(),
     };
     let clock: Arc<dyn Clock> = Arc::<super::Clocks>::clone(&world.clocks);
     // A host may die before it is up.
