@@ -1,0 +1,8 @@
+//! Promises of the real host that need no HAPI: on a store, a FHIR server, a receiver and bots in memory, by the clock of the runtime.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod dead;
+mod keeping;
+mod lanes;
+mod site;
