@@ -62,12 +62,18 @@ impl Life {
         drop(gate.wait_for(|gate| *gate != Gate::Open).await);
     }
 
-    /// It dies, or stands still; who takes its place is the supervisor's to see.
+    /// It dies, or stands still; who takes its place is the supervisor's to see. One whose place is taken does not come back: zombies that made more
+    /// zombies would fill the world.
     pub(super) fn falls(&self, zombie: Option<Duration>, after: Duration) {
-        if *self.gate.borrow() == Gate::Open {
-            self.gate.send_replace(if zombie.is_some() { Gate::Shut } else { Gate::Dead });
-            let _ = self.world.orders.try_send(Order::Replace { after, zombie });
+        if *self.gate.borrow() != Gate::Open {
+            return;
         }
+        if self.world.state().up != self.number {
+            self.gate.send_replace(Gate::Dead);
+            return;
+        }
+        self.gate.send_replace(if zombie.is_some() { Gate::Shut } else { Gate::Dead });
+        let _ = self.world.orders.try_send(Order::Replace { after, zombie });
     }
 }
 
@@ -201,6 +207,7 @@ async fn know_source(world: &World, token: &Path) {
 async fn replace(world: &Arc<World>, number: &mut u32, token: &Path) -> Lived {
     loop {
         *number += 1;
+        world.state().up = *number;
         match begin(world, *number, token).await {
             Ok(None) => {}
             Ok(Some(lived)) => {

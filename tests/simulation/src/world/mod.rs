@@ -91,13 +91,17 @@ struct State {
     rarity: u32,
     /// Commit points passed so far.
     passed: u64,
-    /// Where the host that is up takes notifications.
+    /// The number of the host that holds the ledger.
+    up: u32,
+    /// Where it takes notifications.
     router: Option<Router>,
     /// Since when people work.
     opened: Timestamp,
     /// Versions that people wrote, and how many they tried to.
     by_people: BTreeSet<(Reference, VersionId)>,
     written: u64,
+    /// How many changes people were asked for.
+    asked: u32,
     /// The resource that was last worked on.
     subject: Option<Reference>,
     received: Vec<Received>,
@@ -142,10 +146,12 @@ impl World {
             faults: Vec::new(),
             rarity: 0,
             passed: 0,
+            up: 0,
             router: None,
             opened: Timestamp::default(),
             by_people: BTreeSet::new(),
             written: 0,
+            asked: plan.changes,
             subject: None,
             received: Vec::new(),
             posts: 0,

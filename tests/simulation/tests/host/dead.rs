@@ -8,12 +8,17 @@ use hob_simulation::ledger::{ModelLedger, ModelStore, Mutations};
 use http::Method;
 use serde_json::json;
 
-use crate::site::{Asked, Decide, Manner, Received, Site};
+use crate::site::{Asked, Decide, EHR, Manner, Received, Site};
 
 pub(crate) async fn site(decide: Decide) -> Site {
+    site_with(&[EHR], decide).await
+}
+
+/// On a store in memory.
+pub(crate) async fn site_with(sources: &[&str], decide: Decide) -> Site {
     let store = ModelStore::new(Mutations::default());
     let open = move || Arc::new(ModelLedger::open(Arc::clone(&store))) as Arc<dyn Ledger>;
-    Site::start(open, tempfile::tempdir().unwrap(), decide).await
+    Site::start(open, tempfile::tempdir().unwrap(), sources, decide).await
 }
 
 fn nothing(_asked: &Asked<'_>) -> Result<Effects, Failure> {

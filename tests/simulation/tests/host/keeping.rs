@@ -8,7 +8,7 @@ use hob_model::{Effects, Failure, RunState};
 use http::Method;
 use serde_json::json;
 
-use crate::site::{Asked, Site};
+use crate::site::{Asked, EHR, Site};
 
 fn nothing(_asked: &Asked<'_>) -> Result<Effects, Failure> {
     Ok(Effects::default())
@@ -27,7 +27,7 @@ async fn what_was_kept_under_old_keys_is_read_after_a_rotation_and_the_old_maste
             Arc::new(SqliteLedger::open(&path, key).unwrap()) as Arc<dyn Ledger>
         }
     };
-    let mut site = Site::start(open, folder, nothing).await;
+    let mut site = Site::start(open, folder, &[EHR], nothing).await;
     site.deploy("bot", "[[on]]\nchange = \"Task\"").await;
     site.write("a", "ready");
     let first = site.until("bot", &[("Task/a 1", RunState::Done)]).await.remove(0);

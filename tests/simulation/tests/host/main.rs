@@ -3,6 +3,10 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod dead;
+mod far;
+mod hot;
 mod keeping;
 mod lanes;
+mod notes;
+mod sick;
 mod site;

@@ -19,14 +19,16 @@ use hob_model::{
     Auth, BaseUrl, Capabilities, Clock, Effects, Event, Failure, FailureKind, Inbound, Journal, Manifest, RunState, SecretRef,
     Source, TenantId, Timestamp,
 };
-use hob_testserver::{Server, Settings};
 use http::{HeaderMap, Method, Request, StatusCode};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::time::Instant;
 use tower::ServiceExt as _;
 
-const BASE: &str = "http://fhir.sim/fhir";
+use crate::far::{Far, Health};
+
+/// The source of those tests that need one.
+pub(crate) const EHR: &str = "ehr";
 const BEGIN: Timestamp = Timestamp::from_micros(1_790_000_000_000_000);
 
 /// What a bot is run on.
@@ -70,7 +72,8 @@ pub(crate) struct Received {
 /// Everything outside of the host.
 struct World {
     clock: Time,
-    server: Mutex<Server>,
+    /// FHIR servers by the name of their host.
+    far: BTreeMap<String, Far>,
     router: Mutex<Option<Router>>,
     manner: Mutex<Manner>,
     received: Mutex<Vec<Received>>,
@@ -91,10 +94,10 @@ impl Transport for Net {
             return world.receive(&request).await;
         }
         assert!(world.is_mended() || !request.uri().path().contains("poison"), "a host that panics at what it reads");
-        let response = world.server.lock().unwrap().handle(world.clock.now(), &request);
+        let far = &world.far[request.uri().host().unwrap()];
+        let answer = far.answers(|| world.clock.now(), &request).await;
         Arc::clone(world).deliver();
-        let (parts, body) = response.into_parts();
-        Ok(Answer { status: parts.status.as_u16(), headers: parts.headers, body, whole: true })
+        answer
     }
 }
 
@@ -118,9 +121,9 @@ impl World {
         }
     }
 
-    /// Sends what the server wants sent to the host that is up.
+    /// Sends what the servers want sent to the host that is up.
     fn deliver(self: Arc<Self>) {
-        let posts = self.server.lock().unwrap().take_posts();
+        let posts: Vec<_> = self.far.values().flat_map(|far| far.server().take_posts()).collect();
         let Some(router) = self.router.lock().unwrap().clone() else { return };
         tokio::spawn(async move {
             for post in posts {
@@ -179,12 +182,17 @@ pub(crate) struct Site {
 }
 
 impl Site {
-    /// A host on the store that `open` gives at each start, with a source that was proved.
-    pub(crate) async fn start(open: impl Fn() -> Arc<dyn Ledger> + 'static, folder: TempDir, decide: Decide) -> Self {
+    /// A host on the store that `open` gives at each start, with sources that were proved.
+    pub(crate) async fn start(
+        open: impl Fn() -> Arc<dyn Ledger> + 'static,
+        folder: TempDir,
+        sources: &[&str],
+        decide: Decide,
+    ) -> Self {
         std::fs::write(folder.path().join("secret"), "simulated").unwrap();
         let world = Arc::new(World {
             clock: Time(Instant::now()),
-            server: Mutex::new(Server::new(Settings::hapi(BaseUrl::new(BASE).unwrap()))),
+            far: sources.iter().map(|name| (format!("{name}.sim"), Far::new(&base(name)))).collect(),
             router: Mutex::default(),
             manner: Mutex::new(Manner::Answers),
             received: Mutex::default(),
@@ -204,7 +212,9 @@ impl Site {
             folder,
         };
         let epoch = ledger.claim().await.unwrap();
-        ledger.put_source(epoch, site.source()).await.unwrap();
+        for name in sources {
+            ledger.put_source(epoch, site.source(name)).await.unwrap();
+        }
         site.begin(ledger).await;
         site
     }
@@ -213,11 +223,11 @@ impl Site {
         SecretRef::File(self.folder.path().join("secret").display().to_string())
     }
 
-    fn source(&self) -> Source {
+    fn source(&self, name: &str) -> Source {
         Source {
             tenant: self.tenant.clone(),
-            id: "ehr".parse().unwrap(),
-            base: BaseUrl::new(BASE).unwrap(),
+            id: name.parse().unwrap(),
+            base: base(name),
             auth: Auth::None,
             inbound: Inbound::Header { name: "x-simulated".to_owned(), value: self.secret() },
             capabilities: Some(Capabilities {
@@ -310,32 +320,52 @@ impl Site {
 
     /// Deploys a bot; `more` is the rest of its manifest.
     pub(crate) async fn deploy(&self, name: &str, more: &str) {
+        self.deploy_on(EHR, name, more).await;
+    }
+
+    /// The same, on another source.
+    pub(crate) async fn deploy_on(&self, source: &str, name: &str, more: &str) {
         let manifest = format!("name = \"{name}\"\nversion = \"1.0.0\"\n{more}\n");
         let component = data_encoding::BASE64.encode(name.as_bytes());
-        let body = json!({"manifest": manifest, "component": component, "source": "ehr"});
+        let body = json!({"manifest": manifest, "component": component, "source": source});
         self.must(Method::POST, "bots", body).await;
     }
 
     /// A person writes the next version of a Task.
     pub(crate) fn write(&self, id: &str, status: &str) {
-        self.put(id, status);
+        self.write_on(EHR, id, status);
+    }
+
+    /// The same, on another source.
+    pub(crate) fn write_on(&self, source: &str, id: &str, status: &str) {
+        self.put(source, id, status);
         Arc::clone(&self.world).deliver();
     }
 
     /// The same; it is not notified by itself.
     pub(crate) fn lost(&self, id: &str, status: &str) {
-        self.put(id, status);
-        self.world.server.lock().unwrap().take_posts();
+        self.put(EHR, id, status);
+        self.far(EHR).server().take_posts();
     }
 
-    fn put(&self, id: &str, status: &str) {
+    /// The server of a source.
+    pub(crate) fn far(&self, source: &str) -> &Far {
+        &self.world.far[&format!("{source}.sim")]
+    }
+
+    fn put(&self, source: &str, id: &str, status: &str) {
         // An update that changes nothing makes no version.
         let number = self.written.fetch_add(1, Ordering::SeqCst);
         let resource = json!({"resourceType": "Task", "id": id, "status": status, "description": number.to_string()});
-        let request = Request::builder().method(Method::PUT).uri(format!("{BASE}/Task/{id}"));
+        let request = Request::builder().method(Method::PUT).uri(format!("{}/Task/{id}", base(source)));
         let request = request.body(Bytes::from(resource.to_string())).unwrap();
-        let response = self.world.server.lock().unwrap().handle(self.world.clock.now(), &request);
+        let response = self.far(source).server().handle(self.world.clock.now(), &request);
         assert!(response.status().is_success());
+    }
+
+    /// How the server of a source is from now on.
+    pub(crate) fn is(&self, source: &str, health: Health) {
+        self.far(source).is(health);
     }
 
     /// Whoever is to blame mends what is bad.
@@ -358,7 +388,7 @@ impl Site {
 
     /// A bot's runs, oldest first.
     pub(crate) async fn rows(&self, bot: &str) -> Vec<RunRow> {
-        let filter = RunFilter { bot: bot.parse().ok(), limit: 1_000, ..RunFilter::default() };
+        let filter = RunFilter { bot: bot.parse().ok(), limit: 2_000, ..RunFilter::default() };
         let mut rows = self.ledger.runs(&self.tenant, &filter).await.unwrap();
         rows.reverse();
         rows
@@ -382,6 +412,10 @@ impl Site {
     pub(crate) async fn quiet(&self) {
         tokio::time::sleep(Duration::from_secs(3600)).await;
     }
+}
+
+fn base(source: &str) -> BaseUrl {
+    BaseUrl::new(format!("http://{source}.sim/fhir")).unwrap()
 }
 
 fn told(row: &RunRow) -> String {

@@ -1,0 +1,64 @@
+//! Servers that are out of order for an hour: nobody else notices, and afterwards nothing is missing.
+
+use std::time::Duration;
+
+use crate::dead::site_with;
+use crate::far::Health;
+use crate::notes::{self, notes, p99};
+
+/// The one that is well, and those that are not, with what ails each.
+const WELL: &str = "well";
+const SICK: [(&str, Health); 5] = [
+    ("fails", Health::Fails),
+    ("hangs", Health::Hangs),
+    ("resets", Health::Resets),
+    ("halves", Health::Halves),
+    ("redirects", Health::Redirects),
+];
+
+/// How many Tasks each server has. Each of them is changed again and again.
+const TASKS: usize = 40;
+/// Changes that each server gets at the begin of the hour, all at once.
+const BURST: usize = 200;
+/// Changes that each gets later in the hour, one after another.
+const CHANGES: usize = 900;
+const BETWEEN: Duration = Duration::from_secs(4);
+
+/// An hour with six servers, of which five are out of order where `sick`; gives the 99th percentile of the one that is well.
+async fn hour(sick: bool) -> Duration {
+    let sources: Vec<&str> = SICK.iter().map(|(name, _)| *name).chain([WELL]).collect();
+    let site = site_with(&sources, notes).await;
+    for source in &sources {
+        notes::deploy(&site, source).await;
+    }
+    for (source, health) in SICK {
+        site.is(source, if sick { health } else { Health::Well });
+    }
+    let write = |n: usize| {
+        for source in &sources {
+            site.write_on(source, &format!("t{}", n % TASKS), "ready");
+        }
+    };
+    (0..BURST).for_each(write);
+    for n in 0..CHANGES {
+        write(n);
+        tokio::time::sleep(BETWEEN).await;
+    }
+    if sick {
+        for (source, _) in SICK {
+            assert!(notes::on(&site, source).len() < (BURST + CHANGES) / 10, "{source} was to be out of order");
+            site.is(source, Health::Well);
+        }
+    }
+    for (source, _) in SICK {
+        notes::all_are_there(&site, source, BURST + CHANGES).await;
+    }
+    p99(notes::all_are_there(&site, WELL, BURST + CHANGES).await.values())
+}
+
+#[tokio::test(start_paused = true)]
+async fn servers_that_are_out_of_order_for_an_hour_slow_nobody_down_and_get_all_that_is_theirs_afterwards() {
+    let (alone, beside) = (hour(false).await, hour(true).await);
+    println!("p99 of the one that is well: {alone:?} beside five that are well, {beside:?} beside five that are not");
+    assert!(beside <= alone, "{alone:?} became {beside:?}");
+}
