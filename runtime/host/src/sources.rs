@@ -7,8 +7,9 @@ use std::time::Duration;
 use axum::http::StatusCode;
 use hob_fhir::{Client, ClientConfig, Credentials, FhirError, FhirErrorKind, Transport};
 use hob_ingress::{AuthError, Verifier, WireRequest};
-use hob_model::{Clock, Inbound, SecretRef, Source, SourceId, TenantId, Timestamp};
+use hob_model::{Clock, Inbound, Reference, SecretRef, Source, SourceId, TenantId, Timestamp, VersionId};
 use hob_search::ServerBases;
+use serde_json::Value;
 
 use crate::secrets::{self, SecretError};
 
@@ -112,12 +113,23 @@ impl SourceEntry {
     }
 
     /// Whether it is the source that failed, and not this one request: a server that answers the plainest question is not down, and whatever it cannot
-    /// answer must not hold up the rest.
+    /// answer must not hold up the rest. One that answers with half a body, or with the login page of a proxy, is down as much as one that is silent.
     pub(crate) async fn is_down(&self, error: &FhirError) -> bool {
         match error.kind {
             FhirErrorKind::Unreachable | FhirErrorKind::TooMany | FhirErrorKind::Unauthorized => true,
-            FhirErrorKind::Unavailable | FhirErrorKind::Lost => self.client.capability_statement().await.is_err(),
+            _ if may_be_down(error) => self.client.capability_statement().await.is_err(),
             _ => false,
+        }
+    }
+
+    /// The version before a change. None where the server shows no such version, be it that it does not do so at all.
+    pub(crate) async fn version_before(&self, resource: &Reference, version: &VersionId) -> Result<Option<Value>, FhirError> {
+        match self.client.vread(resource, version).await {
+            Ok(found) => Ok(Some(found.resource)),
+            Err(error) if error.is_transient() || error.kind == FhirErrorKind::Protocol || self.is_down(&error).await => {
+                Err(error)
+            }
+            Err(_) => Ok(None),
         }
     }
 
@@ -128,6 +140,11 @@ impl SourceEntry {
         *health = Health::default();
         was_down
     }
+}
+
+/// Whether the error can come of a source that is down, and not only of what it was asked.
+pub(crate) const fn may_be_down(error: &FhirError) -> bool {
+    error.is_transient() || matches!(error.kind, FhirErrorKind::Unauthorized | FhirErrorKind::Protocol | FhirErrorKind::Refused)
 }
 
 /// The secret that a source's notifications prove to know.

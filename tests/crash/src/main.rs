@@ -22,6 +22,7 @@ use hob_tests::hapi::{Hapi, Options};
 
 use crate::kill::Strike;
 use crate::run::Wish;
+use crate::writer::Load;
 
 /// Kills a real host under load and counts what was lost, doubled or out of order
 #[derive(Debug, Parser)]
@@ -29,6 +30,7 @@ use crate::run::Wish;
   cargo xtask crash --kills 500
   cargo xtask crash --kills 20 --fhir hapi
   cargo xtask crash --kills 50 --seed 7 --json
+  cargo xtask crash --kills 3 --changes 100000 --patients 1000 --behind 100000
 
 Exit codes: 0 nothing lost, nothing doubled, in order; 1 otherwise, and the folder of the run is kept.")]
 struct Args {
@@ -41,6 +43,12 @@ struct Args {
     /// Changes by others, at least; 40 for each kill unless given
     #[arg(long)]
     changes: Option<u64>,
+    /// Patients; each changes again and again
+    #[arg(long, default_value_t = 200)]
+    patients: usize,
+    /// Versions that may wait for their results before the writers pause: the longest backlog
+    #[arg(long, default_value_t = 400)]
+    behind: u64,
     /// The FHIR server
     #[arg(long, value_enum, default_value = "memory")]
     fhir: Fhir,
@@ -93,6 +101,7 @@ fn try_main(args: Args) -> Result<ExitCode, String> {
     let wish = Wish {
         kills: args.kills,
         changes: args.changes.unwrap_or(u64::from(args.kills) * 40),
+        load: Load { patients: args.patients, behind: args.behind },
         seed: args.seed.unwrap_or_else(rand::random),
         elsewhere: hapi.as_ref().map(|hapi| hapi.base_url().to_owned()),
         gaps: args.gaps,
@@ -115,10 +124,12 @@ fn try_main(args: Args) -> Result<ExitCode, String> {
     let server = if args.fhir == Fhir::Hapi { " --fhir hapi" } else { "" };
     let gaps = if wish.gaps { " --gaps" } else { "" };
     eprintln!(
-        "\nkept: {}\nagain: cargo xtask crash --kills {} --changes {} --seed {}{server}{gaps}",
+        "\nkept: {}\nagain: cargo xtask crash --kills {} --changes {} --patients {} --behind {} --seed {}{server}{gaps}",
         folder.display(),
         wish.kills,
         wish.changes,
+        wish.load.patients,
+        wish.load.behind,
         wish.seed
     );
     ended.map(|_| ExitCode::FAILURE)

@@ -18,12 +18,13 @@ use crate::receiver::Receiver;
 use crate::site::{Site, is_quiet};
 use crate::story::{Outcome, Story};
 use crate::verdict::judge;
-use crate::writer::{self, Progress};
+use crate::writer::{self, Load, Progress};
 
 /// What is asked for.
 pub(crate) struct Wish {
     pub(crate) kills: u32,
     pub(crate) changes: u64,
+    pub(crate) load: Load,
     pub(crate) seed: u64,
     /// The base of a server elsewhere; the one in memory where none.
     pub(crate) elsewhere: Option<String>,
@@ -62,7 +63,7 @@ pub(crate) async fn run(wish: &Wish, folder: &Path, say: &dyn Fn(String)) -> Res
     run.ready(&mut child).await?;
     let deletes = wish.elsewhere.is_none() || wish.gaps;
     run.site.set_up(run.front.base(), address, deletes).await?;
-    let mut writers = writer::start(&run.front, wish.seed, wish.changes, deletes, &run.progress);
+    let mut writers = writer::start(&run.front, wish.seed, wish.changes, wish.load, deletes, &run.progress);
     child.kill().await?;
     // The first start had everything to make.
     run.story.restarts.clear();

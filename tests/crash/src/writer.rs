@@ -14,10 +14,15 @@ use crate::front::Front;
 
 /// Writers at once; each has patients of its own.
 const WRITERS: u64 = 4;
-/// Patients of one writer.
-const PATIENTS: usize = 50;
-/// Versions that may wait for their results: a backlog that outlasts several kills.
-const BEHIND: u64 = 400;
+
+/// How much there is.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Load {
+    /// Patients of all writers together.
+    pub(crate) patients: usize,
+    /// Versions that may wait for their results: a backlog that outlasts several kills.
+    pub(crate) behind: u64,
+}
 
 /// What is going on.
 #[derive(Default)]
@@ -40,6 +45,7 @@ pub(crate) fn start(
     front: &Arc<Front>,
     seed: u64,
     goal: u64,
+    load: Load,
     deletes: bool,
     progress: &Arc<Progress>,
 ) -> JoinSet<Result<(), String>> {
@@ -47,12 +53,20 @@ pub(crate) fn start(
     for number in 0..WRITERS {
         let (front, progress) = (Arc::clone(front), Arc::clone(progress));
         let random = StdRng::seed_from_u64(seed ^ (number + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15));
-        writers.spawn(write(front, random, goal, deletes, progress));
+        writers.spawn(write(front, random, goal, load, deletes, progress));
     }
     writers
 }
 
-async fn write(front: Arc<Front>, mut random: StdRng, goal: u64, deletes: bool, progress: Arc<Progress>) -> Result<(), String> {
+async fn write(
+    front: Arc<Front>,
+    mut random: StdRng,
+    goal: u64,
+    load: Load,
+    deletes: bool,
+    progress: Arc<Progress>,
+) -> Result<(), String> {
+    let own = (load.patients / usize::try_from(WRITERS).unwrap_or(1)).max(1);
     let http = reqwest::Client::new();
     let mut patients: Vec<Patient> = Vec::new();
     let mut count = 0_u64;
@@ -60,12 +74,12 @@ async fn write(front: Arc<Front>, mut random: StdRng, goal: u64, deletes: bool, 
         if progress.may_end.load(Ordering::SeqCst) && progress.changes.load(Ordering::SeqCst) >= goal {
             return Ok(());
         }
-        if front.waiting() >= BEHIND {
+        if front.waiting() >= load.behind {
             tokio::time::sleep(Duration::from_millis(5)).await;
             continue;
         }
         count += 1;
-        let create = patients.is_empty() || (patients.len() < PATIENTS && random.random_bool(0.2));
+        let create = patients.is_empty() || (patients.len() < own && random.random_bool(0.2));
         if create {
             let busy = patients.len().is_multiple_of(5);
             let answer = send(&http, &front, Method::POST, "Patient", Some(&content(None, busy, count))).await?;

@@ -78,8 +78,8 @@ impl Unresolved {
     pub(crate) fn from_read(error: FhirError, what: &str) -> Self {
         use hob_fhir::FhirErrorKind as K;
         match error.kind {
-            // Credentials, permissions and protocol are the operator's to mend; until then nothing is lost.
-            K::Unauthorized | K::Forbidden | K::Protocol => Self::Unread(Box::new(error)),
+            // Credentials, permissions, protocol and where the server is are the operator's to mend; until then nothing is lost.
+            K::Unauthorized | K::Forbidden | K::Protocol | K::Refused => Self::Unread(Box::new(error)),
             _ if error.is_transient() => Self::Unread(Box::new(error)),
             _ => Self::dead("resolve", format!("{what}: {error}")),
         }

@@ -177,13 +177,8 @@ async fn write(
         let previous = match (&before, &change.previous) {
             (Some(before), _) => Some(before.clone()),
             (None, Some(version)) if bots.iter().any(|bot| bot.watches.iter().any(judge::Watch::wants_previous)) => {
-                match entry.client.vread(&change.key.resource.resource, version).await {
-                    Ok(found) => Some(found.resource),
-                    Err(error) if error.is_transient() => {
-                        return Err(Unresolved::from_read(error, "read of the version before"));
-                    }
-                    Err(_) => None,
-                }
+                let before = entry.version_before(&change.key.resource.resource, version).await;
+                before.map_err(|error| Unresolved::from_read(error, "read of the version before"))?
             }
             _ => None,
         };

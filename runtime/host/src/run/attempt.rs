@@ -126,7 +126,7 @@ impl Trying<'_> {
         match &output.result {
             Err(failure) => match reads.unanswered() {
                 // Whatever the bot made of it: a server that is down is not the bot's failure.
-                Some(error) if failure.kind == FailureKind::Retry && self.entry.is_down(&error).await => {
+                Some(error) if self.entry.is_down(&error).await => {
                     self.down(error.retry_after)
                 }
                 _ => self.failed(failure.clone(), Some(output.journal), false),
@@ -242,11 +242,7 @@ impl Trying<'_> {
         if !self.bot.watches.iter().any(super::super::resolve::Watch::wants_previous) {
             return Ok(None);
         }
-        match self.entry.client.vread(&key.resource.resource, previous).await {
-            Ok(found) => Ok(Some(found.resource.into())),
-            Err(error) if error.is_transient() => Err(error),
-            Err(_) => Ok(None),
-        }
+        Ok(self.entry.version_before(&key.resource.resource, previous).await?.map(Document::from))
     }
 
     /// A read of the host's own failed: the source's trouble, or this run's.

@@ -13,7 +13,7 @@ use bytes::Bytes;
 use hob_fhir::commit::{CommitOutcome, Committed, Finding, Stale, burn, commit, find_out, precheck};
 use hob_fhir::fence::{FenceUse, Slot};
 use hob_fhir::plan::{CommitPlan, bundle};
-use hob_fhir::{FhirError, FhirErrorKind};
+use hob_fhir::FhirError;
 use hob_ledger::{Finish, LedgerError, Recorded, Wrote};
 use hob_model::{Effects, Failure, FailureKind, Journal, Payload, Write};
 
@@ -31,7 +31,7 @@ pub(crate) async fn first(trying: &Trying<'_>, effects: Effects, journal: Journa
     loop {
         let lent = match fences::take(core, trying.entry).await {
             Ok(lent) => lent,
-            Err(error) => return no_fence(trying, &error),
+            Err(error) => return no_fence(trying, &error).await,
         };
         let fence = FenceUse { slot: lent.slot.clone(), run: trying.key.run, attempt: trying.number };
         let plan = match bundle(&recorded.effects, &fence) {
@@ -251,9 +251,9 @@ fn failure(kind: FailureKind, code: &str, message: String) -> Failure {
 }
 
 /// No slot before anything was recorded.
-fn no_fence(trying: &Trying<'_>, error: &FenceError) -> Ended {
+async fn no_fence(trying: &Trying<'_>, error: &FenceError) -> Ended {
     match error {
-        FenceError::Server(error) if error.is_transient() || error.kind == FhirErrorKind::Unauthorized => {
+        FenceError::Server(error) if error.is_transient() || trying.entry.is_down(error).await => {
             trying.down(error.retry_after)
         }
         FenceError::Ledger(_) => Ended::Lost,

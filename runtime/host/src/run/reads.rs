@@ -8,7 +8,7 @@ use hob_engine::{FhirError, FhirErrorCode, FhirReads, Found, Page, ReadCapabilit
 use hob_fhir::FhirErrorKind;
 use hob_model::{Reference, ResourceType, VersionId};
 
-use crate::sources::SourceEntry;
+use crate::sources::{SourceEntry, may_be_down};
 
 /// The reads of one attempt. Remembers when the source did not answer, so that the attempt is not blamed on the bot.
 pub(crate) struct SourceReads {
@@ -27,7 +27,7 @@ impl SourceReads {
     }
 
     fn failed(&self, error: hob_fhir::FhirError) -> FhirError {
-        if error.is_transient() || error.kind == FhirErrorKind::Unauthorized {
+        if may_be_down(&error) {
             *self.failed.lock().unwrap_or_else(PoisonError::into_inner) = Some(error.clone());
         }
         let code = match error.kind {

@@ -388,7 +388,7 @@ impl Site {
 
     /// A bot's runs, oldest first.
     pub(crate) async fn rows(&self, bot: &str) -> Vec<RunRow> {
-        let filter = RunFilter { bot: bot.parse().ok(), limit: 2_000, ..RunFilter::default() };
+        let filter = RunFilter { bot: bot.parse().ok(), limit: 10_000, ..RunFilter::default() };
         let mut rows = self.ledger.runs(&self.tenant, &filter).await.unwrap();
         rows.reverse();
         rows
@@ -415,7 +415,7 @@ impl Site {
 }
 
 fn base(source: &str) -> BaseUrl {
-    BaseUrl::new(format!("http://{source}.sim/fhir")).unwrap()
+    BaseUrl::new(&format!("http://{source}.sim/fhir")).unwrap()
 }
 
 fn told(row: &RunRow) -> String {
