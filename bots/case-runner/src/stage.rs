@@ -6,7 +6,7 @@ use std::time::SystemTime;
 
 use hob_model::Manifest;
 use hob_sdk::testing::World;
-use hob_sdk::{Created, Error, FhirError, Host, Kind, Message, Page, Refused};
+use hob_sdk::{Created, Error, FhirError, Host, HttpError, Kind, Message, Page, Refused, Request, Response};
 use hob_search::Criteria;
 use serde_json::{Map, Value, json};
 
@@ -218,6 +218,10 @@ impl Host for Stage {
     fn cancel_timer(&self, key: &str) -> Result<(), Refused> {
         self.done.borrow_mut().timers.push(json!({ "cancel": key }));
         Ok(())
+    }
+
+    fn ask(&self, request: &Request) -> Result<Response, HttpError> {
+        self.world.ask(request)
     }
 
     fn send(&self, message: &Message) -> Result<(), Refused> {

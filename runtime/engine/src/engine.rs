@@ -137,7 +137,7 @@ impl Engine {
                 continue;
             }
             let hint = if name.starts_with("wasi:http/") {
-                ": a bot sends requests by the outbox (hob:bot/outbox)"
+                ": a bot sends requests by hob:bot/http, or after its commit by hob:bot/outbox"
             } else if name.starts_with("hob:bot/") {
                 ": this host runs hob:bot@0.1"
             } else if name.starts_with("wasi:") {

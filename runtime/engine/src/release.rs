@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use hob_model::{Clock, Failure, FailureKind, Journal, LogLevel, LogLine, Manifest, Payload};
+use hob_model::{Failure, FailureKind, Journal, LogLevel, LogLine, Manifest, Payload};
 use tokio::sync::Semaphore;
 use wasmtime::{Store, UpdateDeadline};
 
@@ -16,7 +16,7 @@ use crate::scopes::Scopes;
 use crate::staging::Staging;
 use crate::state::State;
 use crate::stop::{Limit, failure_of};
-use crate::{FhirReads, RunInput, RunOutput, event, log, world};
+use crate::{Outside, RunInput, RunOutput, event, log, world};
 
 /// What a guest's words of failure are cut to; they go into the ledger and into tables.
 const LONGEST_CODE: usize = 64;
@@ -48,7 +48,8 @@ impl Release {
     /// Runs one attempt in a fresh instance. Never panics and never holds a worker for longer than a tick, whatever the guest does.
     ///
     /// Needs a tokio runtime with time. Waits for a slot first where all are taken.
-    pub async fn run(&self, input: RunInput, fhir: Arc<dyn FhirReads>, clock: Arc<dyn Clock>) -> RunOutput {
+    pub async fn run(&self, input: RunInput, outside: Outside) -> RunOutput {
+        let clock = Arc::clone(&outside.clock);
         // The semaphore is never closed; without a permit the pool itself would refuse.
         let _slot = Arc::clone(&self.slots).acquire_owned().await.ok();
         let _busy = self.busy.enter();
@@ -57,7 +58,7 @@ impl Release {
         let lines = log::Log::new(limits.log_kib);
         let meter = Arc::new(Meter::default());
         let wasi = world::wasi(input.seed, input.now, &lines);
-        let mut state = State::new(Arc::clone(&self.bound), input, fhir, Arc::clone(&clock), Arc::clone(&meter), wasi);
+        let mut state = State::new(Arc::clone(&self.bound), input, outside, Arc::clone(&meter), wasi);
         state.know_event();
         let mut store = Store::new(&self.wasmtime, state);
         store.limiter(|state| &mut state.budget);
@@ -106,19 +107,14 @@ impl Release {
 }
 
 impl State {
-    fn new(
-        bound: Arc<Bound>,
-        input: RunInput,
-        fhir: Arc<dyn FhirReads>,
-        clock: Arc<dyn Clock>,
-        meter: Arc<Meter>,
-        wasi: wasmtime_wasi::WasiCtx,
-    ) -> Self {
+    fn new(bound: Arc<Bound>, input: RunInput, outside: Outside, meter: Arc<Meter>, wasi: wasmtime_wasi::WasiCtx) -> Self {
+        let Outside { fhir, http, clock } = outside;
         let budget = Budget::new(bound.manifest.limits.clone());
         Self {
             bound,
             input,
             fhir,
+            http,
             budget,
             meter,
             recorder: Recorder::new(clock),

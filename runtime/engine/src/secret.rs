@@ -2,7 +2,7 @@
 
 use hob_model::{Digest, RunId};
 
-/// What stands for the secret `name` in the outbox items of `run`. The host replaces it by the value when it sends the request.
+/// What stands for the secret `name` in what `run` asks outside. The host replaces it by the value when it sends the request.
 ///
 /// Bound to the run, so that a text from outside that looks like a placeholder (a patient can type one into a form) is not
 /// replaced by a secret.

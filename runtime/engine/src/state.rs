@@ -12,7 +12,7 @@ use crate::recorder::Recorder;
 use crate::release::Bound;
 use crate::staging::{Base, Staging};
 use crate::stop::Limit;
-use crate::{Document, FhirReads, RunInput};
+use crate::{Document, FhirReads, Outbound, RunInput};
 
 /// A resource as the run first saw it.
 #[derive(Debug)]
@@ -36,6 +36,7 @@ pub(crate) struct State {
     pub(crate) bound: Arc<Bound>,
     pub(crate) input: RunInput,
     pub(crate) fhir: Arc<dyn FhirReads>,
+    pub(crate) http: Arc<dyn Outbound>,
     pub(crate) budget: Budget,
     pub(crate) meter: Arc<Meter>,
     pub(crate) recorder: Recorder,

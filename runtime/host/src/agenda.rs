@@ -6,7 +6,6 @@
 pub(crate) mod clock;
 pub(crate) mod cron;
 mod outbox;
-mod send;
 mod timers;
 
 use std::sync::Arc;

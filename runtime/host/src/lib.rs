@@ -20,6 +20,7 @@ mod keyed;
 pub mod local;
 mod master_key;
 mod means;
+mod outbound;
 mod reopen;
 mod resolve;
 pub mod restore;

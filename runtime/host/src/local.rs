@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use hob_engine::{Document, Engine, EngineConfig, EngineError, RunInput};
+use hob_engine::{Document, Engine, EngineConfig, EngineError, Offline, Outside, RunInput};
 use hob_fhir::commit::{CommitOutcome, commit};
 use hob_fhir::fence::{self, FenceUse, Slot, SlotName};
 use hob_fhir::plan::{PlanError, bundle};
@@ -153,7 +153,7 @@ pub async fn run(local: LocalRun, clock: Arc<dyn Clock>) -> Result<LocalOutcome,
         settings,
     };
     let reads = Arc::new(SourceReads::new(Arc::clone(&entry)));
-    let output = release.run(input, reads, clock).await;
+    let output = release.run(input, Outside { fhir: reads, http: Arc::new(Offline), clock }).await;
     let mut outcome = LocalOutcome {
         trigger,
         result: output.result,

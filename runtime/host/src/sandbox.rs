@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use hob_engine::{Engine, EngineError, FhirReads, Release, RunInput, RunOutput};
-use hob_model::{Clock, Manifest};
+use hob_engine::{Engine, EngineError, Outside, Release, RunInput, RunOutput};
+use hob_model::Manifest;
 
 /// Makes components ready to run.
 #[async_trait]
@@ -21,7 +21,7 @@ pub trait Sandbox: Send + Sync {
 #[async_trait]
 pub trait Prepared: Send + Sync {
     /// Runs one attempt to its end; whatever the bot does, it ends and nothing is written anywhere.
-    async fn run(&self, input: RunInput, fhir: Arc<dyn FhirReads>, clock: Arc<dyn Clock>) -> RunOutput;
+    async fn run(&self, input: RunInput, outside: Outside) -> RunOutput;
 }
 
 #[async_trait]
@@ -36,7 +36,7 @@ impl Sandbox for Engine {
 
 #[async_trait]
 impl Prepared for Release {
-    async fn run(&self, input: RunInput, fhir: Arc<dyn FhirReads>, clock: Arc<dyn Clock>) -> RunOutput {
-        Self::run(self, input, fhir, clock).await
+    async fn run(&self, input: RunInput, outside: Outside) -> RunOutput {
+        Self::run(self, input, outside).await
     }
 }

@@ -4,6 +4,7 @@
 //! or a lost answer leaves open which of the two it was, the call can be made again: each says what the repeat does.
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use hob_model::{
     BotName, ChangeKey, Digest, ResourceKey, RunState, Source, SourceId, SubscriptionKey, TenantId, Timestamp, VersionId,
 };
@@ -11,10 +12,10 @@ use std::collections::BTreeMap;
 use tokio::sync::watch;
 
 use crate::{
-    CronKey, DeadFilter, DeadKind, DeadNotification, DeadReason, DeadRequest, Deployment, DueOutbox, Epoch, Fence, FenceKey,
-    Finish, LogFilter, LogRow, NewEvent, NewNotification, Next, NotificationSeq, OutboxKey, OutboxSeq, OwnWrite, PruneCursor,
-    PruneRules, Pruned, Queued, Receipt, Recorded, Release, Resolution, ResourceMark, Result, RunDetail, RunFilter, RunHead,
-    RunKey, RunRecord, RunRow, RunSeq, Stats, StoredNotification, Subscription, SweepMark, Tried, Upkeep,
+    AskKey, Asked, CronKey, DeadFilter, DeadKind, DeadNotification, DeadReason, DeadRequest, Deployment, DueOutbox, Epoch, Fence,
+    FenceKey, Finish, LogFilter, LogRow, NewEvent, NewNotification, Next, NotificationSeq, OutboxKey, OutboxSeq, OwnWrite,
+    PruneCursor, PruneRules, Pruned, Queued, Receipt, Recorded, Release, Resolution, ResourceMark, Result, RunDetail, RunFilter,
+    RunHead, RunKey, RunRecord, RunRow, RunSeq, Stats, StoredNotification, Subscription, SweepMark, Tried, Upkeep,
 };
 use hob_model::{Journal, LaneKey, Reference};
 
@@ -95,6 +96,16 @@ pub trait Ledger: Send + Sync {
     /// All that is needed to run a run, send its effects, or see that it has ended. `NotFound` where there is none.
     async fn load(&self, run: &RunKey) -> Result<RunRecord>;
 
+    /// Notes that a run is about to send a request, before a byte of it leaves, unless it was sent before: the first call says [`Asked::Now`], all
+    /// later ones what is known. `RunIs` where the run has ended.
+    async fn ask(&self, epoch: Epoch, ask: &AskKey) -> Result<Asked>;
+
+    /// Keeps the answer for this and all later attempts. `NotFound` where nobody asked.
+    async fn answered(&self, epoch: Epoch, ask: &AskKey, answer: Bytes) -> Result<()>;
+
+    /// Forgets that it was asked, where it is certain that it was not done. One with an answer stays.
+    async fn unasked(&self, epoch: Epoch, ask: &AskKey) -> Result<()>;
+
     /// Keeps what an attempt decided, before it is sent, and gives the run the fence that the transaction moves: both or neither.
     /// [`crate::LedgerError::FenceTaken`] where another run holds the slot, or the slot is another resource or version by now.
     /// After a crash the run is [`RunState::Recorded`] and holds its fence: its effects are sent as they are, or found on the server. A later
@@ -122,7 +133,8 @@ pub trait Ledger: Send + Sync {
     async fn supersede(&self, epoch: Epoch, run: &RunKey, at: Timestamp) -> Result<()>;
 
     /// Opens a run that ended dead, rejected, superseded or late again, in its old place, with no failures counted. One whose
-    /// effects may be on the server opens as [`RunState::Recorded`]. `RunIs` where it is open or done.
+    /// effects may be on the server opens as [`RunState::Recorded`]. What it asked outside without an answer is asked again. `RunIs` where it is
+    /// open or done.
     async fn retry(&self, epoch: Epoch, run: &RunKey) -> Result<RunHead>;
 
     // Dead letters.

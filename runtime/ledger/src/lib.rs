@@ -9,6 +9,7 @@
 //! Trade-offs: the words of the store are types of their own here and not rows, which costs conversions and lets another store
 //! take the place of SQLite. Time is never read: whoever calls says when.
 
+mod ask;
 #[cfg(any(test, feature = "testing"))]
 pub mod contract;
 mod dead;
@@ -29,6 +30,7 @@ pub mod sqlite;
 mod sweep;
 mod upkeep;
 
+pub use ask::{AskKey, Asked};
 pub use dead::{DeadFilter, DeadKind, DeadRequest};
 pub use error::{LedgerError, Result};
 pub use fence::{Fence, FenceKey, FenceUse};

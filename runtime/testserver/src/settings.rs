@@ -1,6 +1,6 @@
 //! What the server is like: FHIR servers differ, and Hob must work on each of them.
 
-use hob_model::BaseUrl;
+use hob_model::{BaseUrl, Capabilities, Timestamp};
 use http::StatusCode;
 
 /// How the server answers a stale `If-Match`.
@@ -94,6 +94,27 @@ impl Settings {
             activation: Activation::AtOnce,
             page: 20,
             longest_page: 1000,
+        }
+    }
+
+    /// What the source check proves of such a server, for hosts that begin with one that was checked.
+    #[must_use]
+    pub fn proved(&self, checked: Timestamp) -> Capabilities {
+        Capabilities {
+            checked,
+            software: Some(format!("{} {}", self.software, self.software_version)),
+            atomic: true,
+            fence: true,
+            client_ids: self.client_ids,
+            conflict_status: Some(self.conflict.status().as_u16()),
+            instance_history: self.instance_history,
+            type_history: self.type_history,
+            history_shows_deletes: self.type_history,
+            integer_versions: self.versions == VersionIds::Counted,
+            strict_search: true,
+            // More than that it does not try.
+            transaction_entries: 101,
+            notes: Vec::new(),
         }
     }
 

@@ -1,5 +1,5 @@
 //! What a bot can ask of the host. [`Host`] is the plain contract that the sandbox and the tests implement; bots use the typed views
-//! that its methods `fhir`, `timers`, `outbox` and `settings` give.
+//! that its methods `fhir`, `timers`, `outbox`, `http` and `settings` give.
 
 use std::time::SystemTime;
 
@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use crate::{Error, FhirError, Refused};
+use crate::{Error, FhirError, Http, HttpError, Refused, Request, Response};
 
 /// A page of a search or a history.
 #[derive(Debug, Clone, PartialEq)]
@@ -88,9 +88,11 @@ pub trait Host {
     fn cancel_timer(&self, key: &str) -> Result<(), Refused>;
     /// Stages a request to somebody outside.
     fn send(&self, message: &Message) -> Result<(), Refused>;
+    /// Sends a request to somebody outside now, and waits for the answer.
+    fn ask(&self, request: &Request) -> Result<Response, HttpError>;
     /// A setting as JSON; none for a name that the manifest does not have.
     fn setting(&self, name: &str) -> Option<Value>;
-    /// What stands for a secret in outbox items.
+    /// What stands for a secret in requests to others.
     fn placeholder(&self, name: &str) -> Result<String, Refused>;
     /// Evaluates FHIRPath (R4) on a resource.
     fn fhirpath(&self, resource: &Value, expression: &str) -> Result<Vec<Value>, Refused>;
@@ -109,7 +111,13 @@ impl dyn Host + '_ {
         Timers(self)
     }
 
-    /// Requests to somebody outside.
+    /// Requests to somebody outside whose answer the run needs.
+    #[must_use]
+    pub fn http(&self) -> Http<'_> {
+        Http(self)
+    }
+
+    /// Requests to somebody outside, sent after the commit.
     #[must_use]
     pub fn outbox(&self) -> Outbox<'_> {
         Outbox(self)

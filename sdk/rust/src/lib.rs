@@ -28,6 +28,7 @@
 mod error;
 mod event;
 mod host;
+mod http;
 mod log;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod testing;
@@ -38,6 +39,7 @@ pub mod wasm;
 pub use error::{Error, FhirError, Kind, Refused};
 pub use event::{Event, Outcome, Payload, Trigger};
 pub use host::{Created, Fhir, Host, Message, Outbox, Page, Settings, Timers};
+pub use http::{Http, HttpError, Request, Response};
 pub use log::{Level, log};
 
 /// Exports a function `fn(Event, &dyn Host) -> Result<Outcome, Error>` as the component's bot. Does nothing in native builds, so that

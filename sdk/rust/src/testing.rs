@@ -20,6 +20,9 @@ type Search = Box<dyn Fn(&str, &str) -> Option<Vec<Value>>>;
 /// Answers FHIRPath: resource and expression to values.
 type FhirPath = Box<dyn Fn(&Value, &str) -> Vec<Value>>;
 
+/// Answers requests to others.
+type Answer = Box<dyn Fn(&crate::Request) -> Result<crate::Response, crate::HttpError>>;
+
 /// What a bot staged, in order.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Staged {
@@ -52,6 +55,7 @@ pub struct World {
     inner: RefCell<Inner>,
     search: Option<Search>,
     fhirpath: Option<FhirPath>,
+    answer: Option<Answer>,
 }
 
 #[derive(Default)]
@@ -64,6 +68,7 @@ struct Inner {
     timers: BTreeMap<String, Timer>,
     cancelled: Vec<String>,
     outbox: Vec<crate::Message>,
+    asked: Vec<crate::Request>,
     created: u32,
 }
 
@@ -116,6 +121,16 @@ impl World {
         self
     }
 
+    /// Answers what the bot asks others by [`crate::Http`]. Without it everything is refused as `not-allowed`.
+    #[must_use]
+    pub fn answer_with(
+        mut self,
+        answer: impl Fn(&crate::Request) -> Result<crate::Response, crate::HttpError> + 'static,
+    ) -> Self {
+        self.answer = Some(Box::new(answer));
+        self
+    }
+
     /// The current resources of a type, by id.
     #[must_use]
     pub fn resources(&self, resource_type: &str) -> Vec<Value> {
@@ -146,6 +161,12 @@ impl World {
     #[must_use]
     pub fn outbox(&self) -> Vec<crate::Message> {
         self.inner.borrow().outbox.clone()
+    }
+
+    /// Requests that the bot waited for, in order.
+    #[must_use]
+    pub fn asked(&self) -> Vec<crate::Request> {
+        self.inner.borrow().asked.clone()
     }
 
     fn put(&self, mut resource: Value) {

@@ -4,7 +4,9 @@ use std::time::{Duration, SystemTime};
 
 use serde_json::Value;
 
-use crate::{Created, Error, Event, FhirError, Host, Kind, Message, Outcome, Page, Payload, Refused, Trigger};
+use crate::{
+    Created, Error, Event, FhirError, Host, HttpError, Kind, Message, Outcome, Page, Payload, Refused, Request, Response, Trigger,
+};
 
 /// Made from `sdk/wit`.
 #[allow(missing_docs, unreachable_pub, clippy::all, reason = "generated")]
@@ -20,7 +22,7 @@ pub mod bindings {
 
 pub use bindings::export_bot;
 
-use bindings::hob::bot::{document, fhir, outbox, secrets, settings, timers};
+use bindings::hob::bot::{document, fhir, http, outbox, secrets, settings, timers};
 
 /// Calls the bot's function.
 ///
@@ -170,6 +172,17 @@ impl Host for Sandbox {
             body: message.body.clone(),
         })
         .map_err(refused("outbox"))
+    }
+
+    fn ask(&self, request: &Request) -> Result<Response, HttpError> {
+        let Request { method, url, headers, body } = request.clone();
+        let answer = http::send(&http::Request { method, url, headers, body });
+        match answer {
+            Ok(http::Response { status, headers, body }) => Ok(Response { status, headers, body }),
+            Err(http::Error { code, message, retry_after_ms }) => {
+                Err(HttpError { code, message, retry_after: retry_after_ms.map(Duration::from_millis) })
+            }
+        }
     }
 
     fn setting(&self, name: &str) -> Option<Value> {

@@ -16,7 +16,7 @@ use wasmtime_wasi::{WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
 use crate::pool;
 use crate::report::{Goal, Outcome, Row};
 use crate::stopwatch::{Rounds, Stopwatch, median};
-use crate::whole_run::Nothing;
+use crate::whole_run::{Nothing, outside};
 
 /// What the linker makes a resource of whose functions trap.
 #[allow(unreachable_pub, reason = "the generated code exports it again")]
@@ -76,7 +76,7 @@ pub(crate) async fn bench() -> Outcome<Row> {
         for _ in 0..ROUND {
             let (input, fhir) = (input()?, nothing.clone());
             let begun = Stopwatch::start();
-            let output = release.run(input, fhir, Arc::new(SystemClock)).await;
+            let output = release.run(input, outside(fhir)).await;
             if let Err(failure) = &output.result {
                 return Err(format!("the bot failed: {}", failure.code).into());
             }

@@ -46,6 +46,8 @@ impl Sink {
             .route("/fhir", post(transaction))
             .route("/fhir/Basic", post(make_fence))
             .route("/fhir/Basic/{id}", get(fence))
+            // Sweeps find nothing.
+            .route("/fhir/{type}/_history", get(no_history))
             // What a host that was killed asks for: no history is kept.
             .route("/fhir/Task/{id}/_history", get(async || StatusCode::NOT_FOUND))
             .fallback(strange)
@@ -111,6 +113,11 @@ async fn transaction(State(sink): State<Arc<Sink>>, body: Bytes) -> Response {
     sink.came.fetch_add(1, Ordering::Relaxed);
     sink.permits.add_permits(1);
     fhir(StatusCode::OK, &json!({ "resourceType": "Bundle", "type": "transaction-response", "entry": entries }))
+}
+
+/// Nobody but those who notify changes anything.
+async fn no_history() -> Response {
+    fhir(StatusCode::OK, &json!({ "resourceType": "Bundle", "type": "history", "total": 0, "entry": [] }))
 }
 
 /// Makes a fence.

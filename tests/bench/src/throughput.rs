@@ -17,7 +17,6 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::routing::any;
 use hob_engine::{Engine, EngineConfig};
-use hob_host::SystemClock;
 use hob_model::Manifest;
 use hyper::Method;
 use tokio::task::JoinSet;
@@ -30,7 +29,7 @@ use crate::raw_log::RawLog;
 use crate::report::{Goal, Outcome, Row};
 use crate::sink::Sink;
 use crate::stopwatch::{Rounds, Stopwatch, median};
-use crate::whole_run::Nothing;
+use crate::whole_run::{Nothing, outside};
 use crate::write_back::run;
 use crate::{stack, tasks};
 
@@ -92,7 +91,7 @@ async fn guest() -> Outcome<f64> {
     for _ in 0..1_000 {
         let id = tasks::new_id();
         let input = tasks::run_input(&id)?;
-        let output = release.run(input, nothing.clone(), Arc::new(SystemClock)).await;
+        let output = release.run(input, outside(nothing.clone())).await;
         if output.effects.writes.len() != 1 {
             return Err("the bot did not write".into());
         }

@@ -9,7 +9,10 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use clinic::pro::{Rules, ScoreWrite, evaluate};
-use hob_engine::{Document, Engine, EngineConfig, FhirError, FhirErrorCode, FhirReads, Found, Page, ReadCapabilities, RunInput};
+use hob_engine::{
+    Document, Engine, EngineConfig, FhirError, FhirErrorCode, FhirReads, Found, Offline, Outside, Page, ReadCapabilities,
+    RunInput,
+};
 use hob_host::SystemClock;
 use hob_model::{
     Cause, ChangeKey, Clock as _, Event, EventId, Interaction, Manifest, Payload, Reference, ResourceKey, ResourceType, RunId,
@@ -66,6 +69,11 @@ impl FhirReads for Nothing {
     }
 }
 
+/// The world of a bot that is run for itself.
+pub(crate) fn outside(fhir: Arc<Nothing>) -> Outside {
+    Outside { fhir, http: Arc::new(Offline), clock: Arc::new(SystemClock) }
+}
+
 /// Measures.
 pub(crate) async fn bench() -> Outcome<Row> {
     eprintln!("whole-run: {ROUNDS} rounds of {ROUND}");
@@ -86,7 +94,7 @@ pub(crate) async fn bench() -> Outcome<Row> {
             let fhir = nothing.clone();
             let begun = Stopwatch::start();
             input.resource = Some(Document::parse(&bytes)?);
-            let output = release.run(input, fhir, Arc::new(SystemClock)).await;
+            let output = release.run(input, outside(fhir)).await;
             figures.push(begun.elapsed().as_secs_f64() * 1e6);
             if let Err(failure) = &output.result {
                 return Err(format!("pro-scorer failed: {}: {}", failure.code, failure.message).into());

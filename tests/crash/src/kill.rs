@@ -84,7 +84,9 @@ impl Plan {
         let nth = match point {
             // Seldom passed.
             Point::Swept | Point::FireCron | Point::Fail => 1,
-            Point::FireTimer | Point::OutboxSend | Point::OutboxDone => self.random.random_range(1..4),
+            Point::FireTimer | Point::Ask | Point::AskSend | Point::Answered | Point::OutboxSend | Point::OutboxDone => {
+                self.random.random_range(1..4)
+            }
             _ => self.random.random_range(1..25),
         };
         Kill::At(Strike { point, side, nth })

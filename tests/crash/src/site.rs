@@ -152,12 +152,14 @@ fn bots(receiver: SocketAddr, deletes: bool) -> [(&'static str, String, Value); 
         "scopes = [\"system/Patient.ru\", \"system/Observation.c\"]\n\
          [[on]]\nchange = \"Patient?active=true&gender=other\"\n[[on]]\ntimer = true\n[[on]]\nreply = true\n\
          [[http]]\nmethods = [\"POST\"]\nhost = \"{receiver}\"\npath = \"/in\"\ninsecure = true\n\
+         [[http]]\nmethods = [\"POST\"]\nhost = \"{receiver}\"\npath = \"/number\"\ninsecure = true\n\
          [outbox]\nunknown = \"resend\"\n"
     );
     let tick = "scopes = [\"system/Observation.c\"]\n[[on]]\ncron = \"* * * * * *\"\nzone = \"UTC\"\n";
     let (of_version, key) = ("{ref}/{version}", "{id}-{version}");
     let busy_steps = json!({
         "change": [
+            ["ask", "POST", format!("http://{receiver}/number"), of_version],
             ["patch", "{ref}", [{"op": "add", "path": "/maritalStatus", "value": {"text": "{version}"}}]],
             ["create", observation(BUSY, of_version)],
             // Due at once.

@@ -1,7 +1,7 @@
 //! What is on the server, compared with what a run without kills gives.
 //!
 //! The patients' own histories say what there was to do: every version of every patient gets one result; every version of a busy one
-//! that somebody else wrote gets a result, a version, a timer and a request besides. Anything more is doubled, anything less is lost, and the history
+//! that somebody else wrote gets a result, a version, a timer, a request and a question besides. Anything more is doubled, anything less is lost, and the history
 //! of the results says in which order they were made.
 
 use std::collections::BTreeMap;
@@ -58,12 +58,14 @@ pub(crate) async fn judge(base: &str, receiver: &Receiver) -> Result<Verdict, St
         for system in [TIMER, REPLY] {
             wanted.insert((system, key.clone()), 1);
         }
-        for system in [BUSY, "a version by", "a request by"] {
+        for system in [BUSY, "a version by", "a request by", "a question by"] {
             wanted.insert((system, of_version.clone()), 1);
         }
     }
-    for text in receiver.effects() {
-        *found.entry(("a request by", text)).or_default() += 1;
+    for (what, texts) in [("a request by", receiver.messages()), ("a question by", receiver.questions())] {
+        for text in texts {
+            *found.entry((what, text)).or_default() += 1;
+        }
     }
     let mut newest: BTreeMap<(&str, String), u64> = BTreeMap::new();
     for entry in &observations {
@@ -200,6 +202,6 @@ mod tests {
         let ask = reqwest::Client::new().post(format!("{}/Patient", front.base())).body(patient.to_string());
         ask.header("content-type", "application/fhir+json").send().await.unwrap();
         let verdict = judge(front.base(), &Receiver::default()).await.unwrap();
-        assert_eq!((verdict.wanted, verdict.lost.len()), (6, 6), "{verdict:?}");
+        assert_eq!((verdict.wanted, verdict.lost.len()), (7, 7), "{verdict:?}");
     }
 }

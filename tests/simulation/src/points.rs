@@ -14,7 +14,7 @@ mod ledger;
 mod sandbox;
 mod transport;
 
-pub use transport::is_transaction;
+pub use transport::{is_question, is_transaction};
 
 /// A step by which something becomes durable or leaves the host, in the order of a run's life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -29,6 +29,12 @@ pub enum Point {
     Dispatch,
     /// The bot runs.
     Attempt,
+    /// That it asks somebody outside is put on disk.
+    Ask,
+    /// The request leaves.
+    AskSend,
+    /// Its answer is put on disk.
+    Answered,
     /// Its effects are put on disk.
     Record,
     /// The transaction leaves.
@@ -55,12 +61,15 @@ pub enum Point {
 
 impl Point {
     /// All of them.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 19] = [
         Self::Append,
         Self::Swept,
         Self::Resolve,
         Self::Dispatch,
         Self::Attempt,
+        Self::Ask,
+        Self::AskSend,
+        Self::Answered,
         Self::Record,
         Self::Send,
         Self::ServerCommit,
@@ -81,6 +90,9 @@ impl Point {
             Self::Resolve => "resolve",
             Self::Dispatch => "dispatch",
             Self::Attempt => "attempt",
+            Self::Ask => "ask",
+            Self::AskSend => "ask-send",
+            Self::Answered => "answered",
             Self::Record => "record",
             Self::Send => "send",
             Self::ServerCommit => "server-commit",

@@ -12,9 +12,11 @@ use crate::server::start;
 
 /// What was proved, and which steps were not.
 async fn checked(change: impl FnOnce(&mut Settings)) -> (Capabilities, Vec<&'static str>) {
+    let mut proved = None;
     let (base, running) = start(|base| {
         let mut settings = Settings::standard(base);
         change(&mut settings);
+        proved = Some(settings.clone());
         settings
     });
     let base = BaseUrl::new(&base).unwrap();
@@ -25,6 +27,8 @@ async fn checked(change: impl FnOnce(&mut Settings)) -> (Capabilities, Vec<&'sta
     assert_eq!(steps.last().map(|step| (step.step, step.ok)), Some(("cleanup", true)));
     let left = running.with(|server| server.current().filter(|kept| kept.resource.is_some()).count());
     assert_eq!(left, 0, "nothing is left");
+    let found = Capabilities { notes: Vec::new(), ..report.capabilities.clone() };
+    assert_eq!(proved.map(|settings| settings.proved(found.checked)), Some(found), "what hosts of other tests begin with");
     let refused = steps.iter().filter(|step| !step.ok).map(|step| step.step).collect();
     (report.capabilities, refused)
 }

@@ -2,8 +2,10 @@
 
 mod document;
 mod fhir;
+mod http;
 mod outbox;
 mod overlay;
+mod rules;
 mod settings;
 mod timers;
 mod writes;

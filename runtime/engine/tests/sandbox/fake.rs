@@ -5,8 +5,10 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_trait::async_trait;
-use hob_engine::{Document, FhirError, FhirErrorCode, FhirReads, Found, Page, ReadCapabilities};
-use hob_model::{Reference, ResourceType, VersionId};
+use hob_engine::{
+    Document, FhirError, FhirErrorCode, FhirReads, Found, HttpError, HttpRequest, HttpResponse, Outbound, Page, ReadCapabilities,
+};
+use hob_model::{Failure, FailureKind, Reference, ResourceType, VersionId};
 use serde_json::{Value, json};
 
 #[derive(Default)]
@@ -16,6 +18,8 @@ pub(crate) struct Fake {
     pub(crate) calls: AtomicUsize,
     /// Never answers.
     pub(crate) hangs: bool,
+    /// What the bot asked others.
+    pub(crate) asked: Mutex<Vec<HttpRequest>>,
     /// Hits on a page; 0 is all.
     pub(crate) page: usize,
 }
@@ -111,5 +115,27 @@ impl FhirReads for Fake {
         let (kind, query) = search.split_once('?').unwrap();
         let rest = self.hits(kind, query)?.split_off(from.parse().unwrap());
         Ok(Self { page: 0, ..Self::default() }.bundle(rest, ""))
+    }
+}
+
+/// Others give back what they are asked, as status 201; two bodies they do not answer.
+#[async_trait]
+impl Outbound for Fake {
+    async fn send(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
+        self.asked.lock().unwrap().push(request.clone());
+        match &*request.body {
+            b"later" => Err(HttpError::Told {
+                code: "later",
+                message: "not now".to_owned(),
+                retry_after: Some(std::time::Duration::from_secs(7)),
+            }),
+            b"nobody knows" => Err(HttpError::Ends(Failure {
+                kind: FailureKind::Fatal,
+                code: "request-unknown".to_owned(),
+                message: "look at the receiver".to_owned(),
+                retry_after: None,
+            })),
+            _ => Ok(HttpResponse { status: 201, headers: Vec::new(), body: request.body }),
+        }
     }
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use hob_engine::EngineError;
+use hob_model::FailureKind;
 use serde_json::json;
 
 use crate::fake::Fake;
@@ -69,6 +70,38 @@ async fn outbox_items_are_held_to_the_rules_at_once() {
     assert_eq!(answers[4]["ok"], hob_engine::placeholder(run, "TOKEN"));
     assert_eq!(output.effects.outbox.len(), 1);
     assert_eq!((output.effects.outbox[0].method.as_str(), output.effects.outbox[0].body.as_slice()), ("POST", b"hi".as_slice()));
+}
+
+#[tokio::test]
+async fn what_a_bot_asks_others_is_held_to_the_rules_before_anybody_hears_of_it() {
+    let rules = "scopes = []\n[[http]]\nmethods = [\"POST\"]\nhost = \"sms.example\"\npath = \"/v1\"\n";
+    let ask = |method: &str, url: &str, body: &str| json!(["ask", method, url, body]);
+    let others = Arc::new(Fake::default());
+    let steps = json!([
+        ask("post", "https://sms.example/v1/number", "hi"),
+        ask("POST", "https://evil.example/v1/number", "no"),
+        ask("GET", "https://sms.example/v1/number", "no"),
+        ["ask", "POST", "https://sms.example/v1/number", "no", "line\r\nbreak"],
+    ]);
+    let output = run(&release(rules), steps, &others).await;
+    let answers = answers(&output);
+    assert_eq!(answers[0], json!({ "status": 201, "body": "hi" }));
+    for at in 1..4 {
+        assert_eq!(answers[at]["error"], "not-allowed", "{at}");
+    }
+    let asked = others.asked.lock().unwrap().clone();
+    assert_eq!(asked.len(), 1);
+    assert_eq!((asked[0].method.as_str(), asked[0].url.as_str()), ("POST", "https://sms.example/v1/number"));
+    assert_eq!(output.journal.calls.iter().filter(|call| call.function == "http.send").count(), 4);
+
+    let one = async |body: &str| run(&release(rules), json!([ask("POST", "https://sms.example/v1", body)]), &others).await;
+    let later = one("later").await;
+    let told = failure(&later);
+    assert_eq!((told.code.as_str(), told.kind), ("http-later", FailureKind::Retry));
+    assert_eq!(told.retry_after, Some(std::time::Duration::from_secs(7)));
+    // The bot is not asked what it makes of it.
+    let ended = one("nobody knows").await;
+    assert_eq!((failure(&ended).code.as_str(), failure(&ended).kind), ("request-unknown", FailureKind::Fatal));
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::sync::{Arc, OnceLock};
 
-use hob_engine::{Document, Engine, EngineConfig, Release, RunInput, RunOutput};
+use hob_engine::{Document, Engine, EngineConfig, Outside, Release, RunInput, RunOutput};
 use hob_model::{Cause, Event, EventId, Failure, Manifest, ManualClock, Payload, RunId, Timestamp};
 use serde_json::{Value, json};
 
@@ -101,7 +101,8 @@ pub(crate) fn with_resource(steps: Value, resource: Value) -> RunInput {
 
 /// Runs an input on a server.
 pub(crate) async fn run_input(release: &Release, input: RunInput, fhir: &Arc<Fake>) -> RunOutput {
-    release.run(input, Arc::clone(fhir) as _, Arc::new(ManualClock::new(now()))).await
+    let clock = Arc::new(ManualClock::new(now()));
+    release.run(input, Outside { fhir: Arc::clone(fhir) as _, http: Arc::clone(fhir) as _, clock }).await
 }
 
 /// Runs a script on a server.

@@ -11,14 +11,15 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::http::header::CONTENT_TYPE;
 use futures::FutureExt as _;
 use hob_ledger::{DeadReason, DueOutbox, NewEvent, NewRun, Opening, OutboxKey};
 use hob_model::{Cause, Event, Manifest, Payload, Timestamp, Trigger, Unknown};
 use tokio::task::JoinSet;
 
-use super::send::{Tried, send};
 use crate::bots::LiveBot;
 use crate::core::Core;
+use crate::outbound::{Outgoing, Tried, send};
 use crate::run::driver::persist;
 
 /// Requests under way at once.
@@ -128,7 +129,15 @@ async fn one(core: &Core, item: &DueOutbox, unknown: bool) {
     let tried = if unknown {
         Tried::Unknown("the host stopped while it was being sent")
     } else {
-        let sent = std::panic::AssertUnwindSafe(send(core, &bot, item)).catch_unwind().await;
+        let outgoing = Outgoing {
+            run: item.key.run,
+            idempotency_key: &item.idempotency_key,
+            method: &item.item.method,
+            url: &item.item.url,
+            headers: &item.item.headers,
+            body: &item.item.body,
+        };
+        let sent = std::panic::AssertUnwindSafe(send(core, &bot, &outgoing)).catch_unwind().await;
         sent.unwrap_or(Tried::Unknown("the host panicked while it was being sent"))
     };
     settle(core, &bot, item, tried).await;
@@ -136,7 +145,9 @@ async fn one(core: &Core, item: &DueOutbox, unknown: bool) {
 
 async fn settle(core: &Core, bot: &LiveBot, item: &DueOutbox, tried: Tried) {
     let (code, why, asked, last) = match tried {
-        Tried::Answered { status, payload } => {
+        Tried::Answered { status, headers, body } => {
+            let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
+            let payload = Payload { content_type, bytes: body };
             let reply = reply(core, bot, item, Some(status), payload);
             let queued = persist(core, "outbox", || core.ledger.outbox_done(core.epoch, &item.key, reply.clone())).await;
             core.news(queued.map(|queued| queued.heads).unwrap_or_default()).await;

@@ -130,19 +130,17 @@ impl Resolver {
         let mut news = self.core.ledger.watch();
         let mut told = true;
         loop {
+            if let Some(first) = self.core.reopened.take() {
+                self.places.again_from(first);
+                told = true;
+            }
             if std::mem::take(&mut told) {
                 news.borrow_and_update();
                 told = !self.look().await;
             }
-            if let Some(first) = self.core.reopened.take() {
-                self.places.again_from(first);
-                told = true;
-                continue;
-            }
             told |= !self.begin().await;
             let wake = self.places.next_wake(self.core.clock.now());
             let core = Arc::clone(&self.core);
-            let reopened = Arc::clone(&self.core);
             let alarm = async {
                 match wake {
                     Some(at) => core.pause(at.since(core.clock.now()) + Duration::from_millis(1)).await,
@@ -155,7 +153,7 @@ impl Resolver {
                 Some(done) = self.tasks.join_next(), if !self.tasks.is_empty() => self.ended(done),
                 changed = news.changed() => if changed.is_err() { return } else { told = true },
                 () = std::future::ready(()), if told => {}
-                () = reopened.reopened.told() => {}
+                () = core.reopened.told() => {}
                 () = alarm => self.places.wake(self.core.clock.now()),
             }
         }

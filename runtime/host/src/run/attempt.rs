@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use hob_engine::{Document, RunInput, RunOutput};
+use hob_engine::{Document, Outside, RunInput, RunOutput};
 use hob_fhir::{FhirError, FhirErrorKind};
 use hob_ledger::{Finish, LedgerError, Recorded, RunKey, RunRecord, Tried};
 use hob_model::{
@@ -13,6 +13,7 @@ use hob_model::{
 use crate::bots::LiveBot;
 use crate::core::Core;
 use crate::gaps::Reason;
+use crate::run::asks::Asks;
 use crate::run::commit;
 use crate::run::driver::{Ended, Failed, persist};
 use crate::run::reads::SourceReads;
@@ -122,13 +123,16 @@ impl Trying<'_> {
             now: self.started,
             settings: self.bot.settings.clone(),
         };
-        let output = self.bot.release.run(input, reads.clone(), Arc::clone(&self.core.clock)).await;
+        let outside = Outside {
+            fhir: reads.clone(),
+            http: Arc::new(Asks::new(self.core, self.bot, self.key)),
+            clock: Arc::clone(&self.core.clock),
+        };
+        let output = self.bot.release.run(input, outside).await;
         match &output.result {
             Err(failure) => match reads.unanswered() {
                 // Whatever the bot made of it: a server that is down is not the bot's failure.
-                Some(error) if self.entry.is_down(&error).await => {
-                    self.down(error.retry_after)
-                }
+                Some(error) if self.entry.is_down(&error).await => self.down(error.retry_after),
                 _ => self.failed(failure.clone(), Some(output.journal), false),
             },
             Ok(result) => {

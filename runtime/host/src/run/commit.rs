@@ -10,10 +10,10 @@
 //! - nobody knows, the server can be asked, and it is not there: a failure, to be sent again.
 
 use bytes::Bytes;
+use hob_fhir::FhirError;
 use hob_fhir::commit::{CommitOutcome, Committed, Finding, Stale, burn, commit, find_out, precheck};
 use hob_fhir::fence::{FenceUse, Slot};
 use hob_fhir::plan::{CommitPlan, bundle};
-use hob_fhir::FhirError;
 use hob_ledger::{Finish, LedgerError, Recorded, Wrote};
 use hob_model::{Effects, Failure, FailureKind, Journal, Payload, Write};
 
@@ -253,9 +253,7 @@ fn failure(kind: FailureKind, code: &str, message: String) -> Failure {
 /// No slot before anything was recorded.
 async fn no_fence(trying: &Trying<'_>, error: &FenceError) -> Ended {
     match error {
-        FenceError::Server(error) if error.is_transient() || trying.entry.is_down(error).await => {
-            trying.down(error.retry_after)
-        }
+        FenceError::Server(error) if error.is_transient() || trying.entry.is_down(error).await => trying.down(error.retry_after),
         FenceError::Ledger(_) => Ended::Lost,
         FenceError::Server(_) | FenceError::Name(_) => {
             let message = format!("no fence could be made at the source: {error}");

@@ -1,5 +1,6 @@
 //! From a run's turn to its end: the driver, an attempt, its commit and its fence.
 
+pub(crate) mod asks;
 pub(crate) mod attempt;
 pub(crate) mod commit;
 pub(crate) mod driver;

@@ -6,6 +6,7 @@
     reason = "a check that fails panics: this is test code that other crates' tests call"
 )]
 
+mod asks;
 mod dead;
 mod fixtures;
 mod intake;
@@ -46,6 +47,7 @@ pub const CHECKS: &[Check] = checks! {
         holds_a_lane_behind_a_dead_letter, keeps_tenants_apart, gives_a_fence_to_one_run;
     schedule: fires_timers_once, shares_timers_over_bots, takes_timers_back, fires_cron_once;
     outbox: sends_the_outbox_once, shares_the_outbox_over_hosts, keeps_requests_that_were_given_up;
+    asks: asks_once, asks_again_what_was_not_done;
     dead: finds_dead_runs, opens_a_slice_of_dead_runs, finds_dead_notifications, reads_notifications_again;
     keeping: forgets_what_is_over, keeps_what_is_needed, keeps_the_loop_guard, forgets_notifications;
     sweeps: keeps_how_far_it_swept, gives_each_source_its_own_queue;

@@ -36,6 +36,7 @@ pub(super) const SEALED: &[SealedTable] = &[
         names: &[("lane", Name::Lane), ("resource", Name::Resource), ("timer", Name::Timer)],
     },
     SealedTable { table: "recorded", values: &["effects", "bundle", "result", "wrote", "urns"], names: &[] },
+    SealedTable { table: "asks", values: &["answer"], names: &[] },
     SealedTable { table: "attempts", values: &["failure", "journal"], names: &[] },
     SealedTable { table: "logs", values: &["text"], names: &[] },
     SealedTable { table: "timers", values: &["payload"], names: &[("lane", Name::Lane), ("key", Name::Timer)] },

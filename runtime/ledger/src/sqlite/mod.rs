@@ -17,6 +17,7 @@
 //! The cost of a write is the fsync it shares, then the pages it dirties: hence partial indexes for what is open, large values
 //! in tables apart from the rows that change state. Lists name their index, so that none ever sorts a table.
 
+mod ask;
 mod backup;
 mod cell;
 mod check;

@@ -17,8 +17,9 @@ use crate::{LedgerError, MasterKeyId, MasterKeys, Result};
 /// How long SQLite waits for a lock of its own: only a checkpoint, or a backup tool, holds one for long.
 pub(super) const BUSY: Duration = Duration::from_secs(10);
 
-/// Memory for the writer's pages, in KiB.
-const CACHE_KIB: i64 = 64 * 1024;
+/// Memory for the writer's pages, in KiB. Larger is not better: where a commit moved pages within a tree, SQLite looks through the whole table of
+/// the cache when it ends.
+const CACHE_KIB: i64 = 32 * 1024;
 
 /// Pages in the log after which they are brought into the file: a page that many commits changed is then written once. 16 MiB, which a start after a crash
 /// reads in a moment.

@@ -8,8 +8,8 @@ use rusqlite::{Row, params};
 use super::cell::{Cells, Db, Name};
 use super::column::{At, Count, at, change, first, limit, maybe, maybe_at, rows, text};
 use super::fault::Res;
-use super::fence;
 use super::resolve::{HEAD, head};
+use super::{ask, fence};
 use crate::{FenceUse, LedgerError, Next, Recorded, RunHead, RunKey, RunRecord, RunSeq, Tried};
 
 pub(super) fn open_runs(db: &Db<'_>, tenant: &TenantId, bot: &BotName, after: RunSeq, most: usize) -> Res<Vec<RunHead>> {
@@ -115,7 +115,7 @@ pub(super) fn recorded(db: &Db<'_>, key: &RunKey) -> Res<Option<Recorded>> {
     )
 }
 
-fn must_be_open(head: &RunHead) -> Res<()> {
+pub(super) fn must_be_open(head: &RunHead) -> Res<()> {
     if head.state.is_open() { Ok(()) } else { Err(LedgerError::RunIs { state: head.state, needs: "open" }.into()) }
 }
 
@@ -329,6 +329,7 @@ pub(super) fn retry(db: &Db<'_>, key: &RunKey) -> Res<RunHead> {
          WHERE tenant = ?1 AND run = ?2",
         of,
     )?;
+    ask::forget_unanswered(db, key)?;
     one(db, key)
 }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use hob_model::{
     BotName, ChangeKey, Digest, Journal, LaneKey, Reference, ResourceKey, RunState, Source, SourceId, SubscriptionKey, TenantId,
     Timestamp, VersionId,
@@ -11,12 +12,13 @@ use hob_model::{
 use tokio::sync::watch;
 
 use super::cell::Db;
-use super::{SqliteLedger, cron, dead, fence, finish, intake, outbox, prune, query, registry, resolve, run, sweep, timers};
+use super::{SqliteLedger, ask, cron, dead, fence, finish, intake, outbox, prune, query, registry, resolve, run, sweep, timers};
 use crate::{
-    CronKey, DeadFilter, DeadKind, DeadNotification, DeadReason, DeadRequest, Deployment, DueOutbox, Epoch, Fence, FenceKey,
-    Finish, Ledger, LedgerError, LogFilter, LogRow, NewEvent, NewNotification, Next, NotificationSeq, OutboxKey, OutboxSeq,
-    OwnWrite, PruneCursor, PruneRules, Pruned, Queued, Receipt, Recorded, Release, Resolution, ResourceMark, Result, RunDetail,
-    RunFilter, RunHead, RunKey, RunRecord, RunRow, RunSeq, Stats, StoredNotification, Subscription, SweepMark, Tried, Upkeep,
+    AskKey, Asked, CronKey, DeadFilter, DeadKind, DeadNotification, DeadReason, DeadRequest, Deployment, DueOutbox, Epoch, Fence,
+    FenceKey, Finish, Ledger, LedgerError, LogFilter, LogRow, NewEvent, NewNotification, Next, NotificationSeq, OutboxKey,
+    OutboxSeq, OwnWrite, PruneCursor, PruneRules, Pruned, Queued, Receipt, Recorded, Release, Resolution, ResourceMark, Result,
+    RunDetail, RunFilter, RunHead, RunKey, RunRecord, RunRow, RunSeq, Stats, StoredNotification, Subscription, SweepMark, Tried,
+    Upkeep,
 };
 
 #[async_trait]
@@ -99,6 +101,21 @@ impl Ledger for SqliteLedger {
 
     async fn load(&self, run: &RunKey) -> Result<RunRecord> {
         self.readers.look("load", |db| run::load(&Db::new(&*db.unchecked_transaction()?, db.vault()), run)).await
+    }
+
+    async fn ask(&self, epoch: Epoch, ask: &AskKey) -> Result<Asked> {
+        let key = ask.clone();
+        self.write("ask", Some(epoch), false, move |db| ask::ask(db, &key)).await
+    }
+
+    async fn answered(&self, epoch: Epoch, ask: &AskKey, answer: Bytes) -> Result<()> {
+        let key = ask.clone();
+        self.write("answered", Some(epoch), false, move |db| ask::answered(db, &key, &answer)).await
+    }
+
+    async fn unasked(&self, epoch: Epoch, ask: &AskKey) -> Result<()> {
+        let key = ask.clone();
+        self.write("unasked", Some(epoch), false, move |db| ask::unasked(db, &key)).await
     }
 
     async fn record(&self, epoch: Epoch, run: &RunKey, recorded: Recorded, journal: Journal) -> Result<()> {

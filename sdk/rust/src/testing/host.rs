@@ -5,7 +5,7 @@ use std::time::SystemTime;
 use serde_json::{Value, json};
 
 use super::{NOON, Staged, Timer, World, fhir_error, reference_of, refused, search};
-use crate::{Created, FhirError, Host, Message, Page, Refused};
+use crate::{Created, FhirError, Host, HttpError, Message, Page, Refused, Request, Response};
 
 impl Host for World {
     fn now(&self) -> SystemTime {
@@ -145,6 +145,16 @@ impl Host for World {
         }
         inner.outbox.push(message.clone());
         Ok(())
+    }
+
+    fn ask(&self, request: &Request) -> Result<Response, HttpError> {
+        self.inner.borrow_mut().asked.push(request.clone());
+        let nobody = || HttpError {
+            code: "not-allowed".to_owned(),
+            message: "nobody answers in this world: see World::answer_with".to_owned(),
+            retry_after: None,
+        };
+        self.answer.as_ref().map_or_else(|| Err(nobody()), |answer| answer(request))
     }
 
     fn setting(&self, name: &str) -> Option<Value> {

@@ -7,7 +7,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use hob_sdk::{Error, Event, FhirError, Host, Level, Message, Outcome, Payload, Refused, Trigger};
+use hob_sdk::{Error, Event, FhirError, Host, HttpError, Level, Message, Outcome, Payload, Refused, Request, Response, Trigger};
 use serde_json::{Value, json};
 
 /// Would exceed 1 if an instance were used twice.
@@ -62,6 +62,15 @@ fn fill(value: &mut Value, event: &Event, answers: &[Value]) {
 
 hob_sdk::bot!(handle);
 
+/// What another attempt can cure fails this one.
+fn ask(answer: Result<Response, HttpError>) -> Result<Value, Error> {
+    match answer {
+        Ok(response) => Ok(json!({ "status": response.status, "body": String::from_utf8_lossy(&response.body) })),
+        Err(error) if matches!(error.code.as_str(), "later" | "unknown") => Err(error.into()),
+        Err(error) => Ok(json!({ "error": error.code, "message": error.message })),
+    }
+}
+
 fn act(step: &Value, event: &Event, hob: &dyn Host) -> Result<Value, Error> {
     let text = |index: usize| step[index].as_str().unwrap_or_default();
     let count = |index: usize| usize::try_from(step[index].as_u64().unwrap_or_default()).unwrap_or(usize::MAX);
@@ -95,6 +104,12 @@ fn act(step: &Value, event: &Event, hob: &dyn Host) -> Result<Value, Error> {
             headers: Vec::new(),
             body: text(4).as_bytes().to_vec(),
         })),
+        "ask" => ask(hob.http().send(&Request {
+            method: text(1).to_owned(),
+            url: text(2).to_owned(),
+            headers: step[4].as_str().map(|value| ("x-with".to_owned(), value.to_owned())).into_iter().collect(),
+            body: text(3).as_bytes().to_vec(),
+        }))?,
         "setting" => hob.setting(text(1)).unwrap_or(Value::Null),
         "secret" => other(hob.placeholder(text(1))),
         "fhirpath" => other(hob.fhirpath(&step[1], text(2))),

@@ -7,6 +7,7 @@
 //! crashes drops its handle, and the next one opens another over the same store and claims a new epoch. [`Mutation`]s make it wrong
 //! on purpose.
 
+mod ask;
 mod dead;
 mod fence;
 mod finish;

@@ -19,6 +19,8 @@ pub enum Mutation {
     TimerBeforeCommit,
     /// `record` stages the outbox, where `finish` should.
     OutboxBeforeCommit,
+    /// What a run asked outside is not remembered: each attempt asks again.
+    AskEachTime,
     /// A host that lost its lease can still write.
     EpochIgnored,
     /// What was recorded is run afresh by the next host, which never looks whether it is on the server.
@@ -27,7 +29,7 @@ pub enum Mutation {
 
 impl Mutation {
     /// Every mistake, in the order of the enum.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::AckBeforeFsync,
         Self::NoDedupe,
         Self::ForgetOnRedeploy,
@@ -35,6 +37,7 @@ impl Mutation {
         Self::TimerTwice,
         Self::TimerBeforeCommit,
         Self::OutboxBeforeCommit,
+        Self::AskEachTime,
         Self::EpochIgnored,
         Self::ResumeAfresh,
     ];
@@ -50,6 +53,7 @@ impl Mutation {
             Self::TimerTwice => "timer-twice",
             Self::TimerBeforeCommit => "timer-before-commit",
             Self::OutboxBeforeCommit => "outbox-before-commit",
+            Self::AskEachTime => "ask-each-time",
             Self::EpochIgnored => "epoch-ignored",
             Self::ResumeAfresh => "resume-afresh",
         }

@@ -107,6 +107,7 @@ impl State {
         for line in run.attempts.values().flat_map(|tried| &tried.lines) {
             self.logs.remove(line);
         }
+        self.asks.retain(|of, _| of.run != *key);
         self.outbox.retain(|of, _| !(of.tenant == key.tenant && of.run == key.run));
         let id = run.event.event.id;
         if !self.runs.values().any(|other| other.head.key.tenant == key.tenant && other.event.event.id == id) {

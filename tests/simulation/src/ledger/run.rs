@@ -158,6 +158,7 @@ impl State {
         run.failure = None;
         run.head.held = false;
         let state = if run.recorded.is_some() { RunState::Recorded } else { RunState::Pending };
+        self.forget_unanswered(key);
         self.turn(key, state, None);
         Ok(self.told(&self.run(key)?.head))
     }

@@ -3,10 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use bytes::Bytes;
 use hob_ledger::{
-    CronKey, DeadReason, Deployment, Epoch, Fence, FenceKey, LedgerError, LogRow, LogSeq, NewNotification, NotificationSeq,
-    OutboxKey, OutboxSeq, OwnWrite, Recorded, Release, ResourceMark, Result, RunHead, RunKey, RunSeq, Subscription, SweepMark,
-    TimerKey, Wrote,
+    AskKey, CronKey, DeadReason, Deployment, Epoch, Fence, FenceKey, LedgerError, LogRow, LogSeq, NewNotification,
+    NotificationSeq, OutboxKey, OutboxSeq, OwnWrite, Recorded, Release, ResourceMark, Result, RunHead, RunKey, RunSeq,
+    Subscription, SweepMark, TimerKey, Wrote,
 };
 use hob_model::{
     Attempt, BotName, ChangeKey, Digest, Event, EventId, Failure, Journal, LaneKey, OutboxItem, Payload, Reference, ResourceKey,
@@ -52,6 +53,8 @@ pub(super) struct State {
     pub(super) cron_marks: BTreeMap<CronKey, Timestamp>,
     pub(super) outbox: BTreeMap<OutboxKey, Request>,
     pub(super) last_request: OutboxSeq,
+    /// With their answers.
+    pub(super) asks: BTreeMap<AskKey, Option<Bytes>>,
     pub(super) fences: BTreeMap<FenceKey, Fence>,
 
     pub(super) sources: BTreeMap<(TenantId, SourceId), Source>,

@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use hob_ledger::{
-    CronKey, DeadFilter, DeadKind, DeadNotification, DeadReason, DeadRequest, Deployment, DueOutbox, Epoch, Fence, FenceKey,
-    Finish, Ledger, LogFilter, LogRow, NewEvent, NewNotification, Next, NotificationSeq, OutboxKey, OutboxSeq, OwnWrite,
-    PruneCursor, PruneRules, Pruned, Queued, Receipt, Recorded, Release, Resolution, ResourceMark, Result, RunDetail, RunFilter,
-    RunHead, RunKey, RunRecord, RunRow, RunSeq, Stats, StoredNotification, Subscription, SweepMark, Tried,
+    AskKey, Asked, CronKey, DeadFilter, DeadKind, DeadNotification, DeadReason, DeadRequest, Deployment, DueOutbox, Epoch, Fence,
+    FenceKey, Finish, Ledger, LogFilter, LogRow, NewEvent, NewNotification, Next, NotificationSeq, OutboxKey, OutboxSeq,
+    OwnWrite, PruneCursor, PruneRules, Pruned, Queued, Receipt, Recorded, Release, Resolution, ResourceMark, Result, RunDetail,
+    RunFilter, RunHead, RunKey, RunRecord, RunRow, RunSeq, Stats, StoredNotification, Subscription, SweepMark, Tried,
 };
 use hob_model::{
     BotName, ChangeKey, Digest, Journal, LaneKey, Reference, ResourceKey, RunState, Source, SourceId, SubscriptionKey, TenantId,
@@ -96,6 +97,21 @@ impl Ledger for ModelLedger {
 
     async fn load(&self, run: &RunKey) -> Result<RunRecord> {
         self.read(|state| state.load(run))?
+    }
+
+    async fn ask(&self, epoch: Epoch, ask: &AskKey) -> Result<Asked> {
+        self.write(Some(epoch), false, |state| state.ask(ask))
+    }
+
+    async fn answered(&self, epoch: Epoch, ask: &AskKey, answer: Bytes) -> Result<()> {
+        self.write(Some(epoch), false, |state| state.answered(ask, answer))
+    }
+
+    async fn unasked(&self, epoch: Epoch, ask: &AskKey) -> Result<()> {
+        self.write(Some(epoch), false, |state| {
+            state.unasked(ask);
+            Ok(())
+        })
     }
 
     async fn record(&self, epoch: Epoch, run: &RunKey, recorded: Recorded, journal: Journal) -> Result<()> {

@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use hob_ledger::{
-    CronKey, DeadFilter, DeadKind, DeadNotification, DeadReason, DeadRequest, Deployment, DueOutbox, Epoch, Fence, FenceKey,
-    Finish, Ledger, LogFilter, LogRow, NewEvent, NewNotification, Next, NotificationSeq, OutboxKey, OutboxSeq, OwnWrite,
-    PruneCursor, PruneRules, Pruned, Queued, Receipt, Recorded, Release, Resolution, ResourceMark, Result, RunDetail, RunFilter,
-    RunHead, RunKey, RunRecord, RunRow, RunSeq, Stats, StoredNotification, Subscription, SweepMark, Tried, Upkeep,
+    AskKey, Asked, CronKey, DeadFilter, DeadKind, DeadNotification, DeadReason, DeadRequest, Deployment, DueOutbox, Epoch, Fence,
+    FenceKey, Finish, Ledger, LogFilter, LogRow, NewEvent, NewNotification, Next, NotificationSeq, OutboxKey, OutboxSeq,
+    OwnWrite, PruneCursor, PruneRules, Pruned, Queued, Receipt, Recorded, Release, Resolution, ResourceMark, Result, RunDetail,
+    RunFilter, RunHead, RunKey, RunRecord, RunRow, RunSeq, Stats, StoredNotification, Subscription, SweepMark, Tried, Upkeep,
 };
 use hob_model::{
     BotName, ChangeKey, Digest, Journal, LaneKey, Reference, ResourceKey, RunState, Source, SourceId, SubscriptionKey, TenantId,
@@ -102,6 +103,24 @@ impl Ledger for Pointed<dyn Ledger> {
         let answer = self.inner.load(run).await;
         self.hook.at(Point::Dispatch, Side::After).await;
         answer
+    }
+
+    async fn ask(&self, epoch: Epoch, ask: &AskKey) -> Result<Asked> {
+        self.hook.at(Point::Ask, Side::Before).await;
+        let answer = self.inner.ask(epoch, ask).await;
+        self.hook.at(Point::Ask, Side::After).await;
+        answer
+    }
+
+    async fn answered(&self, epoch: Epoch, ask: &AskKey, answer: Bytes) -> Result<()> {
+        self.hook.at(Point::Answered, Side::Before).await;
+        let done = self.inner.answered(epoch, ask, answer).await;
+        self.hook.at(Point::Answered, Side::After).await;
+        done
+    }
+
+    async fn unasked(&self, epoch: Epoch, ask: &AskKey) -> Result<()> {
+        self.inner.unasked(epoch, ask).await
     }
 
     async fn record(&self, epoch: Epoch, run: &RunKey, recorded: Recorded, journal: Journal) -> Result<()> {

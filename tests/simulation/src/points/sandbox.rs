@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use hob_engine::{EngineError, FhirReads, RunInput, RunOutput};
+use hob_engine::{EngineError, Outside, RunInput, RunOutput};
 use hob_host::{Prepared, Sandbox};
-use hob_model::{Clock, Manifest};
+use hob_model::Manifest;
 
 use super::{Hook, Point, Pointed, Side};
 
@@ -25,9 +25,9 @@ struct Bot {
 
 #[async_trait]
 impl Prepared for Bot {
-    async fn run(&self, input: RunInput, fhir: Arc<dyn FhirReads>, clock: Arc<dyn Clock>) -> RunOutput {
+    async fn run(&self, input: RunInput, outside: Outside) -> RunOutput {
         self.hook.at(Point::Attempt, Side::Before).await;
-        let output = self.inner.run(input, fhir, clock).await;
+        let output = self.inner.run(input, outside).await;
         self.hook.at(Point::Attempt, Side::After).await;
         output
     }

@@ -9,12 +9,12 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use bytes::Bytes;
 use hob_fhir::{Answer, NoAnswer, Transport};
-use http::{Method, Request};
+use http::{Method, Request, Uri};
 
 use super::{Hook, Point, Pointed, Side};
 
 impl Pointed<dyn Transport> {
-    /// A transport with a hook around each transaction and each request of the outbox.
+    /// A transport with a hook around each transaction and each request of a bot.
     pub fn transport(inner: Arc<dyn Transport>, hook: Arc<dyn Hook>) -> Self {
         Self { inner, hook }
     }
@@ -24,7 +24,8 @@ impl Pointed<dyn Transport> {
 impl Transport for Pointed<dyn Transport> {
     async fn exchange(&self, request: Request<Bytes>, most: usize) -> Result<Answer, NoAnswer> {
         let around = if request.headers().contains_key("idempotency-key") {
-            Some((Point::OutboxSend, Point::OutboxSend))
+            let point = if is_question(request.uri()) { Point::AskSend } else { Point::OutboxSend };
+            Some((point, point))
         } else if is_transaction(request.method(), request.body()) {
             Some((Point::Send, Point::Answer))
         } else {
@@ -36,6 +37,12 @@ impl Transport for Pointed<dyn Transport> {
         self.hook.at(answered, Side::After).await;
         answer
     }
+}
+
+/// Whether a request to a receiver of the tests is one that a run waits for: both kinds look alike on the wire, so they have paths of their own.
+#[must_use]
+pub fn is_question(uri: &Uri) -> bool {
+    uri.path() == "/number"
 }
 
 /// Whether a request is the transaction of a run, as [`hob_fhir::plan`] writes it.
@@ -104,7 +111,20 @@ mod tests {
         send(Request::get("http://fhir/Task/1"), Bytes::new()).await.unwrap_err();
         send(Request::post("http://fhir/Basic"), Bytes::from_static(b"{\"resourceType\":\"Basic\"}")).await.unwrap_err();
         send(Request::post("http://sms/").header("Idempotency-Key", "k"), Bytes::new()).await.unwrap_err();
-        let wanted = ["before send", "POST", "after answer", "GET", "POST", "before outbox-send", "POST", "after outbox-send"];
+        send(Request::post("http://sms/number").header("Idempotency-Key", "k"), Bytes::new()).await.unwrap_err();
+        let wanted = [
+            "before send",
+            "POST",
+            "after answer",
+            "GET",
+            "POST",
+            "before outbox-send",
+            "POST",
+            "after outbox-send",
+            "before ask-send",
+            "POST",
+            "after ask-send",
+        ];
         assert_eq!(*seen.0.lock().unwrap(), wanted);
     }
 }

@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use hob_engine::{EngineError, FhirReads, RunInput, RunOutput};
+use hob_engine::{EngineError, HttpError, HttpRequest, Outside, RunInput, RunOutput};
 use hob_host::{Prepared, Sandbox};
 use hob_model::{
-    BotName, Cause, Clock, Effects, Event, Interaction, Journal, Manifest, OutboxItem, Reference, TimerOp, Timestamp, VersionId,
-    Write,
+    BotName, Cause, Effects, Event, Failure, FailureKind, Interaction, Journal, Manifest, OutboxItem, Reference, TimerOp,
+    Timestamp, VersionId, Write,
 };
 use serde_json::{Value, json};
 
@@ -22,6 +22,8 @@ pub(super) struct Native {
     pub(super) name: &'static str,
     /// What stands in the manifest beside name and version.
     manifest: &'static str,
+    /// It asks for something before it decides about a change.
+    asks: bool,
     decide: fn(&Event, Option<&Value>, Timestamp) -> Effects,
 }
 
@@ -30,21 +32,25 @@ pub(super) const BOTS: [Native; 4] = [
     Native {
         name: "scorer",
         manifest: "scopes = [\"system/Observation.c\"]\n[[on]]\nchange = \"Task\"\ninteractions = [\"create\", \"update\", \"delete\"]\n",
+        asks: false,
         decide: score,
     },
     Native {
         name: "router",
         manifest: "scopes = [\"system/ServiceRequest.u\"]\n[[on]]\nchange = \"ServiceRequest?status=active\"\n",
+        asks: false,
         decide: route,
     },
     Native {
         name: "reminder",
         manifest: "scopes = [\"system/Communication.c\", \"system/Basic.c\"]\n[[on]]\nchange = \"Encounter\"\n[[on]]\ntimer = true\n[[on]]\ncron = \"0 * * * * *\"\nzone = \"UTC\"\n",
+        asks: false,
         decide: remind,
     },
     Native {
         name: "notifier",
         manifest: "scopes = [\"system/Basic.c\"]\n[[on]]\nchange = \"Appointment\"\n[[on]]\nreply = true\n[[http]]\nmethods = [\"POST\"]\nhost = \"sms.sim\"\npath = \"/\"\ninsecure = true\n",
+        asks: true,
         decide: notify,
     },
 ];
@@ -77,7 +83,8 @@ struct Ready {
 
 #[async_trait]
 impl Prepared for Ready {
-    async fn run(&self, input: RunInput, _fhir: Arc<dyn FhirReads>, clock: Arc<dyn Clock>) -> RunOutput {
+    async fn run(&self, input: RunInput, outside: Outside) -> RunOutput {
+        let clock = Arc::clone(&outside.clock);
         let (world, bot) = (&self.life.world, &BOTS[self.bot]);
         let began = clock.now();
         let subject = match &input.event.cause {
@@ -93,20 +100,46 @@ impl Prepared for Ready {
             }
         }
         tokio::time::sleep(world.span(Duration::from_millis(20))).await;
+        let is_change = matches!(input.event.cause, Cause::Change { .. });
+        let answer = if bot.asks && is_change { self.ask(&outside, &named(&input.event)).await } else { Ok(()) };
         let resource = input.resource.as_ref().map(hob_engine::Document::value);
-        let effects = (bot.decide)(&input.event, resource, input.now);
-        world.tell(|| format!("{} runs on {} and stages {} writes", bot.name, named(&input.event), effects.writes.len()));
+        let decided = answer.map(|()| (bot.decide)(&input.event, resource, input.now));
+        let (result, effects) = match decided {
+            Ok(effects) => (Ok(None), effects),
+            Err(failure) => (Err(failure), Effects::default()),
+        };
+        world.tell(|| {
+            let failed = result.as_ref().err().map_or("", |failure: &Failure| failure.code.as_str());
+            format!("{} runs on {} and stages {} writes {failed}", bot.name, named(&input.event), effects.writes.len())
+        });
         if let Some(place) = &place {
             world.state().running.remove(place);
         }
         let journal = Journal { seed: input.seed, started: input.now, ..Journal::default() };
-        RunOutput {
-            result: Ok(None),
-            effects,
-            journal,
-            read: BTreeMap::new(),
-            cpu: Duration::ZERO,
-            wall: clock.now().since(began),
+        RunOutput { result, effects, journal, read: BTreeMap::new(), cpu: Duration::ZERO, wall: clock.now().since(began) }
+    }
+}
+
+impl Ready {
+    /// Asks for what the bot needs to know of an event; the answer is that of this question.
+    async fn ask(&self, outside: &Outside, name: &str) -> Result<(), Failure> {
+        let request = HttpRequest {
+            method: "POST".to_owned(),
+            url: "http://sms.sim/number".to_owned(),
+            headers: Vec::new(),
+            body: Bytes::copy_from_slice(name.as_bytes()),
+        };
+        let failed =
+            |code: &str, message: String| Failure { kind: FailureKind::Retry, code: code.to_owned(), message, retry_after: None };
+        match outside.http.send(request).await {
+            Ok(response) if response.body == name.as_bytes() => Ok(()),
+            Ok(_) => {
+                let breach = Breach::new("ask", &name, "the answer is that of another question");
+                self.life.world.state().breaches.push(breach);
+                Err(failed("ask", "another's answer".to_owned()))
+            }
+            Err(HttpError::Told { code, message, .. }) => Err(failed(code, message)),
+            Err(HttpError::Ends(failure)) => Err(failure),
         }
     }
 }

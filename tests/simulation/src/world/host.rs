@@ -11,6 +11,7 @@ use axum::body::Body;
 use hob_host::{Config, Encryption, HostLimits, Means, Retention, Running, StartError};
 use hob_ledger::Ledger;
 use hob_model::{Auth, BaseUrl, Capabilities, Clock, Inbound, SecretRef, Source};
+use hob_testserver::{Settings, VersionIds};
 use http::{Method, Request, StatusCode};
 use serde_json::json;
 use tokio::sync::{mpsc, watch};
@@ -177,27 +178,18 @@ pub(super) async fn supervise(world: Arc<World>, mut orders: mpsc::Receiver<Orde
 
 /// Makes the server known, with what `hob source check` would prove of it.
 async fn know_source(world: &World, token: &Path) {
+    let mut settings = Settings::hapi(known(BaseUrl::new(BASE)));
+    let ordered = world.mutant != Some(Mutant::OrderByArrival);
+    (settings.instance_history, settings.type_history) = (ordered, ordered);
+    settings.versions = if ordered { VersionIds::Counted } else { VersionIds::Opaque };
     let source = Source {
         tenant: world.tenant.clone(),
         id: world.source.clone(),
         base: known(BaseUrl::new(BASE)),
         auth: Auth::None,
         inbound: Inbound::Header { name: "x-simulated".to_owned(), value: SecretRef::File(token.display().to_string()) },
-        capabilities: Some(Capabilities {
-            checked: world.clocks.server(),
-            software: Some("HAPI FHIR Server (imitated)".to_owned()),
-            atomic: true,
-            fence: true,
-            client_ids: true,
-            conflict_status: Some(409),
-            instance_history: world.mutant != Some(Mutant::OrderByArrival),
-            type_history: world.mutant != Some(Mutant::OrderByArrival),
-            history_shows_deletes: true,
-            integer_versions: world.mutant != Some(Mutant::OrderByArrival),
-            strict_search: true,
-            transaction_entries: 1_000,
-            notes: Vec::new(),
-        }),
+        // Deploys go on under the mutant too.
+        capabilities: Some(Capabilities { history_shows_deletes: true, ..settings.proved(world.clocks.server()) }),
     };
     let ledger = ModelLedger::open(Arc::clone(&world.store));
     let epoch = known(ledger.claim().await);

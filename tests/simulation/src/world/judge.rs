@@ -88,6 +88,7 @@ pub(super) async fn judge(world: &World) -> Vec<Breach> {
             "Appointment" => {
                 record.each(world, "notifier", reference, versions, "sent/", |v| v.interaction != Interaction::Delete);
                 record.messages(world, &state, reference, versions);
+                record.asks(world, &state, reference, versions);
             }
             _ => record.routed(world, reference, versions),
         }
@@ -157,13 +158,13 @@ impl Record {
     }
 
     /// How often the effects of a run must be on the server; `None` where the breach has been noted.
-    fn wanted(&mut self, run: RunId, reference: &Reference, name: &str) -> Option<usize> {
+    fn wanted(&mut self, world: &World, run: RunId, reference: &Reference, name: &str) -> Option<usize> {
         let row = self.runs.get(&run);
         let code = row.and_then(|row| row.failure.as_ref()).map_or("", |failure| failure.code.as_str());
         let why = match row.map(|row| (row.state, row.attempts)) {
             Some((RunState::Done, _)) => return Some(1),
-            // Refused by the server for good: nothing of it may be there.
-            Some((RunState::Dead, _)) if code == "refused" => return Some(0),
+            // Refused by the server for good, or stopped at a question of which nobody knows whether it was asked: nothing of it may be there.
+            Some((RunState::Dead, _)) if code == "refused" || (code == "request-unknown" && !world.resends()) => return Some(0),
             // A conflict on a resource that is gone, or no longer what the bot wants.
             Some((RunState::Superseded, 1..)) => return Some(0),
             Some((state, _)) => format!("its run is {state} ({code})"),
@@ -186,7 +187,7 @@ impl Record {
         let mut last = 0;
         for version in versions.iter().filter(|version| wants(version)) {
             let name = format!("{prefix}{}", bots::change(reference, &version.version));
-            let Some(wanted) = self.wanted(run(world, bot, reference, version), reference, &name) else { continue };
+            let Some(wanted) = self.wanted(world, run(world, bot, reference, version), reference, &name) else { continue };
             let places = self.places(&name).to_vec();
             if places.len() < wanted {
                 self.breaches.push(Breach::of("lost", reference, &name, "its run is done and nothing is there"));
@@ -265,11 +266,26 @@ impl Record {
             }
             let answer = key.event_id(0);
             let Ok(bot) = "notifier".parse::<BotName>() else { continue };
-            if done && let Some(wanted) = self.wanted(RunId::new(&world.tenant, &bot, answer), reference, &name) {
+            if done && let Some(wanted) = self.wanted(world, RunId::new(&world.tenant, &bot, answer), reference, &name) {
                 let noted = self.places(&format!("reply/{run}")).len();
                 if noted != wanted {
                     self.breaches.push(Breach::of("message", reference, &name, format!("its answer was noted {noted} times")));
                 }
+            }
+        }
+    }
+
+    /// What a run asks it asks once, however often it is tried: under one key, and more than once only where the manifest has it asked again.
+    fn asks(&mut self, world: &World, state: &State, reference: &Reference, versions: &[Version]) {
+        for version in versions.iter().filter(|version| version.interaction != Interaction::Delete) {
+            let name = bots::change(reference, &version.version);
+            let run = run(world, "notifier", reference, version);
+            let keys: Vec<&str> = state.asked.iter().filter(|(_, body)| *body == name).map(|(key, _)| key.as_str()).collect();
+            let done = self.runs.get(&run).is_some_and(|row| row.state == RunState::Done);
+            let one_key = keys.iter().collect::<BTreeSet<_>>().len() <= 1;
+            if !one_key || (!world.resends() && keys.len() > 1) || (done && keys.is_empty()) {
+                let what = format!("it was asked {} times, under one key: {one_key}; its run is done: {done}", keys.len());
+                self.breaches.push(Breach::of("ask", reference, &name, what));
             }
         }
     }
@@ -294,7 +310,7 @@ impl Record {
             let active = version.resource.as_ref().is_some_and(|resource| resource["status"] == "active");
             if active {
                 let name = bots::change(reference, &version.version);
-                refused = self.wanted(run(world, "router", reference, version), reference, &name) != Some(1);
+                refused = self.wanted(world, run(world, "router", reference, version), reference, &name) != Some(1);
             }
         }
         let Some(resource) = versions.last().and_then(|version| version.resource.as_ref()) else { return };

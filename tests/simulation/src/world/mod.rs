@@ -101,10 +101,12 @@ struct State {
     by_people: BTreeSet<(Reference, VersionId)>,
     written: u64,
     /// How many changes people were asked for.
-    asked: u32,
+    changes: u32,
     /// The resource that was last worked on.
     subject: Option<Reference>,
     received: Vec<Received>,
+    /// What bots asked, as it came: the key and the question.
+    asked: Vec<(String, String)>,
     /// Notifications on their way.
     posts: usize,
     /// Those that a host answered 2xx.
@@ -151,9 +153,10 @@ impl World {
             opened: Timestamp::default(),
             by_people: BTreeSet::new(),
             written: 0,
-            asked: plan.changes,
+            changes: plan.changes,
             subject: None,
             received: Vec::new(),
+            asked: Vec::new(),
             posts: 0,
             taken: Vec::new(),
             running: BTreeSet::new(),

@@ -13,7 +13,7 @@ use tokio::sync::oneshot;
 use super::host::Life;
 use super::{BASE, Received, World};
 use crate::mutation::Mutant;
-use crate::points::{Hook as _, Point, Side};
+use crate::points::{Hook as _, Point, Side, is_question};
 
 /// The longest that a request or an answer is on its way in fair weather.
 const FAIR: Duration = Duration::from_millis(8);
@@ -103,21 +103,24 @@ impl Transport for Net {
 }
 
 impl Net {
-    /// The receiver of the outbox: keeps what came, and answers.
+    /// The receiver of what bots ask and send: keeps what came, and answers.
     async fn sms(&self, request: Request<Bytes>) -> Result<Answer, NoAnswer> {
         let (life, world) = (&self.0, &self.0.world);
-        life.at(Point::OutboxSend, Side::Before).await;
+        let number = is_question(request.uri());
+        let point = if number { Point::AskSend } else { Point::OutboxSend };
+        life.at(point, Side::Before).await;
         tokio::time::sleep(world.span(FAIR)).await;
         let key = request.headers().get("idempotency-key").and_then(|key| key.to_str().ok()).unwrap_or_default().to_owned();
         let body = String::from_utf8_lossy(request.body()).into_owned();
-        world.receive(key, body);
+        world.receive(number, key, body);
         let lost = world.loses_answer();
         tokio::time::sleep(world.span(FAIR)).await;
-        life.at(Point::OutboxSend, Side::After).await;
+        life.at(point, Side::After).await;
         if lost {
             return Err(NoAnswer::Unknown("the connection broke"));
         }
-        Ok(Answer { status: 202, headers: HeaderMap::new(), body: Bytes::new(), whole: true })
+        // It gives back what it is asked, as if it were the answer to that alone.
+        Ok(Answer { status: 202, headers: HeaderMap::new(), body: request.into_body(), whole: true })
     }
 }
 
@@ -194,8 +197,14 @@ impl World {
         lost
     }
 
-    fn receive(&self, key: String, body: String) {
+    fn receive(&self, number: bool, key: String, body: String) {
         let mut state = self.state();
+        if number {
+            state.asked.push((key, body.clone()));
+            drop(state);
+            self.tell(|| format!("a number for {body} asked for"));
+            return;
+        }
         let committed = super::judge::is_there(&state.server, &format!("sent/{body}"));
         state.received.push(Received { key, body: body.clone(), committed });
         drop(state);

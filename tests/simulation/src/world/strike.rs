@@ -29,7 +29,7 @@ const fn weight(point: Point) -> u32 {
         Point::FireCron => 40,
         Point::Swept => 25,
         Point::Fail => 15,
-        Point::OutboxBegin | Point::OutboxSend | Point::OutboxDone => 12,
+        Point::Ask | Point::AskSend | Point::Answered | Point::OutboxBegin | Point::OutboxSend | Point::OutboxDone => 12,
         Point::FireTimer => 6,
         Point::Record | Point::Send | Point::ServerCommit | Point::Answer | Point::Done => 2,
         _ => 1,
@@ -52,7 +52,7 @@ impl World {
         let pick = state.rng.random_range(0..faults);
         let fault = state.faults[pick];
         let edits = matches!(fault, Fault::SubjectEdited | Fault::SubjectDeleted);
-        if edits && state.written > u64::from(state.asked) * (1 + EDITS) {
+        if edits && state.written > u64::from(state.changes) * (1 + EDITS) {
             return;
         }
         state.matrix.add(point, side, fault);

@@ -11,14 +11,15 @@ use async_trait::async_trait;
 use axum::Router;
 use axum::body::Body;
 use bytes::Bytes;
-use hob_engine::{EngineError, FhirReads, RunInput, RunOutput};
+use hob_engine::{EngineError, Outside, RunInput, RunOutput};
 use hob_fhir::{Answer, NoAnswer, Transport};
 use hob_host::{Config, Encryption, HostLimits, Means, Prepared, Retention, Running, Sandbox};
 use hob_ledger::{Ledger, RunFilter, RunRow};
 use hob_model::{
-    Auth, BaseUrl, Capabilities, Clock, Effects, Event, Failure, FailureKind, Inbound, Journal, Manifest, RunState, SecretRef,
-    Source, TenantId, Timestamp,
+    Auth, BaseUrl, Clock, Effects, Event, Failure, FailureKind, Inbound, Journal, Manifest, RunState, SecretRef, Source,
+    TenantId, Timestamp,
 };
+use hob_testserver::Settings;
 use http::{HeaderMap, Method, Request, StatusCode};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -150,7 +151,7 @@ struct Native {
 
 #[async_trait]
 impl Prepared for Native {
-    async fn run(&self, input: RunInput, _fhir: Arc<dyn FhirReads>, _clock: Arc<dyn Clock>) -> RunOutput {
+    async fn run(&self, input: RunInput, _outside: Outside) -> RunOutput {
         self.world.seen.lock().unwrap().push((self.name.clone(), input.event.clone()));
         let failed = input.resource.as_ref().is_some_and(|resource| resource.value()["status"] == "failed");
         let asked = Asked { bot: &self.name, event: &input.event, bad: failed && !self.world.is_mended() };
@@ -230,21 +231,7 @@ impl Site {
             base: base(name),
             auth: Auth::None,
             inbound: Inbound::Header { name: "x-simulated".to_owned(), value: self.secret() },
-            capabilities: Some(Capabilities {
-                checked: BEGIN,
-                software: None,
-                atomic: true,
-                fence: true,
-                client_ids: true,
-                conflict_status: Some(409),
-                instance_history: true,
-                type_history: true,
-                history_shows_deletes: true,
-                integer_versions: true,
-                strict_search: true,
-                transaction_entries: 1_000,
-                notes: Vec::new(),
-            }),
+            capabilities: Some(Settings::hapi(base(name)).proved(BEGIN)),
         }
     }
 

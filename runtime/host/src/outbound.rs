@@ -1,4 +1,4 @@
-//! One try at one request of the outbox.
+//! One try at one request of a bot: of the outbox, or in the midst of a run.
 
 use std::time::Duration;
 
@@ -6,8 +6,7 @@ use axum::http::{HeaderMap, Method, Request, header};
 use bytes::Bytes;
 use hob_engine::placeholder;
 use hob_fhir::NoAnswer;
-use hob_ledger::DueOutbox;
-use hob_model::Payload;
+use hob_model::RunId;
 
 use crate::bots::LiveBot;
 use crate::core::Core;
@@ -22,9 +21,9 @@ const LONGEST_ASKED: Duration = Duration::from_secs(24 * 3600);
 
 /// What became of one try.
 #[derive(Debug)]
-pub(super) enum Tried {
+pub(crate) enum Tried {
     /// The receiver said what it made of it.
-    Answered { status: u16, payload: Payload },
+    Answered { status: u16, headers: HeaderMap, body: Bytes },
     /// It was not done, and may be tried again.
     Later { code: &'static str, why: String, asked: Option<Duration> },
     /// Its bytes left and nobody knows what became of them.
@@ -33,9 +32,20 @@ pub(super) enum Tried {
     Refused(&'static str),
 }
 
+/// A request as the bot made it.
+pub(crate) struct Outgoing<'a> {
+    /// Whose placeholders stand in it.
+    pub(crate) run: RunId,
+    pub(crate) idempotency_key: &'a str,
+    pub(crate) method: &'a str,
+    pub(crate) url: &'a str,
+    pub(crate) headers: &'a [(String, String)],
+    pub(crate) body: &'a [u8],
+}
+
 /// Sends a request once.
-pub(super) async fn send(core: &Core, bot: &LiveBot, item: &DueOutbox) -> Tried {
-    let request = match request(bot, item) {
+pub(crate) async fn send(core: &Core, bot: &LiveBot, outgoing: &Outgoing<'_>) -> Tried {
+    let request = match request(bot, outgoing) {
         Ok(request) => request,
         Err(why) => return why,
     };
@@ -43,53 +53,49 @@ pub(super) async fn send(core: &Core, bot: &LiveBot, item: &DueOutbox) -> Tried 
         Err(_) => Tried::Unknown("timed out"),
         Ok(Err(NoAnswer::Unknown(why))) => Tried::Unknown(why),
         Ok(Err(NoAnswer::NotSent(why))) => Tried::Later { code: "outbox-unreachable", why: why.to_owned(), asked: None },
-        Ok(Ok(answer)) => judge(answer.status, &answer.headers, answer.body),
+        Ok(Ok(answer)) => judge(answer.status, answer.headers, answer.body),
     }
 }
 
 /// What an answer says. A gateway that answers for a receiver which it did not understand, or which did not answer it, knows no more than if the connection
 /// had broken.
-fn judge(status: u16, headers: &HeaderMap, body: Bytes) -> Tried {
-    let header = |name: header::HeaderName| headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
+fn judge(status: u16, headers: HeaderMap, body: Bytes) -> Tried {
     match status {
         502 | 504 => Tried::Unknown("a gateway did not say what became of it"),
         429 | 500.. => {
-            let asked = header(header::RETRY_AFTER).and_then(|text| text.trim().parse().ok()).map(Duration::from_secs);
-            let asked = asked.map(|asked| asked.min(LONGEST_ASKED));
+            let asked = headers.get(header::RETRY_AFTER).and_then(|value| value.to_str().ok()?.trim().parse().ok());
+            let asked = asked.map(Duration::from_secs).map(|asked| asked.min(LONGEST_ASKED));
             Tried::Later { code: "outbox-answer", why: format!("the receiver answered {status}"), asked }
         }
-        _ => {
-            let content_type = header(header::CONTENT_TYPE).unwrap_or_default();
-            Tried::Answered { status, payload: Payload { content_type, bytes: body } }
-        }
+        _ => Tried::Answered { status, headers, body },
     }
 }
 
 /// The request with the values of its secrets.
-fn request(bot: &LiveBot, item: &DueOutbox) -> Result<Request<Bytes>, Tried> {
-    let fill = |text: &str| fill(bot, item, text);
-    let method = item.item.method.parse::<Method>().map_err(|_| Tried::Refused("the method is none of HTTP"))?;
-    let mut request = Request::builder().method(method).uri(fill(&item.item.url)?);
-    for (name, value) in &item.item.headers {
+fn request(bot: &LiveBot, outgoing: &Outgoing<'_>) -> Result<Request<Bytes>, Tried> {
+    let fill = |text: &str| fill(bot, outgoing.run, text);
+    let method = outgoing.method.parse::<Method>().map_err(|_| Tried::Refused("the method is none of HTTP"))?;
+    let mut request = Request::builder().method(method).uri(fill(outgoing.url)?);
+    for (name, value) in outgoing.headers {
         request = request.header(name, fill(value)?);
     }
     // No connection is kept for another request: one that the receiver is just closing would leave the outcome unknown.
-    request = request.header(header::CONNECTION, "close").header("Idempotency-Key", &item.idempotency_key);
-    let body = match std::str::from_utf8(&item.item.body) {
+    request = request.header(header::CONNECTION, "close").header("Idempotency-Key", outgoing.idempotency_key);
+    let body = match std::str::from_utf8(outgoing.body) {
         Ok(text) => fill(text)?.into(),
-        Err(_) => Bytes::from(item.item.body.clone()),
+        Err(_) => Bytes::copy_from_slice(outgoing.body),
     };
     request.body(body).map_err(|_| Tried::Refused("its URL or a header is none of HTTP"))
 }
 
 /// Puts the values of secrets in the place of their placeholders.
-fn fill(bot: &LiveBot, item: &DueOutbox, text: &str) -> Result<String, Tried> {
+fn fill(bot: &LiveBot, run: RunId, text: &str) -> Result<String, Tried> {
     let mut filled = text.to_owned();
     for (name, reference) in &bot.manifest.secrets {
-        let placeholder = placeholder(item.key.run, name);
+        let placeholder = placeholder(run, name);
         if filled.contains(&placeholder) {
             let value = secrets::resolve(reference).map_err(|error| {
-                tracing::error!(tenant = %item.key.tenant, bot = %bot.name, secret = name, %error, "a request of a bot waits for its secret");
+                tracing::error!(bot = %bot.name, secret = name, %error, "a request of a bot waits for its secret");
                 Tried::Later { code: "outbox-secret", why: format!("the secret {name}: {error}"), asked: None }
             })?;
             filled = filled.replace(&placeholder, value.expose());
@@ -107,7 +113,7 @@ mod tests {
         if let Some(asked) = retry_after {
             headers.insert(header::RETRY_AFTER, asked.parse().unwrap());
         }
-        judge(status, &headers, Bytes::from_static(b"x"))
+        judge(status, headers, Bytes::from_static(b"x"))
     }
 
     #[test]

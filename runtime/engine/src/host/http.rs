@@ -1,0 +1,51 @@
+//! `http`: requests in the midst of a run, each held to an `[[http]]` rule of the manifest before the host hears of it.
+
+use data_encoding::BASE64;
+use serde_json::json;
+
+use super::rules;
+use crate::bindings::hob::bot::http::{Error, Host, Request, Response};
+use crate::outbound::{HttpError, HttpRequest, HttpResponse};
+use crate::state::State;
+use crate::stop::Stop;
+
+impl Host for State {
+    async fn send(&mut self, request: Request) -> wasmtime::Result<Result<Response, Error>> {
+        self.budget.call()?;
+        let at = self.recorder.begin();
+        let asked = json!({
+            "method": request.method,
+            "url": request.url,
+            "headers": request.headers,
+            "body": BASE64.encode(&request.body),
+        });
+        let answer = match rules::check(&self.bound.manifest.http, &request.method, &request.url, &request.headers) {
+            Err(message) => Err(HttpError::Told { code: "not-allowed", message, retry_after: None }),
+            Ok(url) => {
+                let method = request.method.to_ascii_uppercase();
+                let request = HttpRequest { method, url, headers: request.headers, body: request.body.into() };
+                self.http.send(request).await
+            }
+        };
+        let told = match &answer {
+            Ok(response) => Ok(told(response)),
+            Err(HttpError::Told { code, message, .. }) => Err(json!({ "code": code, "message": message })),
+            Err(HttpError::Ends(failure)) => Err(json!({ "code": failure.code, "message": failure.message })),
+        };
+        let grown = self.recorder.end("http.send", at, asked, told);
+        self.budget.hold(grown)?;
+        match answer {
+            Ok(HttpResponse { status, headers, body }) => Ok(Ok(Response { status, headers, body: body.into() })),
+            Err(HttpError::Told { code, message, retry_after }) => {
+                let retry_after_ms = retry_after.map(|wait| u64::try_from(wait.as_millis()).unwrap_or(u64::MAX));
+                Ok(Err(Error { code: code.to_owned(), message, retry_after_ms }))
+            }
+            Err(HttpError::Ends(failure)) => Err(wasmtime::Error::new(Stop(failure))),
+        }
+    }
+}
+
+/// As the journal has it.
+fn told(response: &HttpResponse) -> serde_json::Value {
+    json!({ "status": response.status, "headers": response.headers, "body": BASE64.encode(&response.body) })
+}
