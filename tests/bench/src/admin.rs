@@ -12,7 +12,10 @@ use crate::ground::ADMIN;
 use crate::report::Outcome;
 
 /// A connection to it.
-pub(crate) struct Admin(Connection);
+pub(crate) struct Admin {
+    at: SocketAddr,
+    connection: Connection,
+}
 
 /// What the ledger has done since the start.
 #[derive(Debug, Clone, Copy)]
@@ -26,11 +29,16 @@ pub(crate) struct Tally {
 impl Admin {
     /// Connects.
     pub(crate) async fn open(at: SocketAddr) -> Outcome<Self> {
-        Ok(Self(Connection::open(at).await?))
+        Ok(Self { at, connection: Connection::open(at).await? })
+    }
+
+    /// Another connection to the same host.
+    pub(crate) async fn again(&self) -> Outcome<Self> {
+        Self::open(self.at).await
     }
 
     async fn status(&mut self) -> Outcome<Value> {
-        let body = self.0.call(Method::GET, "/v1/status", &format!("Bearer {ADMIN}"), Bytes::new()).await?;
+        let body = self.connection.call(Method::GET, "/v1/status", &format!("Bearer {ADMIN}"), Bytes::new()).await?;
         Ok(serde_json::from_slice(&body)?)
     }
 

@@ -61,6 +61,12 @@ impl HostProcess {
         self.webhooks
     }
 
+    /// Opens the admin API's connection anew: the host lets go of one that rests for long.
+    pub(crate) async fn reconnect(&mut self) -> Outcome<()> {
+        self.admin = self.admin.again().await?;
+        Ok(())
+    }
+
     /// The CPU time that all its threads have used.
     pub(crate) fn cpu(&self) -> Outcome<Duration> {
         let stat = self.proc("stat")?;

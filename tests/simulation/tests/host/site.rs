@@ -11,12 +11,12 @@ use async_trait::async_trait;
 use axum::Router;
 use axum::body::Body;
 use bytes::Bytes;
-use hob_engine::{EngineError, Outside, RunInput, RunOutput};
+use hob_engine::{EngineError, HttpError, HttpRequest, Outside, RunInput, RunOutput, placeholder};
 use hob_fhir::{Answer, NoAnswer, Transport};
 use hob_host::{Config, Encryption, HostLimits, Means, Prepared, Retention, Running, Sandbox};
 use hob_ledger::{Ledger, RunFilter, RunRow};
 use hob_model::{
-    Auth, BaseUrl, Clock, Effects, Event, Failure, FailureKind, Inbound, Journal, Manifest, RunState, SecretRef, Source,
+    Auth, BaseUrl, Clock, Effects, Event, Failure, FailureKind, Inbound, Journal, Manifest, RunId, RunState, SecretRef, Source,
     TenantId, Timestamp,
 };
 use hob_testserver::Settings;
@@ -118,7 +118,7 @@ impl World {
                 *self.manner.lock().unwrap() = Manner::Answers;
                 Err(NoAnswer::Unknown("the connection broke"))
             }
-            Manner::Answers => Ok(Answer { status: 202, headers: HeaderMap::new(), body: Bytes::new(), whole: true }),
+            Manner::Answers => Ok(Answer { status: 202, headers: HeaderMap::new(), body: request.body().clone(), whole: true }),
         }
     }
 
@@ -151,16 +151,41 @@ struct Native {
 
 #[async_trait]
 impl Prepared for Native {
-    async fn run(&self, input: RunInput, _outside: Outside) -> RunOutput {
+    async fn run(&self, input: RunInput, outside: Outside) -> RunOutput {
         self.world.seen.lock().unwrap().push((self.name.clone(), input.event.clone()));
         let failed = input.resource.as_ref().is_some_and(|resource| resource.value()["status"] == "failed");
         let asked = Asked { bot: &self.name, event: &input.event, bad: failed && !self.world.is_mended() };
-        let (result, effects) = match (self.world.decide)(&asked) {
+        let answer = match self.name.strip_prefix("asks-by-") {
+            Some(method) => ask(method, &outside, input.run).await,
+            None => Ok(()),
+        };
+        let (result, effects) = match answer.and_then(|()| (self.world.decide)(&asked)) {
             Ok(effects) => (Ok(None), effects),
             Err(failure) => (Err(failure), Effects::default()),
         };
         let journal = Journal { seed: input.seed, started: input.now, ..Journal::default() };
         RunOutput { result, effects, journal, read: BTreeMap::new(), cpu: Duration::ZERO, wall: Duration::ZERO }
+    }
+}
+
+/// Asks the receiver, with a secret that it gives back.
+async fn ask(method: &str, outside: &Outside, run: RunId) -> Result<(), Failure> {
+    let secret = placeholder(run, "TOKEN");
+    let request = HttpRequest {
+        method: method.to_ascii_uppercase(),
+        url: "http://sms.sim/number".to_owned(),
+        headers: vec![("x-token".to_owned(), secret.clone())],
+        body: format!("I am {secret}").into_bytes().into(),
+    };
+    match outside.http.send(request.clone()).await {
+        Ok(response) => {
+            assert_eq!((response.status, response.body), (202, request.body));
+            Ok(())
+        }
+        Err(HttpError::Told { code, message, retry_after }) => {
+            Err(Failure { kind: FailureKind::Retry, code: code.to_owned(), message, retry_after })
+        }
+        Err(HttpError::Ends(failure)) => Err(failure),
     }
 }
 
@@ -220,8 +245,13 @@ impl Site {
         site
     }
 
+    /// A file that holds the word `simulated`.
+    pub(crate) fn secret_file(&self) -> PathBuf {
+        self.folder.path().join("secret")
+    }
+
     fn secret(&self) -> SecretRef {
-        SecretRef::File(self.folder.path().join("secret").display().to_string())
+        SecretRef::File(self.secret_file().display().to_string())
     }
 
     fn source(&self, name: &str) -> Source {
