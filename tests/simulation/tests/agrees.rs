@@ -10,11 +10,13 @@ use bytes::Bytes;
 use hob_ledger::contract::{Given, change, notification};
 use hob_ledger::sqlite::SqliteLedger;
 use hob_ledger::{
-    DeadFilter, DeadKind, DeadReason, Deployment, Epoch, FenceKey, FenceUse, Finish, Ledger, LogFilter, LogSeq, MasterKey,
-    NewRun, Next, NotificationSeq, Opening, PruneCursor, PruneRules, Recorded, Resolution, ResolvedChange, RunFilter, RunKey,
-    RunSeq, Tried, Wrote,
+    AskKey, DeadFilter, DeadKind, DeadReason, Deployment, Epoch, FenceKey, FenceUse, Finish, Ledger, LogFilter, LogSeq,
+    MasterKey, NewRun, Next, NotificationSeq, Opening, PruneCursor, PruneRules, Recorded, Resolution, ResolvedChange, RunFilter,
+    RunKey, RunSeq, Tried, Wrote,
 };
-use hob_model::{Attempt, Effects, Failure, FailureKind, Journal, LogLevel, LogLine, OutboxItem, RunId, TimerOp, Timestamp};
+use hob_model::{
+    Attempt, Digest, Effects, Failure, FailureKind, Journal, LogLevel, LogLine, OutboxItem, RunId, TimerOp, Timestamp,
+};
 use hob_simulation::ledger::{ModelLedger, ModelStore, Mutations};
 use proptest::prelude::*;
 
@@ -30,6 +32,7 @@ enum Step {
     Supersede { run: u8 },
     GiveUp { run: u8 },
     Retry { run: u8 },
+    Ask { run: u8, what: u8, end: u8 },
     Fire { now: u8 },
     Outbox { now: u8, end: u8 },
     Reopen { what: u8, after: u8 },
@@ -55,6 +58,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         1 => run.clone().prop_map(|run| Step::Supersede { run }),
         2 => run.clone().prop_map(|run| Step::GiveUp { run }),
         3 => run.clone().prop_map(|run| Step::Retry { run }),
+        4 => (run.clone(), 0_u8..2, 0_u8..4).prop_map(|(run, what, end)| Step::Ask { run, what, end }),
         3 => (0_u8..16).prop_map(|now| Step::Fire { now }),
         4 => (0_u8..60, 0_u8..4).prop_map(|(now, end)| Step::Outbox { now, end }),
         2 => (0_u8..3, 0_u8..4).prop_map(|(what, after)| Step::Reopen { what, after }),
@@ -171,6 +175,16 @@ impl Driven {
             }
             Step::Supersede { run } => told(ledger.supersede(epoch, &self.key(run), at(1)).await),
             Step::GiveUp { run } => told(ledger.give_up(epoch, &self.key(run)).await),
+            Step::Ask { run, what, end } => {
+                let ask = AskKey { run: self.key(run), ask: Digest::of_parts(&[&[what]]) };
+                let asked = told(ledger.ask(epoch, &ask).await);
+                let ended = match end {
+                    0 => told(ledger.answered(epoch, &ask, Bytes::from(vec![run, what])).await),
+                    1 => told(ledger.unasked(epoch, &ask).await),
+                    _ => String::new(),
+                };
+                format!("{asked} {ended}")
+            }
             Step::Retry { run } => told(ledger.retry(epoch, &self.key(run)).await),
             Step::Fire { now } => told(ledger.fire_timers(epoch, at(now), 2).await),
             Step::Outbox { now, end } => {
