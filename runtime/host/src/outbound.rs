@@ -23,7 +23,7 @@ const LONGEST_ASKED: Duration = Duration::from_secs(24 * 3600);
 #[derive(Debug)]
 pub(crate) enum Tried {
     /// The receiver said what it made of it.
-    Answered { status: u16, headers: HeaderMap, body: Bytes },
+    Answered { status: u16, headers: Box<HeaderMap>, body: Bytes },
     /// It was not done, and may be tried again.
     Later { code: &'static str, why: String, asked: Option<Duration> },
     /// Its bytes left and nobody knows what became of them.
@@ -67,7 +67,7 @@ fn judge(status: u16, headers: HeaderMap, body: Bytes) -> Tried {
             let asked = asked.map(Duration::from_secs).map(|asked| asked.min(LONGEST_ASKED));
             Tried::Later { code: "outbox-answer", why: format!("the receiver answered {status}"), asked }
         }
-        _ => Tried::Answered { status, headers, body },
+        _ => Tried::Answered { status, headers: Box::new(headers), body },
     }
 }
 
