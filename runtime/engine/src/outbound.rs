@@ -49,7 +49,7 @@ pub struct HttpResponse {
 pub enum HttpError {
     /// The bot is told, and decides.
     Told {
-        /// A word of the contract: `refused`, `later`, `unknown`.
+        /// A word of the contract: `not-allowed`, `refused`, `too-large`, `later`, `unknown`.
         code: &'static str,
         /// For the bot's author.
         message: String,

@@ -5,17 +5,15 @@ use std::time::Duration;
 use axum::http::{HeaderMap, Method, Request, header};
 use bytes::Bytes;
 use hob_engine::placeholder;
-use hob_fhir::NoAnswer;
+use hob_fhir::{Answer, NoAnswer};
 use hob_model::RunId;
 
 use crate::bots::LiveBot;
 use crate::core::Core;
-use crate::secrets;
+use crate::secrets::{self, Secret};
 
 /// The most of an answer's body that is kept.
 const BODY: usize = 1024 * 1024;
-/// How long an answer may take. A connection has less time to be made: what is over this has left.
-const TIMEOUT: Duration = Duration::from_secs(30);
 /// The longest wait that a receiver may ask for.
 const LONGEST_ASKED: Duration = Duration::from_secs(24 * 3600);
 
@@ -23,13 +21,24 @@ const LONGEST_ASKED: Duration = Duration::from_secs(24 * 3600);
 #[derive(Debug)]
 pub(crate) enum Tried {
     /// The receiver said what it made of it.
-    Answered { status: u16, headers: Box<HeaderMap>, body: Bytes },
+    Answered(Heard),
     /// It was not done, and may be tried again.
     Later { code: &'static str, why: String, asked: Option<Duration> },
     /// Its bytes left and nobody knows what became of them.
     Unknown(&'static str),
     /// It can never be sent.
     Refused(&'static str),
+}
+
+/// An answer as the bot may have it.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Heard {
+    pub(crate) status: u16,
+    /// Those that are text, without what belongs to the connection.
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) body: Bytes,
+    /// False where the body was longer, and is cut.
+    pub(crate) whole: bool,
 }
 
 /// A request as the bot made it.
@@ -41,39 +50,43 @@ pub(crate) struct Outgoing<'a> {
     pub(crate) url: &'a str,
     pub(crate) headers: &'a [(String, String)],
     pub(crate) body: &'a [u8],
+    /// How long an answer may take. A connection has less time to be made: what is over this has left.
+    pub(crate) timeout: Duration,
 }
 
 /// Sends a request once.
 pub(crate) async fn send(core: &Core, bot: &LiveBot, outgoing: &Outgoing<'_>) -> Tried {
-    let request = match request(bot, outgoing) {
+    let mut used = Used::default();
+    let request = match request(bot, outgoing, &mut used) {
         Ok(request) => request,
         Err(why) => return why,
     };
-    match tokio::time::timeout(TIMEOUT, core.transport.exchange(request, BODY)).await {
+    match tokio::time::timeout(outgoing.timeout, core.transport.exchange(request, BODY)).await {
         Err(_) => Tried::Unknown("timed out"),
         Ok(Err(NoAnswer::Unknown(why))) => Tried::Unknown(why),
         Ok(Err(NoAnswer::NotSent(why))) => Tried::Later { code: "outbox-unreachable", why: why.to_owned(), asked: None },
-        Ok(Ok(answer)) => judge(answer.status, answer.headers, answer.body),
+        Ok(Ok(answer)) => judge(answer, &used),
     }
 }
 
 /// What an answer says. A gateway that answers for a receiver which it did not understand, or which did not answer it, knows no more than if the connection
-/// had broken.
-fn judge(status: u16, headers: HeaderMap, body: Bytes) -> Tried {
+/// had broken; so do those of large networks, with numbers of their own.
+fn judge(answer: Answer, used: &Used) -> Tried {
+    let Answer { status, headers, body, whole } = answer;
     match status {
-        502 | 504 => Tried::Unknown("a gateway did not say what became of it"),
+        502 | 504 | 520 | 522 | 524 | 598 | 599 => Tried::Unknown("a gateway did not say what became of it"),
         429 | 500.. => {
             let asked = headers.get(header::RETRY_AFTER).and_then(|value| value.to_str().ok()?.trim().parse().ok());
             let asked = asked.map(Duration::from_secs).map(|asked| asked.min(LONGEST_ASKED));
             Tried::Later { code: "outbox-answer", why: format!("the receiver answered {status}"), asked }
         }
-        _ => Tried::Answered { status, headers: Box::new(headers), body },
+        _ => Tried::Answered(Heard { status, headers: used.headers(&headers), body: used.scrub(body), whole }),
     }
 }
 
 /// The request with the values of its secrets.
-fn request(bot: &LiveBot, outgoing: &Outgoing<'_>) -> Result<Request<Bytes>, Tried> {
-    let fill = |text: &str| fill(bot, outgoing.run, text);
+fn request(bot: &LiveBot, outgoing: &Outgoing<'_>, used: &mut Used) -> Result<Request<Bytes>, Tried> {
+    let mut fill = |text: &str| used.fill(bot, outgoing.run, text);
     let method = outgoing.method.parse::<Method>().map_err(|_| Tried::Refused("the method is none of HTTP"))?;
     let mut request = Request::builder().method(method).uri(fill(outgoing.url)?);
     for (name, value) in outgoing.headers {
@@ -88,20 +101,67 @@ fn request(bot: &LiveBot, outgoing: &Outgoing<'_>) -> Result<Request<Bytes>, Tri
     request.body(body).map_err(|_| Tried::Refused("its URL or a header is none of HTTP"))
 }
 
-/// Puts the values of secrets in the place of their placeholders.
-fn fill(bot: &LiveBot, run: RunId, text: &str) -> Result<String, Tried> {
-    let mut filled = text.to_owned();
-    for (name, reference) in &bot.manifest.secrets {
-        let placeholder = placeholder(run, name);
-        if filled.contains(&placeholder) {
-            let value = secrets::resolve(reference).map_err(|error| {
-                tracing::error!(bot = %bot.name, secret = name, %error, "a request of a bot waits for its secret");
-                Tried::Later { code: "outbox-secret", why: format!("the secret {name}: {error}"), asked: None }
-            })?;
-            filled = filled.replace(&placeholder, value.expose());
+/// The secrets that went into a request, each with what stood for it.
+#[derive(Default)]
+struct Used(Vec<(String, Secret)>);
+
+impl Used {
+    /// Puts the values of secrets in the place of their placeholders.
+    fn fill(&mut self, bot: &LiveBot, run: RunId, text: &str) -> Result<String, Tried> {
+        let mut filled = text.to_owned();
+        for (name, reference) in &bot.manifest.secrets {
+            let placeholder = placeholder(run, name);
+            if !filled.contains(&placeholder) {
+                continue;
+            }
+            if !self.0.iter().any(|(known, _)| *known == placeholder) {
+                let value = secrets::resolve(reference).map_err(|error| {
+                    tracing::error!(bot = %bot.name, secret = name, %error, "a request of a bot waits for its secret");
+                    Tried::Later { code: "outbox-secret", why: format!("the secret {name}: {error}"), asked: None }
+                })?;
+                self.0.push((placeholder.clone(), value));
+                // One value may be the begin of another.
+                self.0.sort_by_key(|(_, value)| std::cmp::Reverse(value.expose().len()));
+            }
+            for (known, value) in &self.0 {
+                if *known == placeholder {
+                    filled = filled.replace(known, value.expose());
+                }
+            }
         }
+        Ok(filled)
     }
-    Ok(filled)
+
+    /// A receiver that gives back what it was given does not give the bot a secret. Only as it was given: what a receiver encodes is not known again.
+    fn scrub(&self, bytes: Bytes) -> Bytes {
+        let mut clean = bytes;
+        for (placeholder, value) in &self.0 {
+            let value = value.expose().as_bytes();
+            if value.is_empty() || value.len() > clean.len() {
+                continue;
+            }
+            let mut left = &clean[..];
+            let mut without = Vec::new();
+            while let Some(at) = left.windows(value.len()).position(|part| part == value) {
+                without.extend_from_slice(&left[..at]);
+                without.extend_from_slice(placeholder.as_bytes());
+                left = &left[at + value.len()..];
+            }
+            if left.len() < clean.len() {
+                without.extend_from_slice(left);
+                clean = without.into();
+            }
+        }
+        clean
+    }
+
+    /// The headers of an answer, without what belongs to the connection and what is no text. Cookies are for browsers.
+    fn headers(&self, headers: &HeaderMap) -> Vec<(String, String)> {
+        let ours = ["connection", "keep-alive", "set-cookie", "trailer", "transfer-encoding", "upgrade"];
+        let texts = headers.iter().filter(|(name, _)| !ours.contains(&name.as_str()));
+        let clean = |value: &str| String::from_utf8_lossy(&self.scrub(Bytes::copy_from_slice(value.as_bytes()))).into_owned();
+        texts.filter_map(|(name, value)| Some((name.to_string(), clean(value.to_str().ok()?)))).collect()
+    }
 }
 
 #[cfg(test)]
@@ -113,20 +173,39 @@ mod tests {
         if let Some(asked) = retry_after {
             headers.insert(header::RETRY_AFTER, asked.parse().unwrap());
         }
-        judge(status, headers, Bytes::from_static(b"x"))
+        judge(Answer { status, headers, body: Bytes::from_static(b"x"), whole: true }, &Used::default())
     }
 
     #[test]
     fn only_what_the_receiver_did_not_do_is_tried_again() {
         for status in [200, 202, 301, 400, 404, 409, 422] {
-            assert!(matches!(judged(status, None), Tried::Answered { status: told, .. } if told == status), "{status}");
+            assert!(matches!(judged(status, None), Tried::Answered(heard) if heard.status == status), "{status}");
         }
-        for status in [429, 500, 501, 503, 599] {
+        for status in [429, 500, 501, 503, 521] {
             assert!(matches!(judged(status, None), Tried::Later { code: "outbox-answer", asked: None, .. }), "{status}");
         }
-        for status in [502, 504] {
+        for status in [502, 504, 520, 522, 524, 598, 599] {
             assert!(matches!(judged(status, None), Tried::Unknown(_)), "{status}");
         }
+    }
+
+    #[test]
+    fn a_secret_that_comes_back_is_its_placeholder_again() {
+        let known = |placeholder: &str, value: &str| (placeholder.to_owned(), Secret::known(value));
+        let used = Used(vec![known("<long>", "abcd"), known("<short>", "ab"), known("<none>", "")]);
+        for (given, told) in [
+            (&b"xabcdabcdaby"[..], &b"x<long><long><short>y"[..]),
+            (b"\xff\xfeab", b"\xff\xfe<short>"),
+            (b"nothing", b"nothing"),
+            (b"a", b"a"),
+            (b"", b""),
+        ] {
+            assert_eq!(used.scrub(Bytes::from_static(given)), told);
+        }
+        let mut headers = HeaderMap::new();
+        headers.insert("x-echo", "Bearer abcd".parse().unwrap());
+        headers.insert("set-cookie", "session=1".parse().unwrap());
+        assert_eq!(used.headers(&headers), [("x-echo".to_owned(), "Bearer <long>".to_owned())]);
     }
 
     #[test]

@@ -10,6 +10,11 @@ use hob_model::SecretRef;
 pub(crate) struct Secret(String);
 
 impl Secret {
+    #[cfg(test)]
+    pub(crate) fn known(value: &str) -> Self {
+        Self(value.into())
+    }
+
     /// The value, for the one call that needs it.
     #[must_use]
     pub(crate) fn expose(&self) -> &str {

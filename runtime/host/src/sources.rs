@@ -126,9 +126,7 @@ impl SourceEntry {
     pub(crate) async fn version_before(&self, resource: &Reference, version: &VersionId) -> Result<Option<Value>, FhirError> {
         match self.client.vread(resource, version).await {
             Ok(found) => Ok(Some(found.resource)),
-            Err(error) if error.is_transient() || error.kind == FhirErrorKind::Protocol || self.is_down(&error).await => {
-                Err(error)
-            }
+            Err(error) if error.is_transient() || self.is_down(&error).await => Err(error),
             Err(_) => Ok(None),
         }
     }

@@ -5,6 +5,9 @@ use hob_model::{Digest, RunId};
 
 use crate::RunKey;
 
+/// The code of a run that ended because nobody knows whether a request of it was done. Opened again, it asks anew.
+pub const REQUEST_UNKNOWN: &str = "request-unknown";
+
 /// A request that a run makes while it runs, and whose answer it waits for.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct AskKey {

@@ -100,7 +100,7 @@ pub trait Ledger: Send + Sync {
     /// later ones what is known. `RunIs` where the run has ended.
     async fn ask(&self, epoch: Epoch, ask: &AskKey) -> Result<Asked>;
 
-    /// Keeps the answer for this and all later attempts. `NotFound` where nobody asked.
+    /// Keeps the answer for this and all later attempts: the first stands. `NotFound` where nobody asked.
     async fn answered(&self, epoch: Epoch, ask: &AskKey, answer: Bytes) -> Result<()>;
 
     /// Forgets that it was asked, where it is certain that it was not done. One with an answer stays.
@@ -133,7 +133,8 @@ pub trait Ledger: Send + Sync {
     async fn supersede(&self, epoch: Epoch, run: &RunKey, at: Timestamp) -> Result<()>;
 
     /// Opens a run that ended dead, rejected, superseded or late again, in its old place, with no failures counted. One whose
-    /// effects may be on the server opens as [`RunState::Recorded`]. What it asked outside without an answer is asked again. `RunIs` where it is
+    /// effects may be on the server opens as [`RunState::Recorded`]. Where it ended with [`crate::REQUEST_UNKNOWN`], what it asked
+    /// without an answer is asked again. `RunIs` where it is
     /// open or done.
     async fn retry(&self, epoch: Epoch, run: &RunKey) -> Result<RunHead>;
 

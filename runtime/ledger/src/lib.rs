@@ -30,7 +30,7 @@ pub mod sqlite;
 mod sweep;
 mod upkeep;
 
-pub use ask::{AskKey, Asked};
+pub use ask::{AskKey, Asked, REQUEST_UNKNOWN};
 pub use dead::{DeadFilter, DeadKind, DeadRequest};
 pub use error::{LedgerError, Result};
 pub use fence::{Fence, FenceKey, FenceUse};

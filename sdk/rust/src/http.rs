@@ -1,6 +1,7 @@
 //! Requests to somebody outside whose answer the run needs.
 //!
-//! Each is asked once for the run: an attempt that asks what an earlier one asked is given the same answer. What nobody has to wait for goes to the
+//! Each is asked once for the run: an attempt that asks what an earlier one asked is given the same answer. The same is what has the same method, URL
+//! and body, in its place among equals: put nothing random and no time into them; headers do not count. What nobody has to wait for goes to the
 //! outbox instead ([`crate::Outbox`]): it is sent after the commit, and again until it is answered.
 
 use std::time::Duration;
@@ -60,7 +61,7 @@ impl Response {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{code}: {message}")]
 pub struct HttpError {
-    /// `not-allowed` by the manifest; `refused`: it can never be sent; `later`: it was not done; `unknown`: nobody knows, and it may be sent again;
+    /// `not-allowed` by the manifest; `refused`: it can never be sent; `too-large`: the answer is; `later`: it was not done; `unknown`: nobody knows, and it may be sent again;
     /// or a later word.
     pub code: String,
     /// What was wrong.
@@ -74,7 +75,7 @@ impl From<HttpError> for Error {
     fn from(error: HttpError) -> Self {
         let code = format!("http-{}", error.code);
         let failed = match error.code.as_str() {
-            "not-allowed" | "refused" => Self::reject(code, error.message),
+            "not-allowed" | "refused" | "too-large" => Self::reject(code, error.message),
             _ => Self::retry(code, error.message),
         };
         Self { retry_after: error.retry_after, ..failed }

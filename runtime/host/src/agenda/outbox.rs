@@ -19,13 +19,15 @@ use tokio::task::JoinSet;
 
 use crate::bots::LiveBot;
 use crate::core::Core;
-use crate::outbound::{Outgoing, Tried, send};
+use crate::outbound::{Heard, Outgoing, Tried, send};
 use crate::run::driver::persist;
 
 /// Requests under way at once.
 const AT_ONCE: usize = 32;
 /// Of those, of one bot to one host.
 const SHARE: usize = 4;
+/// How long an answer may take.
+const TIMEOUT: Duration = Duration::from_secs(30);
 /// Tries before a request is a dead letter: with ten minutes between the later ones, about three days.
 const TRIES: u32 = 450;
 
@@ -136,6 +138,7 @@ async fn one(core: &Core, item: &DueOutbox, unknown: bool) {
             url: &item.item.url,
             headers: &item.item.headers,
             body: &item.item.body,
+            timeout: TIMEOUT,
         };
         let sent = std::panic::AssertUnwindSafe(send(core, &bot, &outgoing)).catch_unwind().await;
         sent.unwrap_or(Tried::Unknown("the host panicked while it was being sent"))
@@ -145,9 +148,9 @@ async fn one(core: &Core, item: &DueOutbox, unknown: bool) {
 
 async fn settle(core: &Core, bot: &LiveBot, item: &DueOutbox, tried: Tried) {
     let (code, why, asked, last) = match tried {
-        Tried::Answered { status, headers, body } => {
-            let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
-            let payload = Payload { content_type, bytes: body };
+        Tried::Answered(Heard { status, headers, body, .. }) => {
+            let content_type = headers.into_iter().find(|(name, _)| name == CONTENT_TYPE.as_str());
+            let payload = Payload { content_type: content_type.map(|(_, value)| value).unwrap_or_default(), bytes: body };
             let reply = reply(core, bot, item, Some(status), payload);
             let queued = persist(core, "outbox", || core.ledger.outbox_done(core.epoch, &item.key, reply.clone())).await;
             core.news(queued.map(|queued| queued.heads).unwrap_or_default()).await;

@@ -123,12 +123,12 @@ impl Trying<'_> {
             now: self.started,
             settings: self.bot.settings.clone(),
         };
-        let outside = Outside {
-            fhir: reads.clone(),
-            http: Arc::new(Asks::new(self.core, self.bot, self.key)),
-            clock: Arc::clone(&self.core.clock),
-        };
-        let output = self.bot.release.run(input, outside).await;
+        let asks = Arc::new(Asks::new(self.core, self.bot, self.key));
+        let outside = Outside { fhir: reads.clone(), http: asks.clone(), clock: Arc::clone(&self.core.clock) };
+        let mut output = self.bot.release.run(input, outside).await;
+        if let Some(failure) = asks.settled().await {
+            output.result = Err(failure);
+        }
         match &output.result {
             Err(failure) => match reads.unanswered() {
                 // Whatever the bot made of it: a server that is down is not the bot's failure.

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use hob_model::{Digest, FailureKind, RunState};
 
 use super::fixtures::{Given, at};
-use crate::{AskKey, Asked, Ledger, LedgerError, Next, RunKey};
+use crate::{AskKey, Asked, Ledger, LedgerError, Next, REQUEST_UNKNOWN, RunKey};
 
 fn key(run: &RunKey, what: &str) -> AskKey {
     AskKey { run: run.clone(), ask: Digest::of_parts(&[what.as_bytes()]) }
@@ -59,8 +59,11 @@ pub(super) async fn asks_again_what_was_not_done(ledger: Arc<dyn Ledger>) {
     }
     assert_eq!(ledger.ask(given.epoch, &not_done).await, Ok(Asked::Now));
     assert_eq!(ledger.ask(given.epoch, &done).await, Ok(Asked::Before(answer.clone())), "an answer stays");
-    // Somebody looked at the receiver and opened the run again.
+    // Whoever opens a run that ended of something else has not looked at the receiver.
     given.fails(&run, 1, FailureKind::Fatal, Next::Dead).await.unwrap();
+    ledger.retry(given.epoch, &run).await.unwrap();
+    assert_eq!(ledger.ask(given.epoch, &not_done).await, Ok(Asked::Unknown));
+    given.fails_of(&run, 2, REQUEST_UNKNOWN, Next::Dead).await.unwrap();
     ledger.retry(given.epoch, &run).await.unwrap();
     assert_eq!(ledger.ask(given.epoch, &not_done).await, Ok(Asked::Now));
     assert_eq!(ledger.ask(given.epoch, &done).await, Ok(Asked::Before(answer)));

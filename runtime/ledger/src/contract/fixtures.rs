@@ -203,6 +203,15 @@ impl Given {
         self.ledger.fail(self.epoch, run, self.tried(number, Some(kind)), next).await
     }
 
+    /// The run ends its attempt with this code.
+    pub(super) async fn fails_of(&self, run: &RunKey, number: u32, code: &str, next: Next) -> crate::Result<()> {
+        let mut tried = self.tried(number, Some(FailureKind::Fatal));
+        if let Some(failure) = &mut tried.attempt.failure {
+            code.clone_into(&mut failure.code);
+        }
+        self.ledger.fail(self.epoch, run, tried, next).await
+    }
+
     pub(super) async fn open(&self) -> Vec<RunHead> {
         self.ledger.open_runs(&self.tenant, &self.bot, crate::RunSeq::ZERO, 100).await.unwrap()
     }

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use rusqlite::params;
 
-use super::cell::Db;
+use super::cell::{Db, Name};
 use super::column::{change, first};
 use super::fault::Res;
 use super::run::{must_be_open, one};
@@ -11,9 +11,14 @@ use crate::{AskKey, Asked, LedgerError, RunKey};
 
 const TABLE: &str = "asks";
 
+/// What is asked may be guessed from its digest, where few things can be asked.
+fn name(db: &Db<'_>, key: &AskKey) -> Res<String> {
+    db.cells(&key.run.tenant, TABLE)?.name_in(Name::Ask, &key.ask.to_string())
+}
+
 pub(super) fn ask(db: &Db<'_>, key: &AskKey) -> Res<Asked> {
     must_be_open(&one(db, &key.run)?)?;
-    let of = params![key.run.tenant.as_str(), key.run.run.to_string(), key.ask.to_string()];
+    let of = params![key.run.tenant.as_str(), key.run.run.to_string(), name(db, key)?];
     let cells = db.cells(&key.run.tenant, TABLE)?;
     let known = first(db, "SELECT answer FROM asks WHERE tenant = ?1 AND run = ?2 AND ask = ?3", of, |row| {
         cells.bytes_maybe(row, "answer")
@@ -32,8 +37,8 @@ pub(super) fn answered(db: &Db<'_>, key: &AskKey, answer: &Bytes) -> Res<()> {
     let sealed = db.cells(&key.run.tenant, TABLE)?.bytes_in("answer", answer)?;
     let found = change(
         db,
-        "UPDATE asks SET answer = ?4 WHERE tenant = ?1 AND run = ?2 AND ask = ?3",
-        params![key.run.tenant.as_str(), key.run.run.to_string(), key.ask.to_string(), sealed],
+        "UPDATE asks SET answer = coalesce(answer, ?4) WHERE tenant = ?1 AND run = ?2 AND ask = ?3",
+        params![key.run.tenant.as_str(), key.run.run.to_string(), name(db, key)?, sealed],
     )?;
     if found == 0 { Err(LedgerError::NotFound { what: "request" }.into()) } else { Ok(()) }
 }
@@ -42,7 +47,7 @@ pub(super) fn unasked(db: &Db<'_>, key: &AskKey) -> Res<()> {
     change(
         db,
         "DELETE FROM asks WHERE tenant = ?1 AND run = ?2 AND ask = ?3 AND answer IS NULL",
-        params![key.run.tenant.as_str(), key.run.run.to_string(), key.ask.to_string()],
+        params![key.run.tenant.as_str(), key.run.run.to_string(), name(db, key)?],
     )?;
     Ok(())
 }

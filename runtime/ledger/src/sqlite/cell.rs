@@ -36,7 +36,7 @@ pub(super) const SEALED: &[SealedTable] = &[
         names: &[("lane", Name::Lane), ("resource", Name::Resource), ("timer", Name::Timer)],
     },
     SealedTable { table: "recorded", values: &["effects", "bundle", "result", "wrote", "urns"], names: &[] },
-    SealedTable { table: "asks", values: &["answer"], names: &[] },
+    SealedTable { table: "asks", values: &["answer"], names: &[("ask", Name::Ask)] },
     SealedTable { table: "attempts", values: &["failure", "journal"], names: &[] },
     SealedTable { table: "logs", values: &["text"], names: &[] },
     SealedTable { table: "timers", values: &["payload"], names: &[("lane", Name::Lane), ("key", Name::Timer)] },
@@ -56,6 +56,8 @@ pub(super) enum Name {
     Timer,
     /// An outbox request's key, which a bot chose.
     Outbox,
+    /// The digest of what a run asked.
+    Ask,
 }
 
 impl Name {
@@ -65,6 +67,7 @@ impl Name {
             Self::Resource => "resource",
             Self::Timer => "timer",
             Self::Outbox => "outbox",
+            Self::Ask => "ask",
         }
     }
 }

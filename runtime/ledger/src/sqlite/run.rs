@@ -10,7 +10,7 @@ use super::column::{At, Count, at, change, first, limit, maybe, maybe_at, rows, 
 use super::fault::Res;
 use super::resolve::{HEAD, head};
 use super::{ask, fence};
-use crate::{FenceUse, LedgerError, Next, Recorded, RunHead, RunKey, RunRecord, RunSeq, Tried};
+use crate::{FenceUse, LedgerError, Next, REQUEST_UNKNOWN, Recorded, RunHead, RunKey, RunRecord, RunSeq, Tried};
 
 pub(super) fn open_runs(db: &Db<'_>, tenant: &TenantId, bot: &BotName, after: RunSeq, most: usize) -> Res<Vec<RunHead>> {
     let sql = format!(
@@ -321,6 +321,12 @@ pub(super) fn retry(db: &Db<'_>, key: &RunKey) -> Res<RunHead> {
         return Err(LedgerError::RunIs { state, needs: "dead, rejected, superseded or late" }.into());
     }
     let of = params![key.tenant.as_str(), key.run.to_string()];
+    // Only who was told that nobody knows can have looked.
+    let code =
+        first(db, "SELECT code FROM runs WHERE tenant = ?1 AND run = ?2", of, |row| Ok(row.get::<_, Option<String>>("code")?))?;
+    if code.flatten().as_deref() == Some(REQUEST_UNKNOWN) {
+        ask::forget_unanswered(db, key)?;
+    }
     change(db, "DELETE FROM recorded WHERE tenant = ?1 AND run = ?2 AND live = 0", of)?;
     change(
         db,
@@ -329,7 +335,6 @@ pub(super) fn retry(db: &Db<'_>, key: &RunKey) -> Res<RunHead> {
          WHERE tenant = ?1 AND run = ?2",
         of,
     )?;
-    ask::forget_unanswered(db, key)?;
     one(db, key)
 }
 

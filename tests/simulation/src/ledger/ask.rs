@@ -24,7 +24,7 @@ impl State {
 
     pub(super) fn answered(&mut self, key: &AskKey, answer: Bytes) -> Result<()> {
         let kept = self.asks.get_mut(key).ok_or(LedgerError::NotFound { what: "request" })?;
-        *kept = Some(answer);
+        kept.get_or_insert(answer);
         Ok(())
     }
 

@@ -1,6 +1,8 @@
 //! A run's life after it was made: load, record, fail, supersede, retry. Its good end is in `finish`.
 
-use hob_ledger::{LedgerError, LogRow, LogSeq, Next, Recorded, Result, RunHead, RunKey, RunRecord, RunSeq, Tried};
+use hob_ledger::{
+    LedgerError, LogRow, LogSeq, Next, REQUEST_UNKNOWN, Recorded, Result, RunHead, RunKey, RunRecord, RunSeq, Tried,
+};
 use hob_model::{Attempt, BotName, Digest, FailureKind, Journal, LaneKey, RunState, TenantId, Timestamp};
 
 use super::Mutation;
@@ -155,10 +157,12 @@ impl State {
         run.recorded.take_if(|kept| !kept.live);
         run.head.failures = 0;
         run.head.conflicts = 0;
-        run.failure = None;
+        let unknown = run.failure.take().is_some_and(|failure| failure.code == REQUEST_UNKNOWN);
         run.head.held = false;
         let state = if run.recorded.is_some() { RunState::Recorded } else { RunState::Pending };
-        self.forget_unanswered(key);
+        if unknown {
+            self.forget_unanswered(key);
+        }
         self.turn(key, state, None);
         Ok(self.told(&self.run(key)?.head))
     }

@@ -405,7 +405,7 @@ impl Site {
 
     /// A bot's runs, oldest first.
     pub(crate) async fn rows(&self, bot: &str) -> Vec<RunRow> {
-        let filter = RunFilter { bot: bot.parse().ok(), limit: 10_000, ..RunFilter::default() };
+        let filter = RunFilter { bot: bot.parse().ok(), limit: 200_000, ..RunFilter::default() };
         let mut rows = self.ledger.runs(&self.tenant, &filter).await.unwrap();
         rows.reverse();
         rows
