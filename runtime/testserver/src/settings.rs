@@ -109,7 +109,7 @@ impl Settings {
             conflict_status: Some(self.conflict.status().as_u16()),
             instance_history: self.instance_history,
             type_history: self.type_history,
-            history_shows_deletes: self.type_history,
+            history_shows_deletes: self.instance_history,
             integer_versions: self.versions == VersionIds::Counted,
             strict_search: true,
             // More than that it does not try.
