@@ -123,10 +123,8 @@ impl Used {
                 // One value may be the begin of another.
                 self.0.sort_by_key(|(_, value)| std::cmp::Reverse(value.expose().len()));
             }
-            for (known, value) in &self.0 {
-                if *known == placeholder {
-                    filled = filled.replace(known, value.expose());
-                }
+            if let Some((_, value)) = self.0.iter().find(|(known, _)| *known == placeholder) {
+                filled = filled.replace(&placeholder, value.expose());
             }
         }
         Ok(filled)

@@ -253,13 +253,8 @@ impl Outbox<'_> {
     /// # Errors
     /// As for [`Outbox::send`].
     pub fn post_json(self, key: &str, url: &str, body: &Value) -> Result<(), Refused> {
-        self.send(&Message {
-            key: key.to_owned(),
-            method: "POST".to_owned(),
-            url: url.to_owned(),
-            headers: vec![("content-type".to_owned(), "application/json".to_owned())],
-            body: body.to_string().into_bytes(),
-        })
+        let Request { method, url, headers, body } = Request::post_json(url, body);
+        self.send(&Message { key: key.to_owned(), method, url, headers, body })
     }
 
     /// What stands for a secret of the manifest in URL, headers and body.

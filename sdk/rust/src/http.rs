@@ -24,6 +24,18 @@ pub struct Request {
     pub body: Vec<u8>,
 }
 
+impl Request {
+    /// A POST of JSON.
+    pub(crate) fn post_json(url: &str, body: &Value) -> Self {
+        Self {
+            method: "POST".to_owned(),
+            url: url.to_owned(),
+            headers: vec![("content-type".to_owned(), "application/json".to_owned())],
+            body: body.to_string().into_bytes(),
+        }
+    }
+}
+
 /// What the receiver said, whatever its status.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Response {
@@ -61,8 +73,8 @@ impl Response {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{code}: {message}")]
 pub struct HttpError {
-    /// `not-allowed` by the manifest; `refused`: it can never be sent; `too-large`: the answer is; `later`: it was not done; `unknown`: nobody knows, and it may be sent again;
-    /// or a later word.
+    /// `not-allowed` by the manifest; `refused`: it can never be sent; `too-large`: the answer is; `later`: it was not done; `unknown`: nobody knows,
+    /// and it may be sent again; or a later word.
     pub code: String,
     /// What was wrong.
     pub message: String,
@@ -108,12 +120,7 @@ impl Http<'_> {
     /// # Errors
     /// As for [`Http::send`].
     pub fn post_json(self, url: &str, body: &Value) -> Result<Response, HttpError> {
-        self.send(&Request {
-            method: "POST".to_owned(),
-            url: url.to_owned(),
-            headers: vec![("content-type".to_owned(), "application/json".to_owned())],
-            body: body.to_string().into_bytes(),
-        })
+        self.send(&Request::post_json(url, body))
     }
 
     /// What stands for a secret of the manifest in URL, headers and body.

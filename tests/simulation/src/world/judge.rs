@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
-use hob_ledger::{DeadFilter, Ledger as _, OutboxKey, RunFilter, RunRow};
+use hob_ledger::{DeadFilter, Ledger as _, OutboxKey, REQUEST_UNKNOWN, RunFilter, RunRow};
 use hob_model::{BotName, ChangeKey, Interaction, Reference, ResourceKey, RunId, RunState, VersionId};
 use hob_testserver::{Kept, Server};
 use serde_json::Value;
@@ -164,7 +164,7 @@ impl Record {
         let why = match row.map(|row| (row.state, row.attempts)) {
             Some((RunState::Done, _)) => return Some(1),
             // Refused by the server for good, or stopped at a question of which nobody knows whether it was asked: nothing of it may be there.
-            Some((RunState::Dead, _)) if code == "refused" || (code == "request-unknown" && !world.resends()) => return Some(0),
+            Some((RunState::Dead, _)) if code == "refused" || (code == REQUEST_UNKNOWN && !world.resends()) => return Some(0),
             // A conflict on a resource that is gone, or no longer what the bot wants.
             Some((RunState::Superseded, 1..)) => return Some(0),
             Some((state, _)) => format!("its run is {state} ({code})"),
