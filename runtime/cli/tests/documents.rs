@@ -36,7 +36,18 @@ const ROOMS: [(&str, &[&str]); 4] = [
     ),
     (
         "../engine/src",
-        &["Self::Cpu =>", "Self::Wall =>", "Self::Memory =>", "Self::HostCalls =>", "Self::Writes =>", "Self::Output =>"],
+        &[
+            "Self::Cpu =>",
+            "Self::Wall =>",
+            "Self::Memory =>",
+            "Self::HostCalls =>",
+            "Self::Writes =>",
+            "Self::Output =>",
+            "Self::Requests =>",
+            "Self::RequestBytes =>",
+            "Trap::StackOverflow) =>",
+            "None if full =>",
+        ],
     ),
 ];
 

@@ -22,16 +22,17 @@ pub(crate) fn config(of: &EngineConfig) -> Config {
     let runs = of.concurrent_runs.max(1);
     let mut pool = PoolingAllocationConfig::new();
     pool.total_component_instances(runs)
-        .total_core_instances(runs.saturating_mul(8).max(CORE_INSTANCES))
-        .total_memories(runs.saturating_mul(2).max(MEMORIES))
-        .total_tables(runs.saturating_mul(8).max(TABLES))
+        // Enough for components that are as large as they may be: one bot cannot use up what another's run needs.
+        .total_core_instances(runs.saturating_mul(CORE_INSTANCES))
+        .total_memories(runs.saturating_mul(MEMORIES))
+        .total_tables(runs.saturating_mul(TABLES))
         .total_stacks(runs)
         .total_gc_heaps(0)
         .max_core_instances_per_component(CORE_INSTANCES)
         .max_memories_per_component(MEMORIES)
         .max_tables_per_component(TABLES)
         .table_elements(TABLE_ELEMENTS)
-        .max_memory_size(usize::try_from(of.max_memory_mib).unwrap_or(usize::MAX).saturating_mul(1 << 20))
+        .max_memory_size(usize::try_from(of.most.memory_mib).unwrap_or(usize::MAX).saturating_mul(1 << 20))
         .linear_memory_keep_resident(2 << 20)
         .table_keep_resident(64 << 10)
         .async_stack_keep_resident(64 << 10)

@@ -46,6 +46,7 @@ impl Means {
         let engine = Engine::new(EngineConfig {
             cache_dir: Some(config.data.join("compiled")),
             concurrent_runs: u32::try_from(config.limits.runs).unwrap_or(u32::MAX),
+            most: config.bot_limits.clone(),
             ..EngineConfig::default()
         })?;
         let network = Network::new(CONNECT, USER_AGENT).map_err(StartError::Network)?;

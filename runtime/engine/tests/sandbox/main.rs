@@ -13,6 +13,7 @@ mod determinism;
 mod fake;
 mod limits;
 mod refusals;
+mod replay;
 mod scopes;
 mod stage;
 mod staging;

@@ -10,7 +10,7 @@ use axum::Router;
 use axum::body::Body;
 use hob_host::{Config, Encryption, HostLimits, Means, Retention, Running, StartError};
 use hob_ledger::Ledger;
-use hob_model::{Auth, BaseUrl, Capabilities, Clock, Inbound, SecretRef, Source};
+use hob_model::{Auth, BaseUrl, Capabilities, Clock, Inbound, Limits, SecretRef, Source};
 use hob_testserver::{Settings, VersionIds};
 use http::{Method, Request, StatusCode};
 use serde_json::json;
@@ -118,6 +118,7 @@ async fn begin(world: &Arc<World>, number: u32, token: &Path) -> Result<Option<L
         data: PathBuf::new(),
         admin_token: SecretRef::File(token.display().to_string()),
         limits,
+        bot_limits: Limits::most(),
         encryption: Encryption::default(),
         retention: Retention::default(),
     };
