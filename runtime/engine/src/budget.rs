@@ -139,9 +139,11 @@ impl<F: Future> Future for Metered<F> {
     type Output = F::Output;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
-        let meter = Arc::clone(&self.meter);
-        meter.entered.store(thread_cpu(), Ordering::Relaxed);
-        let inner = self.inner.as_mut();
-        meter.charge(|| inner.poll(context))
+        // Reading a thread's CPU clock is a call of the kernel: once on the way in, once on the way out.
+        let entered = thread_cpu();
+        self.meter.entered.store(entered, Ordering::Relaxed);
+        let polled = self.inner.as_mut().poll(context);
+        self.meter.used.fetch_add(thread_cpu().saturating_sub(entered), Ordering::Relaxed);
+        polled
     }
 }

@@ -1,6 +1,6 @@
 //! The settings of wasmtime: the pooling allocator, what of WebAssembly is allowed, and the epoch ticker.
 
-use std::sync::{Arc, Condvar, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use wasmtime::{Config, Enabled, InstanceAllocationStrategy, PoolingAllocationConfig};
@@ -55,23 +55,37 @@ pub(crate) fn config(of: &EngineConfig) -> Config {
 /// How many runs are under way; the ticker rests while there are none.
 #[derive(Default)]
 pub(crate) struct Busy {
-    runs: Mutex<(u32, bool)>,
+    state: Mutex<Beat>,
     wake: Condvar,
+}
+
+#[derive(Default)]
+struct Beat {
+    runs: u32,
+    /// The ticker waits to be woken, which costs a call of the kernel: it is not woken by each run.
+    rests: bool,
+    closed: bool,
 }
 
 impl Busy {
     /// Counts a run until the guard is dropped.
     pub(crate) fn enter(self: &Arc<Self>) -> Entered {
-        let mut state = self.runs.lock().unwrap_or_else(PoisonError::into_inner);
-        state.0 += 1;
-        self.wake.notify_one();
+        let mut state = self.lock();
+        state.runs += 1;
+        if state.rests {
+            self.wake.notify_one();
+        }
         Entered(Arc::clone(self))
     }
 
     /// Lets the ticker end.
     pub(crate) fn close(&self) {
-        self.runs.lock().unwrap_or_else(PoisonError::into_inner).1 = true;
+        self.lock().closed = true;
         self.wake.notify_one();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Beat> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -80,7 +94,7 @@ pub(crate) struct Entered(Arc<Busy>);
 
 impl Drop for Entered {
     fn drop(&mut self) {
-        self.0.runs.lock().unwrap_or_else(PoisonError::into_inner).0 -= 1;
+        self.0.lock().runs -= 1;
     }
 }
 
@@ -92,11 +106,13 @@ pub(crate) fn start_ticker(engine: &wasmtime::Engine, busy: &Arc<Busy>, tick_ms:
     let run = move || {
         loop {
             let Some(busy) = busy.upgrade() else { return };
-            let mut state = busy.runs.lock().unwrap_or_else(PoisonError::into_inner);
-            while state.0 == 0 && !state.1 {
+            let mut state = busy.lock();
+            while state.runs == 0 && !state.closed {
+                state.rests = true;
                 state = busy.wake.wait(state).unwrap_or_else(PoisonError::into_inner);
             }
-            if state.1 {
+            state.rests = false;
+            if state.closed {
                 return;
             }
             drop(state);
