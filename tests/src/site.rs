@@ -67,7 +67,7 @@ impl Site {
         let hooks = Proxy::start("http://127.0.0.1:9").await;
         let config = format!(
             "listen = \"127.0.0.1:0\"\nadmin = \"127.0.0.1:0\"\npublic-url = \"{}\"\ndata = \"data\"\n\
-             admin-token = {{ file = \"{}\" }}\n[limits]\nbody-kib = 64\nfhir-ms = 10000\n",
+             admin-token = {{ file = \"{}\" }}\n[outbound]\nallow = [\"127.0.0.1\"]\n[limits]\nbody-kib = 64\nfhir-ms = 10000\n",
             hooks.base_url(),
             folder.path().join("admin-token").display()
         );

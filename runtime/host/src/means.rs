@@ -13,6 +13,7 @@ use rand::RngExt as _;
 use crate::config::Config;
 use crate::host::{HOST_ID, LEDGER, StartError, USER_AGENT};
 use crate::master_key;
+use crate::outbound::Reach;
 use crate::sandbox::Sandbox;
 
 /// How long a connection to a server may take to be made.
@@ -24,8 +25,10 @@ pub struct Means {
     pub ledger: Arc<dyn Ledger>,
     /// Where bots run.
     pub sandbox: Arc<dyn Sandbox>,
-    /// What carries requests to FHIR servers and to whom the outbox names.
+    /// What carries requests to FHIR servers.
     pub transport: Arc<dyn Transport>,
+    /// What carries the requests of bots to others. Of its own: a source may stand anywhere, what a bot names may not.
+    pub outbound: Arc<dyn Transport>,
     /// Names this host's fences: 16 characters, the same for as long as the ledger lives.
     pub host_id: String,
     /// Seeds all of the host's randomness.
@@ -49,10 +52,13 @@ impl Means {
             ..EngineConfig::default()
         })?;
         let network = Network::new(CONNECT, USER_AGENT).map_err(StartError::Network)?;
+        let reach = Arc::new(Reach::new(config.outbound.allow.clone()));
+        let outbound = Network::guarded(CONNECT, USER_AGENT, reach).map_err(StartError::Network)?;
         Ok(Self {
             ledger: Arc::new(ledger),
             sandbox: Arc::new(engine),
             transport: Arc::new(network),
+            outbound: Arc::new(outbound),
             host_id,
             seed: rand::rng().random(),
         })

@@ -22,7 +22,8 @@ pub(crate) async fn run(config: &Path, strike: Option<Strike>) -> Result<(), Str
     let means = Means {
         ledger: Arc::new(Pointed::ledger(means.ledger, Arc::clone(&hook))),
         sandbox: Arc::new(Pointed::sandbox(means.sandbox, Arc::clone(&hook))),
-        transport: Arc::new(Pointed::transport(means.transport, hook)),
+        transport: Arc::new(Pointed::transport(means.transport, Arc::clone(&hook))),
+        outbound: Arc::new(Pointed::transport(means.outbound, hook)),
         ..means
     };
     let host = Host::start_on(config, Arc::new(SystemClock), means).await.map_err(|e| e.to_string())?;

@@ -1,4 +1,6 @@
-//! One try at one request of a bot: of the outbox, or in the midst of a run.
+//! One try at one request of a bot: of the outbox, or in the midst of a run. It goes only where [`reach`] lets it.
+
+mod reach;
 
 use std::time::Duration;
 
@@ -11,6 +13,9 @@ use hob_model::RunId;
 use crate::bots::LiveBot;
 use crate::core::Core;
 use crate::secrets::{self, Secret};
+
+pub use reach::Allowed;
+pub(crate) use reach::Reach;
 
 /// The most of an answer's body that is kept.
 const BODY: usize = 1024 * 1024;
@@ -26,8 +31,42 @@ pub(crate) enum Tried {
     Later { code: &'static str, why: String, asked: Option<Duration> },
     /// Its bytes left and nobody knows what became of them.
     Unknown(&'static str),
-    /// It can never be sent.
-    Refused(&'static str),
+    /// It can never be sent. Nothing was.
+    Refused(Refusal),
+}
+
+/// Why a request can never be sent.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Refusal {
+    /// It is none of HTTP.
+    #[error("{0}")]
+    Malformed(&'static str),
+    /// The host has no address that bots may ask.
+    #[error(
+        "{host} has no address of the public internet, and this host does not send bots elsewhere: whoever runs it can list {host} or its address in hob.toml, `[outbound] allow`"
+    )]
+    Address {
+        /// The host's name or address, in the normal form of URLs.
+        host: String,
+    },
+}
+
+impl Refusal {
+    /// As the outbox's dead letters have it.
+    pub(crate) const fn code(&self) -> &'static str {
+        match self {
+            Self::Malformed(_) => "outbox-refused",
+            Self::Address { .. } => "outbox-address",
+        }
+    }
+
+    /// As the contract has it.
+    pub(crate) const fn word(&self) -> &'static str {
+        match self {
+            Self::Malformed(_) => "refused",
+            Self::Address { .. } => "not-allowed",
+        }
+    }
 }
 
 /// An answer as the bot may have it.
@@ -61,9 +100,11 @@ pub(crate) async fn send(core: &Core, bot: &LiveBot, outgoing: &Outgoing<'_>) ->
         Ok(request) => request,
         Err(why) => return why,
     };
-    match tokio::time::timeout(outgoing.timeout, core.transport.exchange(request, BODY)).await {
+    let host = request.uri().host().unwrap_or_default().to_owned();
+    match tokio::time::timeout(outgoing.timeout, core.outbound.exchange(request, BODY)).await {
         Err(_) => Tried::Unknown("timed out"),
         Ok(Err(NoAnswer::Unknown(why))) => Tried::Unknown(why),
+        Ok(Err(NoAnswer::Forbidden)) => Tried::Refused(Refusal::Address { host }),
         Ok(Err(NoAnswer::NotSent(why))) => Tried::Later { code: "outbox-unreachable", why: why.to_owned(), asked: None },
         Ok(Ok(answer)) => judge(answer, &used),
     }
@@ -87,7 +128,8 @@ fn judge(answer: Answer, used: &Used) -> Tried {
 /// The request with the values of its secrets.
 fn request(bot: &LiveBot, outgoing: &Outgoing<'_>, used: &mut Used) -> Result<Request<Bytes>, Tried> {
     let mut fill = |text: &str| used.fill(bot, outgoing.run, text);
-    let method = outgoing.method.parse::<Method>().map_err(|_| Tried::Refused("the method is none of HTTP"))?;
+    let method =
+        outgoing.method.parse::<Method>().map_err(|_| Tried::Refused(Refusal::Malformed("the method is none of HTTP")))?;
     let mut request = Request::builder().method(method).uri(fill(outgoing.url)?);
     for (name, value) in outgoing.headers {
         request = request.header(name, fill(value)?);
@@ -98,7 +140,7 @@ fn request(bot: &LiveBot, outgoing: &Outgoing<'_>, used: &mut Used) -> Result<Re
         Ok(text) => fill(text)?.into(),
         Err(_) => Bytes::copy_from_slice(outgoing.body),
     };
-    request.body(body).map_err(|_| Tried::Refused("its URL or a header is none of HTTP"))
+    request.body(body).map_err(|_| Tried::Refused(Refusal::Malformed("its URL or a header is none of HTTP")))
 }
 
 /// The secrets that went into a request, each with what stood for it.
@@ -161,6 +203,9 @@ impl Used {
         texts.filter_map(|(name, value)| Some((name.to_string(), clean(value.to_str().ok()?)))).collect()
     }
 }
+
+#[cfg(test)]
+mod wire;
 
 #[cfg(test)]
 mod tests {
