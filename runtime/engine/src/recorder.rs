@@ -6,9 +6,13 @@ use hob_model::{Call, Clock, Timestamp};
 use serde::Serialize;
 use serde_json::value::{RawValue, to_raw_value};
 
+use crate::Scrub;
+
 /// Calls so far.
 pub(crate) struct Recorder {
     calls: Vec<Call>,
+    /// Values of secrets that the bot was shown: the journal does not keep them.
+    pub(crate) hidden: Scrub,
     clock: Arc<dyn Clock>,
 }
 
@@ -21,7 +25,7 @@ enum Response<T, E> {
 
 impl Recorder {
     pub(crate) fn new(clock: Arc<dyn Clock>) -> Self {
-        Self { calls: Vec::new(), clock }
+        Self { calls: Vec::new(), hidden: Scrub::default(), clock }
     }
 
     /// When a call begins.
@@ -43,7 +47,11 @@ impl Recorder {
         };
         // Everything recorded has string keys, so it cannot fail; null would show in the journal if it did.
         let raw = |made: Result<Box<RawValue>, _>| made.unwrap_or_else(|_: serde_json::Error| RawValue::NULL.to_owned());
-        let (request, response) = (raw(to_raw_value(&request)), raw(to_raw_value(&response)));
+        let (request, response) = if self.hidden.is_empty() {
+            (raw(to_raw_value(&request)), raw(to_raw_value(&response)))
+        } else {
+            (raw(self.hidden.raw_json(&request)), raw(self.hidden.raw_json(&response)))
+        };
         let bytes = request.get().len() + response.get().len();
         let micros = u64::try_from(self.clock.now().since(at).as_micros()).unwrap_or(u64::MAX);
         self.calls.push(Call { function: function.to_owned(), request, response, at, micros });

@@ -89,8 +89,11 @@ impl Release {
         } else {
             result
         };
+        let hidden = std::mem::take(&mut state.recorder.hidden);
+        let result = result.map_err(|failure| hidden.failure(failure));
         let (effects, journal, read) = state.finish();
         let log = lines.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
+        let log = log.into_iter().map(|line| LogLine { text: hidden.text(&line.text).into_owned(), ..line }).collect();
         let (result, effects) = match (result, effects) {
             (Ok(payload), Ok(effects)) => (Ok(payload), effects),
             (Ok(_), Err(failure)) | (Err(failure), _) => (Err(failure), hob_model::Effects::default()),
@@ -108,13 +111,14 @@ impl Release {
 
 impl State {
     fn new(bound: Arc<Bound>, input: RunInput, outside: Outside, meter: Arc<Meter>, wasi: wasmtime_wasi::WasiCtx) -> Self {
-        let Outside { fhir, http, clock } = outside;
+        let Outside { fhir, http, secrets, clock } = outside;
         let budget = Budget::new(bound.manifest.limits.clone());
         Self {
             bound,
             input,
             fhir,
             http,
+            secrets,
             budget,
             meter,
             recorder: Recorder::new(clock),

@@ -3,7 +3,8 @@
 use data_encoding::BASE64;
 use serde_json::json;
 
-use super::rules;
+use super::rules::{self, Wished};
+use crate::Scrub;
 use crate::bindings::hob::bot::http::{Error, Host, Request, Response};
 use crate::outbound::{HttpError, HttpRequest, HttpResponse};
 use crate::state::State;
@@ -13,13 +14,10 @@ impl Host for State {
     async fn send(&mut self, request: Request) -> wasmtime::Result<Result<Response, Error>> {
         self.budget.call()?;
         let at = self.recorder.begin();
-        let asked = json!({
-            "method": request.method,
-            "url": request.url,
-            "headers": request.headers,
-            "body": BASE64.encode(&request.body),
-        });
-        let answer = match rules::check(&self.bound.manifest.http, &request.method, &request.url, &request.headers) {
+        let Request { method, url, headers, body } = &request;
+        let hidden = &self.recorder.hidden;
+        let asked = json!({ "method": method, "url": url, "headers": headers, "body": BASE64.encode(&hidden.bytes(body)) });
+        let answer = match rules::check(&self.bound.manifest, self.input.run, &Wished { method, url, headers, body }) {
             Err(message) => Err(HttpError::Told { code: "not-allowed", message, retry_after: None }),
             Ok(url) => {
                 let method = request.method.to_ascii_uppercase();
@@ -28,7 +26,7 @@ impl Host for State {
             }
         };
         let told = match &answer {
-            Ok(response) => Ok(told(response)),
+            Ok(response) => Ok(told(response, &self.recorder.hidden)),
             Err(HttpError::Told { code, message, .. }) => Err(json!({ "code": code, "message": message })),
             Err(HttpError::Ends(failure)) => Err(json!({ "code": failure.code, "message": failure.message })),
         };
@@ -46,6 +44,6 @@ impl Host for State {
 }
 
 /// As the journal has it.
-fn told(response: &HttpResponse) -> serde_json::Value {
-    json!({ "status": response.status, "headers": response.headers, "body": BASE64.encode(&response.body) })
+fn told(response: &HttpResponse, hidden: &Scrub) -> serde_json::Value {
+    json!({ "status": response.status, "headers": response.headers, "body": BASE64.encode(&hidden.bytes(&response.body)) })
 }

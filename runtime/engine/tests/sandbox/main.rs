@@ -14,5 +14,6 @@ mod fake;
 mod limits;
 mod refusals;
 mod scopes;
+mod secrets;
 mod stage;
 mod staging;

@@ -17,7 +17,7 @@ fn conflicts(asked: &Asked<'_>) -> Result<Effects, Failure> {
 
 async fn deploy(site: &Site, bot: &str) {
     let more = format!(
-        "[secrets]\nTOKEN = {{ file = \"{}\" }}\n[[http]]\nmethods = [\"GET\", \"POST\"]\nhost = \"sms.sim\"\npath = \"/\"\ninsecure = true\n\
+        "[secrets]\nTOKEN = {{ file = \"{}\" }}\n[[http]]\nmethods = [\"GET\", \"POST\"]\nhost = \"sms.sim\"\npath = \"/\"\ninsecure = true\nsecrets = [\"TOKEN\"]\n\
          [[on]]\nchange = \"Task\"",
         site.secret_file().display()
     );
