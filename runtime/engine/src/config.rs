@@ -2,12 +2,16 @@
 
 use std::path::PathBuf;
 
+use crate::Compiler;
+
 /// Sizes and places. The defaults serve one host with a few gigabytes of memory.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EngineConfig {
     /// Where compiled components are kept between starts; `None` compiles anew each time. Only this host's user may be able to
     /// write there: the key that authenticates the files lies beside them.
     pub cache_dir: Option<PathBuf>,
+    /// Where components are compiled.
+    pub compiler: Compiler,
     /// Runs at once. More wait for a slot; their wall clock starts when they get it.
     pub concurrent_runs: u32,
     /// The largest linear memory of any bot, in MiB; a manifest's `limits.memory-mib` beyond it is refused.
@@ -18,6 +22,6 @@ pub struct EngineConfig {
 
 impl Default for EngineConfig {
     fn default() -> Self {
-        Self { cache_dir: None, concurrent_runs: 128, max_memory_mib: 1_024, tick_ms: 5 }
+        Self { cache_dir: None, compiler: Compiler::InProcess, concurrent_runs: 128, max_memory_mib: 1_024, tick_ms: 5 }
     }
 }

@@ -13,7 +13,7 @@ use crate::pool::{self, Busy};
 use crate::release::Bound;
 use crate::scopes::Scopes;
 use crate::state::State;
-use crate::{EngineConfig, EngineError, Release, precompiled};
+use crate::{EngineConfig, EngineError, Release, compile, precompiled};
 
 /// The WASI interfaces that a bot may import, all of 0.2. Files and sockets are there, since languages' libraries import them, and
 /// are empty and shut.
@@ -95,12 +95,12 @@ impl Engine {
         if component.get(..8) == Some(b"\0asm\x01\0\0\0") {
             return Err(EngineError::CoreModule);
         }
+        compile::check(component)?;
         let name = self.cache_name(component);
         if let Some(found) = self.cached(&name) {
             return Ok(found);
         }
-        let compiled =
-            Component::from_binary(&self.0.wasmtime, component).map_err(|error| EngineError::Compile(format!("{error:#}")))?;
+        let compiled = self.0.config.compiler.compile(&self.0.wasmtime, component)?;
         if let Some(cache) = &self.0.cache {
             let stored = compiled.serialize().map_err(|error| format!("{error:#}"));
             let stored = stored.and_then(|code| cache.store(&name, &code).map_err(|error| error.to_string()));

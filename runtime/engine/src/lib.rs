@@ -7,6 +7,7 @@
 mod bindings;
 mod budget;
 mod cache;
+mod compile;
 mod config;
 mod criteria;
 mod document;
@@ -32,6 +33,7 @@ mod state;
 mod stop;
 mod world;
 
+pub use compile::{CompileLimit, CompileLimits, Compiler, compile_stdin};
 pub use config::EngineConfig;
 pub use document::Document;
 pub use engine::Engine;

@@ -36,6 +36,7 @@ mod webhooks;
 pub use clock::SystemClock;
 pub use config::{Config, ConfigError, Encryption, HostLimits, KeySource, Outbound, Retention};
 pub use doctor::offline as doctor;
+pub use hob_engine::{CompileLimits, Compiler, compile_stdin};
 pub use host::{Host, StartError};
 pub use master_key::KeyError;
 pub use means::Means;

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hob_engine::{Engine, EngineConfig};
+use hob_engine::{Compiler, Engine, EngineConfig};
 use hob_fhir::{Network, Transport};
 use hob_ledger::Ledger;
 use hob_ledger::sqlite::SqliteLedger;
@@ -40,7 +40,7 @@ impl Means {
     ///
     /// # Errors
     /// [`StartError`] where one of them cannot be had.
-    pub fn of(config: &Config) -> Result<Self, StartError> {
+    pub fn of(config: &Config, compiler: Compiler) -> Result<Self, StartError> {
         let data = |error| StartError::Data { path: config.data.clone(), error };
         std::fs::create_dir_all(&config.data).map_err(data)?;
         let host_id = host_id(&config.data).map_err(data)?;
@@ -48,6 +48,7 @@ impl Means {
         let ledger = SqliteLedger::open(config.data.join(LEDGER), keys)?;
         let engine = Engine::new(EngineConfig {
             cache_dir: Some(config.data.join("compiled")),
+            compiler,
             concurrent_runs: u32::try_from(config.limits.runs).unwrap_or(u32::MAX),
             ..EngineConfig::default()
         })?;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use async_trait::async_trait;
-use hob_host::{Config, Host, Means, SystemClock};
+use hob_host::{Compiler, Config, Host, Means, SystemClock};
 use hob_simulation::points::{Hook, Point, Pointed, Side};
 use rustix::process::{Signal, getpid, kill_process};
 use serde_json::json;
@@ -18,7 +18,7 @@ pub(crate) async fn run(config: &Path, strike: Option<Strike>) -> Result<(), Str
     hob_host::telemetry::init();
     let config = Config::read(config).map_err(|e| e.to_string())?;
     let hook: Arc<dyn Hook> = Arc::new(Death { strike, passed: AtomicU32::new(0) });
-    let means = Means::of(&config).map_err(|e| e.to_string())?;
+    let means = Means::of(&config, Compiler::InProcess).map_err(|e| e.to_string())?;
     let means = Means {
         ledger: Arc::new(Pointed::ledger(means.ledger, Arc::clone(&hook))),
         sandbox: Arc::new(Pointed::sandbox(means.sandbox, Arc::clone(&hook))),

@@ -9,6 +9,7 @@
 )]
 
 mod cache;
+mod compiler;
 mod determinism;
 mod fake;
 mod limits;
