@@ -32,11 +32,27 @@ const ROOMS: [(&str, &[&str]); 4] = [
             "failure(FailureKind::",
             "code: ",
             "DeployError::",
+            "Self::Malformed(_) =>",
+            "Self::Secret { .. } =>",
+            "Self::Address { .. } =>",
         ],
     ),
     (
         "../engine/src",
-        &["Self::Cpu =>", "Self::Wall =>", "Self::Memory =>", "Self::HostCalls =>", "Self::Writes =>", "Self::Output =>"],
+        &[
+            "Self::Cpu =>",
+            "Self::Wall =>",
+            "Self::Memory =>",
+            "Self::HostCalls =>",
+            "Self::Writes =>",
+            "Self::Output =>",
+            "Self::TooMuch { .. } =>",
+            "Self::Compiler(_) =>",
+            "CompileLimit::Cpu, .. } =>",
+            "CompileLimit::Wall, .. } =>",
+            "CompileLimit::Memory, .. } =>",
+            "CompileLimit::Output, .. } =>",
+        ],
     ),
 ];
 

@@ -1,5 +1,5 @@
 //! What a bot can ask of the host. [`Host`] is the plain contract that the sandbox and the tests implement; bots use the typed views
-//! that its methods `fhir`, `timers`, `outbox`, `http` and `settings` give.
+//! that its methods `fhir`, `timers`, `outbox`, `http`, `settings` and `secret` give.
 
 use std::time::SystemTime;
 
@@ -265,14 +265,6 @@ impl Outbox<'_> {
     pub fn post_json(self, key: &str, url: &str, body: &Value) -> Result<(), Refused> {
         let Request { method, url, headers, body } = Request::post_json(url, body);
         self.send(&Message { key: key.to_owned(), method, url, headers, body })
-    }
-
-    /// What stands for a secret of the manifest in URL, headers and body.
-    ///
-    /// # Errors
-    /// [`Refused`] for a name that the manifest does not have.
-    pub fn secret(self, name: &str) -> Result<String, Refused> {
-        self.0.placeholder(name)
     }
 }
 

@@ -328,7 +328,7 @@ mod tests {
         assert_eq!(world.timers()["due"].payload, json!({ "n": 2 }));
         hob.timers().cancel("due").unwrap();
         assert!(world.timers().is_empty());
-        assert!(hob.outbox().secret("token").unwrap().contains("token"));
+        assert!(hob.secret("token").placeholder().unwrap().contains("token"));
         hob.outbox().post_json("sms", "https://sms.example/", &json!({})).unwrap();
         assert!(hob.outbox().post_json("sms", "https://sms.example/", &json!({})).is_err());
         assert_eq!(world.outbox().len(), 1);

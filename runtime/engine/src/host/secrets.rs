@@ -1,7 +1,7 @@
 //! `secrets`: stand-ins for what the bot must not see, signatures with it, and the value where the manifest exposes it.
 
 use data_encoding::BASE64;
-use hob_model::{Digest, Failure, FailureKind, SecretSpec};
+use hob_model::{Digest, Failure, FailureKind, SecretSpec, SignAlgorithm};
 use serde_json::json;
 
 use crate::bindings::hob::bot::secrets::Host;
@@ -24,9 +24,14 @@ impl Host for State {
     async fn sign(&mut self, name: String, algorithm: String, bytes: Vec<u8>) -> wasmtime::Result<Result<Vec<u8>, String>> {
         self.budget.call()?;
         let at = self.recorder.begin();
+        let known = SignAlgorithm::ALL.iter().any(|known| known.as_str() == algorithm);
         let wanted = self.secret(&name).map(|spec| spec.sign.filter(|may| may.as_str() == algorithm));
         let answer = match wanted {
             Err(unknown) => Err(unknown),
+            Ok(None) if !known => {
+                let words = SignAlgorithm::ALL.map(SignAlgorithm::as_str).join(", ");
+                Err(format!("this host does not sign by `{algorithm}`; it knows {words}"))
+            }
             Ok(None) => {
                 Err(format!("bot.toml does not let {name} sign so: write `sign = \"{algorithm}\"` beside it in `[secrets]`"))
             }

@@ -2,6 +2,7 @@
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 
 use hob_engine::{CompileLimits, Compiler, Engine, EngineConfig, EngineError};
@@ -72,6 +73,34 @@ async fn a_bomb_ends_at_its_limit_while_a_run_on_the_same_engine_goes_on() {
     assert_eq!(error.code(), "compile-cpu", "{error}");
     assert!(error.to_string().contains("1 s of CPU time"), "{error}");
     assert!(runs > 0);
+}
+
+#[test]
+fn the_process_is_restricted_before_it_has_read_a_byte() {
+    let mut command = Command::new(PROGRAM);
+    command.args(["compile-component", "9", "4096"]).stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let limits = || std::fs::read_to_string(format!("/proc/{}/limits", child.id())).unwrap();
+    // Nothing is written to it, so it waits for ever once it reads. The last of its limits is the one to look for.
+    let is = |text: &str, name: &str, soft: &str| {
+        let line = text.lines().find(|line| line.starts_with(name)).unwrap();
+        line[name.len()..].split_whitespace().next() == Some(soft)
+    };
+    while !is(&limits(), "Max processes", "0") {
+        std::thread::yield_now();
+    }
+    let text = limits();
+    for (name, soft) in [
+        ("Max cpu time", "9"),
+        ("Max address space", "4294967296"),
+        ("Max core file size", "0"),
+        ("Max file size", "0"),
+        ("Max open files", "0"),
+    ] {
+        assert!(is(&text, name, soft), "{name}: {text}");
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
 }
 
 #[test]

@@ -53,12 +53,13 @@ async fn a_bot_signs_with_the_algorithm_of_the_manifest_and_no_other() {
         ["sign", "KEY", "hmac-sha512", "bytes"],
         ["sign", "TOKEN", "hmac-sha256", "bytes"],
         ["sign", "OTHER", "hmac-sha256", "bytes"],
+        ["sign", "KEY", "md5", "bytes"],
     ]);
     let (output, _) = acts(steps).await;
     let answers = answers(&output);
     let signed: Vec<u8> = serde_json::from_value(answers[0]["ok"].clone()).unwrap();
     assert_eq!(signed.len(), 32);
-    for (at, word) in [(1, "hmac-sha512"), (2, "`sign"), (3, "[secrets]")] {
+    for (at, word) in [(1, "hmac-sha512"), (2, "`sign"), (3, "[secrets]"), (4, "rs256")] {
         assert!(answers[at]["message"].as_str().unwrap().contains(word), "{at}: {answers:#}");
     }
     let call = output.journal.calls.iter().find(|call| call.function == "secrets.sign").unwrap();

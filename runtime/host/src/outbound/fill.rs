@@ -21,8 +21,8 @@ use crate::secrets::{self, Secret};
 const IN_URL: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b':');
 
 /// The values that go into one request, by their placeholders.
-#[derive(Debug, Default)]
-pub(super) struct Fill {
+#[derive(Default)]
+struct Fill {
     values: BTreeMap<String, Secret>,
     /// Basic credentials as they were sent, each with the placeholder in it.
     pairs: Vec<(String, String)>,
@@ -66,9 +66,12 @@ impl Fill {
         let mut request = Request::builder().method(method).uri(url);
         for (name, value) in outgoing.headers {
             // Refused where it has what would end the header: nothing is cut out of a value or split.
-            let value =
-                HeaderValue::try_from(self.header(name, value)).map_err(|_| malformed("a header's value is none of HTTP"))?;
-            request = request.header(name, value);
+            let sent = self.header(name, value);
+            let is_filled = sent != *value;
+            let mut sent = HeaderValue::try_from(sent).map_err(|_| malformed("a header's value is none of HTTP"))?;
+            // Neither printed nor kept in a table of HTTP/2.
+            sent.set_sensitive(is_filled);
+            request = request.header(name, sent);
         }
         // No connection is kept for another request: one that the receiver is just closing would leave the outcome unknown.
         request = request.header(header::CONNECTION, "close").header("Idempotency-Key", outgoing.idempotency_key);

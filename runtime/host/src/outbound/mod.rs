@@ -115,7 +115,10 @@ pub(crate) async fn send(core: &Core, bot: &LiveBot, outgoing: &Outgoing<'_>) ->
     match tokio::time::timeout(outgoing.timeout, core.outbound.exchange(request, BODY)).await {
         Err(_) => Tried::Unknown("timed out"),
         Ok(Err(NoAnswer::Unknown(why))) => Tried::Unknown(why),
-        Ok(Err(NoAnswer::Forbidden)) => Tried::Refused(Refusal::Address { host }),
+        Ok(Err(NoAnswer::Forbidden)) => {
+            tracing::warn!(tenant = %bot.tenant, bot = %bot.name, host, "a request of a bot was not sent: its host has no address that bots may ask");
+            Tried::Refused(Refusal::Address { host })
+        }
         Ok(Err(NoAnswer::NotSent(why))) => Tried::Later { code: "outbox-unreachable", why: why.to_owned(), asked: None },
         Ok(Ok(answer)) => judge(answer, &scrub),
     }

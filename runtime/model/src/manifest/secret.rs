@@ -31,6 +31,9 @@ pub enum SignAlgorithm {
 }
 
 impl SignAlgorithm {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::HmacSha256, Self::HmacSha512, Self::Es256, Self::Rs256];
+
     /// The word that the manifest and the contract have for it.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
