@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use hob_host::{Config, Host, SystemClock};
+use hob_host::{Compiler, Config, Host, SystemClock};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -67,7 +67,7 @@ impl Site {
         let hooks = Proxy::start("http://127.0.0.1:9").await;
         let config = format!(
             "listen = \"127.0.0.1:0\"\nadmin = \"127.0.0.1:0\"\npublic-url = \"{}\"\ndata = \"data\"\n\
-             admin-token = {{ file = \"{}\" }}\n[limits]\nbody-kib = 64\nfhir-ms = 10000\n",
+             admin-token = {{ file = \"{}\" }}\n[outbound]\nallow = [\"127.0.0.1\"]\n[limits]\nbody-kib = 64\nfhir-ms = 10000\n",
             hooks.base_url(),
             folder.path().join("admin-token").display()
         );
@@ -96,7 +96,7 @@ impl Site {
     /// Starts the host in this process, on the data that is there.
     pub async fn start_here(&mut self) {
         let config = Config::read(&self.folder.path().join("hob.toml")).unwrap();
-        let host = Host::start(config, Arc::new(SystemClock)).await.unwrap();
+        let host = Host::start(config, Arc::new(SystemClock), Compiler::InProcess).await.unwrap();
         self.at(&format!("http://{}", host.webhooks()), format!("http://{}", host.admin()));
         self.running = Running::Here(Box::new(host));
     }

@@ -236,6 +236,14 @@ impl Host for Stage {
         self.world.placeholder(name)
     }
 
+    fn sign(&self, name: &str, algorithm: &str, bytes: &[u8]) -> Result<Vec<u8>, Refused> {
+        self.world.sign(name, algorithm, bytes)
+    }
+
+    fn expose(&self, name: &str) -> Result<String, Refused> {
+        self.world.expose(name)
+    }
+
     fn fhirpath(&self, resource: &Value, expression: &str) -> Result<Vec<Value>, Refused> {
         self.world.fhirpath(resource, expression)
     }

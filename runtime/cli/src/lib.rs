@@ -28,6 +28,11 @@ use clap::Parser as _;
 /// Reads the command line, does what it says, and gives the exit code.
 #[must_use]
 pub fn main() -> ExitCode {
+    // The compiler's process of a host, which no person calls: it is not listed, and reads nothing before its limits are set.
+    let mut arguments = std::env::args().skip(1);
+    if arguments.next().as_deref() == Some("compile-component") {
+        return hob_host::compile_stdin(&arguments.collect::<Vec<_>>());
+    }
     let args = match args::Args::try_parse() {
         Ok(args) => args,
         Err(error) => {

@@ -32,6 +32,9 @@ const ROOMS: [(&str, &[&str]); 4] = [
             "failure(FailureKind::",
             "code: ",
             "DeployError::",
+            "Self::Malformed(_) =>",
+            "Self::Secret { .. } =>",
+            "Self::Address { .. } =>",
         ],
     ),
     (
@@ -47,6 +50,12 @@ const ROOMS: [(&str, &[&str]); 4] = [
             "Self::RequestBytes =>",
             "Trap::StackOverflow) =>",
             "None if full =>",
+            "Self::TooMuch { .. } =>",
+            "Self::Compiler(_) =>",
+            "CompileLimit::Cpu, .. } =>",
+            "CompileLimit::Wall, .. } =>",
+            "CompileLimit::Memory, .. } =>",
+            "CompileLimit::Output, .. } =>",
         ],
     ),
 ];

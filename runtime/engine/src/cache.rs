@@ -14,17 +14,27 @@ use hob_model::Digest;
 use sha2::Sha256;
 
 use crate::EngineError;
+use crate::compile::Output;
 
 const MAGIC: &[u8; 8] = b"hob-aot1";
 const TAG: usize = 32;
 
-/// Machine code whose origin was checked. Nothing but this module can make one.
-pub(crate) struct Authentic(Vec<u8>);
+/// Machine code whose origin is known. Nothing but this module can make one.
+pub(crate) struct Authentic {
+    bytes: Vec<u8>,
+    /// Where the code begins.
+    begin: usize,
+}
 
 impl Authentic {
+    /// What a compiler's process of this host answered, without a file in between.
+    pub(crate) fn of_child(output: Output) -> Self {
+        Self { bytes: output.into_code(), begin: 0 }
+    }
+
     /// The code.
     pub(crate) fn bytes(&self) -> &[u8] {
-        &self.0[MAGIC.len() + TAG..]
+        &self.bytes[self.begin..]
     }
 }
 
@@ -70,7 +80,7 @@ impl Cache {
         let rest = bytes.strip_prefix(MAGIC).ok_or(Miss::Refused)?;
         let (tag, code) = rest.split_at_checked(TAG).ok_or(Miss::Refused)?;
         self.mac(name, code).ok_or(Miss::Refused)?.verify_slice(tag).map_err(|_| Miss::Refused)?;
-        Ok(Authentic(bytes))
+        Ok(Authentic { bytes, begin: MAGIC.len() + TAG })
     }
 
     /// Stores code.

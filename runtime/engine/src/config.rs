@@ -4,12 +4,16 @@ use std::path::PathBuf;
 
 use hob_model::Limits;
 
+use crate::Compiler;
+
 /// Sizes and places. The defaults serve one host with a few gigabytes of memory.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EngineConfig {
     /// Where compiled components are kept between starts; `None` compiles anew each time. Only this host's user may be able to
     /// write there: the key that authenticates the files lies beside them.
     pub cache_dir: Option<PathBuf>,
+    /// Where components are compiled.
+    pub compiler: Compiler,
     /// Runs at once. More wait for a slot; their wall clock starts when they get it.
     pub concurrent_runs: u32,
     /// The most that a manifest may ask for; one that asks for more is refused.
@@ -20,6 +24,6 @@ pub struct EngineConfig {
 
 impl Default for EngineConfig {
     fn default() -> Self {
-        Self { cache_dir: None, concurrent_runs: 128, most: Limits::most(), tick_ms: 5 }
+        Self { cache_dir: None, compiler: Compiler::InProcess, concurrent_runs: 128, most: Limits::most(), tick_ms: 5 }
     }
 }

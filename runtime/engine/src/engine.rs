@@ -1,7 +1,7 @@
 //! The engine: one for a host. Compiles components and holds the pool that their instances live in.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use hob_model::{Digest, Manifest};
 use tokio::sync::Semaphore;
@@ -13,7 +13,7 @@ use crate::pool::{self, Busy};
 use crate::release::Bound;
 use crate::scopes::Scopes;
 use crate::state::State;
-use crate::{EngineConfig, EngineError, Release, precompiled};
+use crate::{EngineConfig, EngineError, Release, compile, precompiled};
 
 /// The WASI interfaces that a bot may import, all of 0.2. Files and sockets are there, since languages' libraries import them, and
 /// are empty and shut.
@@ -30,6 +30,7 @@ struct Shared {
     cache: Option<Cache>,
     slots: Arc<Semaphore>,
     busy: Arc<Busy>,
+    compiling: Mutex<()>,
 }
 
 impl Drop for Shared {
@@ -53,7 +54,8 @@ impl Engine {
         let busy = Arc::new(Busy::default());
         pool::start_ticker(&wasmtime, &busy, config.tick_ms)?;
         let slots = usize::try_from(config.concurrent_runs.max(1)).unwrap_or(1).min(Semaphore::MAX_PERMITS);
-        Ok(Self(Arc::new(Shared { config, wasmtime, linker, cache, slots: Arc::new(Semaphore::new(slots)), busy })))
+        let slots = Arc::new(Semaphore::new(slots));
+        Ok(Self(Arc::new(Shared { config, wasmtime, linker, cache, slots, busy, compiling: Mutex::new(()) })))
     }
 
     /// Checks and compiles a release. Blocks for as long as the compiler needs (seconds for large components): call it where
@@ -93,12 +95,14 @@ impl Engine {
         if component.get(..8) == Some(b"\0asm\x01\0\0\0") {
             return Err(EngineError::CoreModule);
         }
+        compile::check(component)?;
         let name = self.cache_name(component);
         if let Some(found) = self.cached(&name) {
             return Ok(found);
         }
-        let compiled =
-            Component::from_binary(&self.0.wasmtime, component).map_err(|error| EngineError::Compile(format!("{error:#}")))?;
+        // One at a time: each may take as much memory as its limit allows.
+        let _place = self.0.compiling.lock().unwrap_or_else(PoisonError::into_inner);
+        let compiled = self.0.config.compiler.compile(&self.0.wasmtime, component)?;
         if let Some(cache) = &self.0.cache {
             let stored = compiled.serialize().map_err(|error| format!("{error:#}"));
             let stored = stored.and_then(|code| cache.store(&name, &code).map_err(|error| error.to_string()));

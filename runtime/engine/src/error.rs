@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use crate::CompileLimit;
+
 /// What [`Engine::new`](crate::Engine::new) and [`Engine::prepare`](crate::Engine::prepare) can fail with. None of it holds
 /// patient data: no event has been seen yet.
 #[derive(Debug, thiserror::Error)]
@@ -12,6 +14,33 @@ pub enum EngineError {
     /// The bytes are no component that this engine can compile.
     #[error("not a WebAssembly component that can be run: {0}")]
     Compile(String),
+    /// The component has more of something than any bot needs.
+    #[error("the component has {count} {what}; at most {most} are compiled")]
+    TooMuch {
+        /// What, in the plural.
+        what: &'static str,
+        /// How much.
+        count: u64,
+        /// The most.
+        most: u64,
+    },
+    /// The compiler went over a limit and was ended.
+    #[error(
+        "the compiler went over its limit of {most} {unit} of {what}: the component is built to be slow, or too large for this host"
+    )]
+    CompileLimit {
+        /// Which.
+        limit: CompileLimit,
+        /// Of what.
+        what: &'static str,
+        /// How much it is.
+        most: u64,
+        /// In what.
+        unit: &'static str,
+    },
+    /// The compiler's process did not do its work.
+    #[error("the compiler's process: {0}")]
+    Compiler(String),
     /// A core module was given where a component is wanted.
     #[error("this is a core WebAssembly module, not a component: build for wasm32-wasip2")]
     CoreModule,
@@ -57,4 +86,20 @@ pub enum EngineError {
         /// What the system said.
         source: std::io::Error,
     },
+}
+
+impl EngineError {
+    /// Its code in docs/errors.md, for whoever deploys.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::TooMuch { .. } => "component-size",
+            Self::CompileLimit { limit: CompileLimit::Cpu, .. } => "compile-cpu",
+            Self::CompileLimit { limit: CompileLimit::Wall, .. } => "compile-wall",
+            Self::CompileLimit { limit: CompileLimit::Memory, .. } => "compile-memory",
+            Self::CompileLimit { limit: CompileLimit::Output, .. } => "compile-output",
+            Self::Compiler(_) => "compile-failed",
+            _ => "component",
+        }
+    }
 }

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use hob_model::{Clock, Failure};
 
-use crate::FhirReads;
+use crate::{FhirReads, Secrets};
 
 /// What one attempt has to do with the world outside of its sandbox.
 #[derive(Clone)]
@@ -16,6 +16,8 @@ pub struct Outside {
     pub fhir: Arc<dyn FhirReads>,
     /// Requests to others.
     pub http: Arc<dyn Outbound>,
+    /// Values of the bot's secrets.
+    pub secrets: Arc<dyn Secrets>,
     /// The host's clock.
     pub clock: Arc<dyn Clock>,
 }
@@ -70,7 +72,7 @@ pub trait Outbound: Send + Sync {
     async fn send(&self, request: HttpRequest) -> Result<HttpResponse, HttpError>;
 }
 
-/// Where nothing may be sent: every request is refused.
+/// Where nothing may be sent and no secret is to be had: every request is refused.
 #[derive(Debug, Clone, Copy)]
 pub struct Offline;
 

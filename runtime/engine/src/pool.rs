@@ -37,9 +37,15 @@ pub(crate) fn config(of: &EngineConfig) -> Config {
         .table_keep_resident(64 << 10)
         .async_stack_keep_resident(64 << 10)
         .pagemap_scan(Enabled::Auto);
+    let mut config = settings();
+    config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
+    config
+}
+
+/// What the compiler must know: the same in its own process, where nothing runs.
+pub(crate) fn settings() -> Config {
     let mut config = Config::new();
     config
-        .allocation_strategy(InstanceAllocationStrategy::Pooling(pool))
         .wasm_component_model(true)
         .epoch_interruption(true)
         // A replay must give the same bits.

@@ -7,9 +7,13 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::value::{RawValue, to_raw_value};
 
+use crate::Scrub;
+
 /// Calls so far.
 pub(crate) struct Recorder {
     calls: Vec<Call>,
+    /// Values of secrets that the bot was shown: the journal does not keep them.
+    pub(crate) hidden: Scrub,
     clock: Arc<dyn Clock>,
     /// What is replayed.
     recorded: Option<Arc<Journal>>,
@@ -24,7 +28,7 @@ enum Response<T, E> {
 
 impl Recorder {
     pub(crate) fn new(clock: Arc<dyn Clock>, recorded: Option<Arc<Journal>>) -> Self {
-        Self { calls: Vec::new(), clock, recorded }
+        Self { calls: Vec::new(), hidden: Scrub::default(), clock, recorded }
     }
 
     /// What a call that comes now was answered when it was recorded, for functions that look at more than they are asked; none where nothing is
@@ -61,7 +65,11 @@ impl Recorder {
         };
         // Everything recorded has string keys, so it cannot fail; null would show in the journal if it did.
         let raw = |made: Result<Box<RawValue>, _>| made.unwrap_or_else(|_: serde_json::Error| RawValue::NULL.to_owned());
-        let (request, response) = (raw(to_raw_value(&request)), raw(to_raw_value(&response)));
+        let (request, response) = if self.hidden.is_empty() {
+            (raw(to_raw_value(&request)), raw(to_raw_value(&response)))
+        } else {
+            (raw(self.hidden.raw_json(&request)), raw(self.hidden.raw_json(&response)))
+        };
         let bytes = request.get().len() + response.get().len();
         let micros = u64::try_from(self.clock.now().since(at).as_micros()).unwrap_or(u64::MAX);
         self.calls.push(Call { function: function.to_owned(), request, response, at, micros });

@@ -26,6 +26,14 @@ const LONGEST_MESSAGE: usize = 4_096;
 /// Handles that a guest holds at once.
 const HANDLES: usize = 10_000;
 
+/// What an attempt is made for.
+pub(crate) enum Mode {
+    /// To act: what the source says is kept.
+    Recorded(Arc<Tape>),
+    /// To see whether it does again what the journal has.
+    Repeated(Arc<Journal>),
+}
+
 /// What every run of a release is held to.
 pub(crate) struct Bound {
     pub(crate) manifest: Manifest,
@@ -60,14 +68,18 @@ impl Release {
             resource: None,
             previous: input.previous.as_ref().map(|previous| previous.json().to_owned()),
         };
-        let mut output = self.attempt(input, Outside { fhir: Arc::clone(&tape) as _, ..outside }, None).await;
-        output.journal.said = tape.take(&output.journal.calls);
+        let outside = Outside { fhir: Arc::clone(&tape) as _, ..outside };
+        let mut output = self.attempt(input, outside, Mode::Recorded(tape)).await;
         output.journal.given = given;
         output
     }
 
-    /// One attempt; where it repeats one that was recorded, by its journal.
-    pub(crate) async fn attempt(&self, input: RunInput, outside: Outside, recorded: Option<Arc<Journal>>) -> RunOutput {
+    /// One attempt.
+    pub(crate) async fn attempt(&self, input: RunInput, outside: Outside, mode: Mode) -> RunOutput {
+        let (tape, recorded) = match mode {
+            Mode::Recorded(tape) => (Some(tape), None),
+            Mode::Repeated(journal) => (None, Some(journal)),
+        };
         let clock = Arc::clone(&outside.clock);
         // The semaphore is never closed; without a permit the pool itself would refuse.
         let _slot = Arc::clone(&self.slots).acquire_owned().await.ok();
@@ -108,14 +120,18 @@ impl Release {
         } else {
             result
         };
+        let hidden = std::mem::take(&mut state.recorder.hidden);
+        let result = result.map_err(|failure| hidden.failure(failure));
         let (effects, journal, read) = state.finish();
         let log = lines.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
+        let log = log.into_iter().map(|line| LogLine { text: hidden.text(&line.text).into_owned(), ..line }).collect();
         let (result, effects) = match (result, effects) {
             (Ok(payload), Ok(effects)) => (Ok(payload), effects),
             (Ok(_), Err(failure)) | (Err(failure), _) => (Err(failure), Effects::default()),
         };
         let timed_out = matches!(&result, Err(failure) if Limit::of_time(&failure.code));
-        let journal = Journal { log, timed_out, outcome: outcome(&result, &effects), ..journal };
+        let said = tape.map(|tape| tape.take(&journal.calls, &hidden)).unwrap_or_default();
+        let journal = Journal { log, said, timed_out, outcome: outcome(&result, &effects), ..journal };
         RunOutput { result, effects, journal, read, cpu: meter.total(), wall: clock.now().since(began) }
     }
 
@@ -135,7 +151,7 @@ impl State {
         wasi: wasmtime_wasi::WasiCtx,
         recorded: Option<Arc<Journal>>,
     ) -> Self {
-        let Outside { fhir, http, clock } = outside;
+        let Outside { fhir, http, secrets, clock } = outside;
         let budget = Budget::new(bound.manifest.limits.clone());
         let access = Access::new(&bound.scopes, input.resource.as_ref().map(Document::value));
         Self {
@@ -144,6 +160,7 @@ impl State {
             input,
             fhir,
             http,
+            secrets,
             budget,
             meter,
             recorder: Recorder::new(clock, recorded),

@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use hob_model::{Clock, Difference, Journal};
 
+use crate::release::Mode;
 use crate::tape::{self, Player};
-use crate::{Document, Outside, Release, RunInput, RunOutput};
+use crate::{Document, Outside, Release, RunInput, RunOutput, Secrets};
 
 /// What a repeat gave.
 #[derive(Debug)]
@@ -21,7 +22,9 @@ pub struct Replayed {
 
 impl Release {
     /// Repeats an attempt. Of `input` the run, the event, its payload and resource and the number of the attempt count; the rest is the journal's.
-    pub async fn replay(&self, input: RunInput, journal: Journal, clock: Arc<dyn Clock>) -> Replayed {
+    ///
+    /// `secrets` are asked for what was exposed to the bot: the journal does not keep it. Signatures are the journal's.
+    pub async fn replay(&self, input: RunInput, journal: Journal, secrets: Arc<dyn Secrets>, clock: Arc<dyn Clock>) -> Replayed {
         let document = |text: &serde_json::value::RawValue| Document::parse(text.get().as_bytes()).ok();
         let mut input = RunInput {
             seed: journal.seed,
@@ -35,9 +38,9 @@ impl Release {
             input.resource = document(resource);
         }
         let player = Arc::new(Player::of(&journal));
-        let outside = Outside { fhir: Arc::clone(&player) as _, http: player, clock };
+        let outside = Outside { fhir: Arc::clone(&player) as _, http: player, secrets, clock };
         let journal = Arc::new(journal);
-        let output = self.attempt(input, outside, Some(Arc::clone(&journal))).await;
+        let output = self.attempt(input, outside, Mode::Repeated(Arc::clone(&journal))).await;
         let ends = matches!(&output.result, Err(failure) if failure.code == tape::ENDS);
         let again = &output.journal;
         let (whole, difference) = if journal.timed_out || again.timed_out {

@@ -13,7 +13,7 @@ use crate::release::Bound;
 use crate::scopes::Access;
 use crate::staging::{Base, Staging};
 use crate::stop::Limit;
-use crate::{Document, FhirReads, Outbound, RunInput};
+use crate::{Document, FhirReads, Outbound, RunInput, Secrets};
 
 /// A resource as the run first saw it.
 #[derive(Debug)]
@@ -48,6 +48,7 @@ pub(crate) struct State {
     pub(crate) input: RunInput,
     pub(crate) fhir: Arc<dyn FhirReads>,
     pub(crate) http: Arc<dyn Outbound>,
+    pub(crate) secrets: Arc<dyn Secrets>,
     pub(crate) budget: Budget,
     pub(crate) meter: Arc<Meter>,
     pub(crate) recorder: Recorder,

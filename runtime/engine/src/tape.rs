@@ -8,9 +8,10 @@ use data_encoding::BASE64;
 use hob_model::{Call, Failure, FailureKind, Journal, Reference, ResourceType, Said, Text, VersionId};
 use serde::Deserialize;
 use serde_json::Value;
+use serde_json::value::RawValue;
 
 use crate::outbound::{HttpError, HttpRequest, HttpResponse};
-use crate::{Document, FhirError, FhirErrorCode, FhirReads, Found, Outbound, Page, ReadCapabilities};
+use crate::{Document, FhirError, FhirErrorCode, FhirReads, Found, Outbound, Page, ReadCapabilities, Scrub};
 
 /// The code of the failure that ends a replay where the journal does.
 pub(crate) const ENDS: &str = "replay-ends";
@@ -59,8 +60,8 @@ impl Tape {
         answer
     }
 
-    /// What was said, as the journal has it: what a call was answered is not kept twice.
-    pub(crate) fn take(&self, calls: &[Call]) -> Vec<Said> {
+    /// What was said, as the journal has it: what a call was answered is not kept twice, and what is hidden not at all.
+    pub(crate) fn take(&self, calls: &[Call], hidden: &Scrub) -> Vec<Said> {
         let mut from = 0;
         let mut text = |document: &Document, before: &str| {
             let json = document.json().get();
@@ -70,7 +71,8 @@ impl Tape {
                     from += at;
                     Text::In { call: from, from: before.len(), length: json.len() }
                 }
-                None => Text::Own(document.json().to_owned()),
+                None if hidden.is_empty() => Text::Own(document.json().to_owned()),
+                None => Text::Own(hidden.raw_json(&document.json()).unwrap_or_else(|_| RawValue::NULL.to_owned())),
             }
         };
         let mut said = |heard: Heard| match heard {

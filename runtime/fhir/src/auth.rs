@@ -14,7 +14,7 @@ use serde::Deserialize;
 use tokio::sync::Mutex;
 
 use crate::http::sent;
-use crate::transport::{NoAnswer, Transport};
+use crate::transport::{FORBIDDEN, NoAnswer, Transport};
 use crate::{FhirError, FhirErrorKind};
 
 /// A secret value; `Debug` does not show it.
@@ -170,6 +170,7 @@ impl Authorizer {
             Err(NoAnswer::NotSent(why) | NoAnswer::Unknown(why)) => {
                 return Err(FhirError::new(FhirErrorKind::Unreachable, WHAT, why));
             }
+            Err(NoAnswer::Forbidden) => return Err(FhirError::new(FhirErrorKind::Unreachable, WHAT, FORBIDDEN)),
         };
         let status = answer.status;
         if status != 200 {

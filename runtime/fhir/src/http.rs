@@ -15,7 +15,7 @@ use serde_json::Value;
 use url::Url;
 
 use crate::auth::{Authorizer, Credentials};
-use crate::transport::{NoAnswer, Transport};
+use crate::transport::{FORBIDDEN, NoAnswer, Transport};
 use crate::{FhirError, FhirErrorKind, transport};
 
 /// Limits and manners of a [`crate::Client`].
@@ -186,6 +186,7 @@ impl Http {
             }
             Ok(transport::Answer { status, headers, body, .. }) => (status, headers, body),
             Err(NoAnswer::NotSent(why)) => return Err(FhirError::new(FhirErrorKind::Unreachable, what, why)),
+            Err(NoAnswer::Forbidden) => return Err(FhirError::new(FhirErrorKind::Unreachable, what, FORBIDDEN)),
             Err(NoAnswer::Unknown(why)) => return Err(FhirError::new(FhirErrorKind::Lost, what, why)),
         };
         if (200..300).contains(&status) {

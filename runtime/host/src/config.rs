@@ -10,6 +10,8 @@ use std::path::{Path, PathBuf};
 use hob_model::{BaseUrl, Limits, SecretRef};
 use serde::{Deserialize, Deserializer};
 
+use crate::outbound::Allowed;
+
 /// A checked `hob.toml`.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
@@ -33,12 +35,23 @@ pub struct Config {
     /// `[bot-limits]`: the most that a manifest may ask for below its `limits`; keys that are left out have [`Limits::most`].
     #[serde(default = "Limits::most", deserialize_with = "bot_limits")]
     pub bot_limits: Limits,
+    /// `[outbound]`.
+    #[serde(default)]
+    pub outbound: Outbound,
     /// `[encryption]`.
     #[serde(default)]
     pub encryption: Encryption,
     /// `[retention]`.
     #[serde(default)]
     pub retention: Retention,
+}
+
+/// `[outbound]`: where the requests of bots may go.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "kebab-case", default, deny_unknown_fields)]
+pub struct Outbound {
+    /// `allow`: addresses, blocks and names of hosts outside of the public internet that bots may ask, where their manifests say so.
+    pub allow: Vec<Allowed>,
 }
 
 /// `[encryption]`: where the master key of the ledger is.
@@ -273,6 +286,7 @@ mod tests {
             "admin-token = { environment = \"T\" }",
             "admin-token = { env = \"T\" }\npublic-url = \"ftp://x\"",
             "admin-token = { env = \"T\" }\n[retention]\nended-days = 0",
+            "admin-token = { env = \"T\" }\n[outbound]\nallow = [\"127.0.0.1\", \"10.0.0.0/33\"]",
             "admin-token = { env = \"T\" }\n[encryption]\nmaster-key = \"5a5a\"",
         ];
         let errors: Vec<String> = cases.iter().map(|c| parse(c).unwrap_err().to_string()).collect();

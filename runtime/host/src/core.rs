@@ -30,8 +30,10 @@ pub(crate) struct Core {
     pub(crate) ledger: Arc<dyn Ledger>,
     pub(crate) epoch: Epoch,
     pub(crate) sandbox: Arc<dyn Sandbox>,
-    /// Carries what the host says to FHIR servers and to whom the outbox names.
+    /// Carries what the host says to FHIR servers.
     pub(crate) transport: Arc<dyn Transport>,
+    /// Carries what bots ask others: held to the addresses that they may reach.
+    pub(crate) outbound: Arc<dyn Transport>,
     pub(crate) sources: Sources,
     pub(crate) bots: Bots,
     pub(crate) started: Timestamp,
@@ -71,6 +73,7 @@ pub(crate) struct Parts {
     pub(crate) epoch: Epoch,
     pub(crate) sandbox: Arc<dyn Sandbox>,
     pub(crate) transport: Arc<dyn Transport>,
+    pub(crate) outbound: Arc<dyn Transport>,
     pub(crate) host_id: String,
     pub(crate) webhooks: SocketAddr,
     pub(crate) driver: mpsc::Sender<Message>,
@@ -79,7 +82,7 @@ pub(crate) struct Parts {
 
 impl Core {
     pub(crate) fn new(parts: Parts) -> Self {
-        let Parts { config, clock, ledger, epoch, sandbox, transport, host_id, webhooks, driver, seed } = parts;
+        let Parts { config, clock, ledger, epoch, sandbox, transport, outbound, host_id, webhooks, driver, seed } = parts;
         Self {
             started: clock.now(),
             public_url: config.public_url(webhooks),
@@ -90,6 +93,7 @@ impl Core {
             epoch,
             sandbox,
             transport,
+            outbound,
             sources: Sources::default(),
             bots: Bots::default(),
             host_id,

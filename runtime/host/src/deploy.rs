@@ -115,7 +115,7 @@ pub(crate) async fn deploy(core: &Arc<Core>, wish: Wish) -> Result<Deployed, Dep
     let mut watches = Watch::of(&manifest, &entry.bases)?;
     let settings = checked(&manifest, settings)?;
     for secret in manifest.secrets.values() {
-        secrets::resolve(secret)?;
+        secrets::resolve(&secret.from)?;
     }
     let release = core.sandbox.prepare(component.clone(), manifest.clone()).await?;
     let digest = Release::digest_of(&text, &component);

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use hob_engine::EngineError;
+use hob_engine::{Compiler, EngineError};
 use hob_fhir::FhirError;
 use hob_ledger::LedgerError;
 use hob_model::Clock;
@@ -81,10 +81,10 @@ impl Host {
     ///
     /// # Errors
     /// [`StartError`]: nothing is left running.
-    pub async fn start(config: Config, clock: Arc<dyn Clock>) -> Result<Self, StartError> {
+    pub async fn start(config: Config, clock: Arc<dyn Clock>, compiler: Compiler) -> Result<Self, StartError> {
         // First of all: a host that cannot be asked anything makes neither a ledger nor a key.
         let token = secrets::resolve(&config.admin_token)?;
-        let means = Means::of(&config)?;
+        let means = Means::of(&config, compiler)?;
         Self::serve(config, clock, means, &token).await
     }
 

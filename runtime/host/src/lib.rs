@@ -34,11 +34,13 @@ pub mod telemetry;
 mod webhooks;
 
 pub use clock::SystemClock;
-pub use config::{Config, ConfigError, Encryption, HostLimits, KeySource, Retention};
+pub use config::{Config, ConfigError, Encryption, HostLimits, KeySource, Outbound, Retention};
 pub use doctor::offline as doctor;
+pub use hob_engine::{CompileLimits, Compiler, compile_stdin};
 pub use host::{Host, StartError};
 pub use master_key::KeyError;
 pub use means::Means;
+pub use outbound::Allowed;
 pub use running::Running;
 pub use sandbox::{Prepared, Sandbox};
 pub use secrets::SecretError;

@@ -25,6 +25,7 @@ use crate::deploy::{DeployError, checked};
 use crate::host::USER_AGENT;
 use crate::resolve::Watch;
 use crate::run::reads::SourceReads;
+use crate::secrets::OfManifest;
 use crate::sources::SourceEntry;
 
 /// One event for one bot.
@@ -153,7 +154,9 @@ pub async fn run(local: LocalRun, clock: Arc<dyn Clock>) -> Result<LocalOutcome,
         settings,
     };
     let reads = Arc::new(SourceReads::new(Arc::clone(&entry)));
-    let output = release.run(input, Outside { fhir: reads, http: Arc::new(Offline), clock }).await;
+    // The author's own, of this machine.
+    let secrets = Arc::new(OfManifest(manifest.secrets));
+    let output = release.run(input, Outside { fhir: reads, http: Arc::new(Offline), secrets, clock }).await;
     let mut outcome = LocalOutcome {
         trigger,
         result: output.result,

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hob_engine::{Engine, EngineConfig};
+use hob_engine::{Compiler, Engine, EngineConfig};
 use hob_fhir::{Network, Transport};
 use hob_ledger::Ledger;
 use hob_ledger::sqlite::SqliteLedger;
@@ -13,6 +13,7 @@ use rand::RngExt as _;
 use crate::config::Config;
 use crate::host::{HOST_ID, LEDGER, StartError, USER_AGENT};
 use crate::master_key;
+use crate::outbound::Reach;
 use crate::sandbox::Sandbox;
 
 /// How long a connection to a server may take to be made.
@@ -24,8 +25,10 @@ pub struct Means {
     pub ledger: Arc<dyn Ledger>,
     /// Where bots run.
     pub sandbox: Arc<dyn Sandbox>,
-    /// What carries requests to FHIR servers and to whom the outbox names.
+    /// What carries requests to FHIR servers.
     pub transport: Arc<dyn Transport>,
+    /// What carries the requests of bots to others. Of its own: a source may stand anywhere, what a bot names may not.
+    pub outbound: Arc<dyn Transport>,
     /// Names this host's fences: 16 characters, the same for as long as the ledger lives.
     pub host_id: String,
     /// Seeds all of the host's randomness.
@@ -37,7 +40,7 @@ impl Means {
     ///
     /// # Errors
     /// [`StartError`] where one of them cannot be had.
-    pub fn of(config: &Config) -> Result<Self, StartError> {
+    pub fn of(config: &Config, compiler: Compiler) -> Result<Self, StartError> {
         let data = |error| StartError::Data { path: config.data.clone(), error };
         std::fs::create_dir_all(&config.data).map_err(data)?;
         let host_id = host_id(&config.data).map_err(data)?;
@@ -45,15 +48,19 @@ impl Means {
         let ledger = SqliteLedger::open(config.data.join(LEDGER), keys)?;
         let engine = Engine::new(EngineConfig {
             cache_dir: Some(config.data.join("compiled")),
+            compiler,
             concurrent_runs: u32::try_from(config.limits.runs).unwrap_or(u32::MAX),
             most: config.bot_limits.clone(),
             ..EngineConfig::default()
         })?;
         let network = Network::new(CONNECT, USER_AGENT).map_err(StartError::Network)?;
+        let reach = Arc::new(Reach::new(config.outbound.allow.clone()));
+        let outbound = Network::guarded(CONNECT, USER_AGENT, reach).map_err(StartError::Network)?;
         Ok(Self {
             ledger: Arc::new(ledger),
             sandbox: Arc::new(engine),
             transport: Arc::new(network),
+            outbound: Arc::new(outbound),
             host_id,
             seed: rand::rng().random(),
         })

@@ -33,10 +33,10 @@ impl Running {
     /// # Errors
     /// [`StartError`]: nothing is left running.
     pub async fn start(config: Config, clock: Arc<dyn Clock>, means: Means, webhooks: SocketAddr) -> Result<Self, StartError> {
-        let Means { ledger, sandbox, transport, host_id, seed } = means;
+        let Means { ledger, sandbox, transport, outbound, host_id, seed } = means;
         let epoch = ledger.claim().await?;
         let (driver, messages) = mpsc::channel(1_024);
-        let parts = Parts { config, clock, ledger, epoch, sandbox, transport, host_id, webhooks, driver, seed };
+        let parts = Parts { config, clock, ledger, epoch, sandbox, transport, outbound, host_id, webhooks, driver, seed };
         let core = Arc::new(Core::new(parts));
         let (work, stops) = watch::channel(false);
         let drain = Duration::from_millis(core.config.limits.drain_ms);

@@ -1,20 +1,17 @@
 //! Secrets: found when they are used, never stored, and never printed.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
 
-use hob_model::SecretRef;
+use hob_engine::Secrets;
+use hob_model::{SecretRef, SecretSpec};
 
 /// A secret's value. It has no `Display`, and its `Debug` hides it.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Secret(String);
 
 impl Secret {
-    #[cfg(test)]
-    pub(crate) fn known(value: &str) -> Self {
-        Self(value.into())
-    }
-
     /// The value, for the one call that needs it.
     #[must_use]
     pub(crate) fn expose(&self) -> &str {
@@ -60,6 +57,16 @@ pub(crate) fn resolve(reference: &SecretRef) -> Result<Secret, SecretError> {
         }
     };
     if value.is_empty() { Err(SecretError::Empty(name)) } else { Ok(Secret(value)) }
+}
+
+/// The secrets of a manifest, for what its bot has signed or exposed.
+pub(crate) struct OfManifest(pub(crate) BTreeMap<String, SecretSpec>);
+
+impl Secrets for OfManifest {
+    fn value(&self, name: &str) -> Result<String, String> {
+        let spec = self.0.get(name).ok_or_else(|| "the manifest has no such secret".to_owned())?;
+        resolve(&spec.from).map(|Secret(value)| value).map_err(|error| error.to_string())
+    }
 }
 
 #[cfg(test)]

@@ -29,8 +29,8 @@ pub use id::{
 };
 pub use journal::{Call, Difference, Given, Journal, LogLevel, LogLine, Said, Text};
 pub use manifest::{
-    Filter, HttpRule, Limits, Manifest, ManifestError, OnDead, OrderBy, Outbox, Retry, SettingSpec, SettingType, Trigger,
-    Unknown, Versions,
+    Filter, HttpRule, Limits, Manifest, ManifestError, OnDead, OrderBy, Outbox, Retry, SecretSpec, SettingSpec, SettingType,
+    SignAlgorithm, Trigger, Unknown, Versions,
 };
 pub use run::{Attempt, Failure, FailureKind, RunState};
 pub use scope::{Interactions, Scope, ScopeError, ScopeLevel};

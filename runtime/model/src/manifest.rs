@@ -11,10 +11,13 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{BotName, Interaction, Scope, SecretRef};
+use crate::{BotName, Interaction, Scope};
 
 mod check;
 mod raw;
+mod secret;
+
+pub use secret::{SecretSpec, SignAlgorithm};
 
 /// A checked `bot.toml`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -51,8 +54,8 @@ pub struct Manifest {
     pub own_changes: bool,
     /// `[settings.NAME]`: what a deployment can set.
     pub settings: BTreeMap<String, SettingSpec>,
-    /// `[secrets]`: names of secrets and where the host finds them.
-    pub secrets: BTreeMap<String, SecretRef>,
+    /// `[secrets]`: names of secrets, where the host finds them and what they are for.
+    pub secrets: BTreeMap<String, SecretSpec>,
 }
 
 impl Manifest {
@@ -128,6 +131,9 @@ pub struct HttpRule {
     /// Plain HTTP is allowed.
     #[serde(default)]
     pub insecure: bool,
+    /// The names of the secrets that may go with such a request; none unless said.
+    #[serde(default)]
+    pub secrets: Vec<String>,
 }
 
 /// `[limits]`: what one run may use. Each has a default that is on.

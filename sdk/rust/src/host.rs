@@ -1,5 +1,5 @@
 //! What a bot can ask of the host. [`Host`] is the plain contract that the sandbox and the tests implement; bots use the typed views
-//! that its methods `fhir`, `timers`, `outbox`, `http` and `settings` give.
+//! that its methods `fhir`, `timers`, `outbox`, `http`, `settings` and `secret` give.
 
 use std::time::SystemTime;
 
@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use crate::{Error, FhirError, Http, HttpError, Refused, Request, Response};
+use crate::{Error, FhirError, Http, HttpError, Refused, Request, Response, Secret};
 
 /// A page of a search or a history.
 #[derive(Debug, Clone, PartialEq)]
@@ -94,6 +94,10 @@ pub trait Host {
     fn setting(&self, name: &str) -> Option<Value>;
     /// What stands for a secret in requests to others.
     fn placeholder(&self, name: &str) -> Result<String, Refused>;
+    /// The signature of bytes with a secret.
+    fn sign(&self, name: &str, algorithm: &str, bytes: &[u8]) -> Result<Vec<u8>, Refused>;
+    /// The value of a secret that the manifest exposes.
+    fn expose(&self, name: &str) -> Result<String, Refused>;
     /// Evaluates FHIRPath (R4) on a resource.
     fn fhirpath(&self, resource: &Value, expression: &str) -> Result<Vec<Value>, Refused>;
 }
@@ -127,6 +131,12 @@ impl dyn Host + '_ {
     #[must_use]
     pub fn settings(&self) -> Settings<'_> {
         Settings(self)
+    }
+
+    /// A secret of the manifest.
+    #[must_use]
+    pub fn secret<'a>(&'a self, name: &'a str) -> Secret<'a> {
+        Secret { host: self, name }
     }
 }
 
@@ -255,14 +265,6 @@ impl Outbox<'_> {
     pub fn post_json(self, key: &str, url: &str, body: &Value) -> Result<(), Refused> {
         let Request { method, url, headers, body } = Request::post_json(url, body);
         self.send(&Message { key: key.to_owned(), method, url, headers, body })
-    }
-
-    /// What stands for a secret of the manifest in URL, headers and body.
-    ///
-    /// # Errors
-    /// [`Refused`] for a name that the manifest does not have.
-    pub fn secret(self, name: &str) -> Result<String, Refused> {
-        self.0.placeholder(name)
     }
 }
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::{Error, Host, Refused};
+use crate::{Error, Host};
 
 /// A request.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -121,14 +121,6 @@ impl Http<'_> {
     /// As for [`Http::send`].
     pub fn post_json(self, url: &str, body: &Value) -> Result<Response, HttpError> {
         self.send(&Request::post_json(url, body))
-    }
-
-    /// What stands for a secret of the manifest in URL, headers and body.
-    ///
-    /// # Errors
-    /// [`Refused`] for a name that the manifest does not have.
-    pub fn secret(self, name: &str) -> Result<String, Refused> {
-        self.0.placeholder(name)
     }
 }
 

@@ -30,6 +30,7 @@ mod event;
 mod host;
 mod http;
 mod log;
+mod secret;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod testing;
 #[cfg(target_arch = "wasm32")]
@@ -41,6 +42,7 @@ pub use event::{Event, Outcome, Payload, Trigger};
 pub use host::{Created, Fhir, Host, Message, Outbox, Page, Settings, Timers};
 pub use http::{Http, HttpError, Request, Response};
 pub use log::{Level, log};
+pub use secret::{Algorithm, Secret};
 
 /// Exports a function `fn(Event, &dyn Host) -> Result<Outcome, Error>` as the component's bot. Does nothing in native builds, so that
 /// the crate's tests link.

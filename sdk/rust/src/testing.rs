@@ -23,6 +23,9 @@ type FhirPath = Box<dyn Fn(&Value, &str) -> Vec<Value>>;
 /// Answers requests to others.
 type Answer = Box<dyn Fn(&crate::Request) -> Result<crate::Response, crate::HttpError>>;
 
+/// Signs bytes: by name of the secret and algorithm.
+type Sign = Box<dyn Fn(&str, &str, &[u8]) -> Vec<u8>>;
+
 /// What a bot staged, in order.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Staged {
@@ -56,6 +59,7 @@ pub struct World {
     search: Option<Search>,
     fhirpath: Option<FhirPath>,
     answer: Option<Answer>,
+    sign: Option<Sign>,
 }
 
 #[derive(Default)]
@@ -64,6 +68,7 @@ struct Inner {
     store: BTreeMap<String, Vec<Value>>,
     settings: BTreeMap<String, Value>,
     secrets: Vec<String>,
+    exposed: BTreeMap<String, String>,
     staged: Vec<Staged>,
     timers: BTreeMap<String, Timer>,
     cancelled: Vec<String>,
@@ -104,6 +109,20 @@ impl World {
     #[must_use]
     pub fn with_secret(self, name: &str) -> Self {
         self.inner.borrow_mut().secrets.push(name.to_owned());
+        self
+    }
+
+    /// Makes a secret known by name and value.
+    #[must_use]
+    pub fn with_exposed(self, name: &str, value: &str) -> Self {
+        self.inner.borrow_mut().exposed.insert(name.to_owned(), value.to_owned());
+        self.with_secret(name)
+    }
+
+    /// Signs: a function of the secret's name, the algorithm and the bytes.
+    #[must_use]
+    pub fn sign_with(mut self, sign: impl Fn(&str, &str, &[u8]) -> Vec<u8> + 'static) -> Self {
+        self.sign = Some(Box::new(sign));
         self
     }
 
@@ -288,6 +307,19 @@ mod tests {
     }
 
     #[test]
+    fn secrets_sign_and_are_exposed_as_the_world_says() {
+        let world = World::new().with_exposed("token", "t").with_secret("key");
+        let secret = |world: &World, name: &str| {
+            let secret = hob(world).secret(name);
+            (secret.placeholder().is_ok(), secret.sign(crate::Algorithm::Es256, b"x").ok(), secret.expose().ok())
+        };
+        assert_eq!(secret(&world, "token"), (true, None, Some("t".to_owned())));
+        let world = world.sign_with(|name, algorithm, bytes| [name.as_bytes(), algorithm.as_bytes(), bytes].concat());
+        assert_eq!(secret(&world, "key"), (true, Some(b"keyes256x".to_vec()), None));
+        assert_eq!(secret(&world, "other"), (false, None, None));
+    }
+
+    #[test]
     fn timers_and_outbox_are_kept_by_key() {
         let world = World::new().with_secret("token");
         let hob = hob(&world);
@@ -296,7 +328,7 @@ mod tests {
         assert_eq!(world.timers()["due"].payload, json!({ "n": 2 }));
         hob.timers().cancel("due").unwrap();
         assert!(world.timers().is_empty());
-        assert!(hob.outbox().secret("token").unwrap().contains("token"));
+        assert!(hob.secret("token").placeholder().unwrap().contains("token"));
         hob.outbox().post_json("sms", "https://sms.example/", &json!({})).unwrap();
         assert!(hob.outbox().post_json("sms", "https://sms.example/", &json!({})).is_err());
         assert_eq!(world.outbox().len(), 1);

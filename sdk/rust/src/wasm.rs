@@ -193,6 +193,14 @@ impl Host for Sandbox {
         secrets::placeholder(name).map_err(refused("secret"))
     }
 
+    fn sign(&self, name: &str, algorithm: &str, bytes: &[u8]) -> Result<Vec<u8>, Refused> {
+        secrets::sign(name, algorithm, bytes).map_err(refused("secret"))
+    }
+
+    fn expose(&self, name: &str) -> Result<String, Refused> {
+        secrets::expose(name).map_err(refused("secret"))
+    }
+
     fn fhirpath(&self, resource: &Value, expression: &str) -> Result<Vec<Value>, Refused> {
         let failed = |error: document::Error| Refused { what: "fhirpath", message: error.message };
         let document = document::Document::parse(resource.to_string().as_bytes()).map_err(failed)?;

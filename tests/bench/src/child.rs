@@ -10,7 +10,7 @@ use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hob_host::{Host, SystemClock};
+use hob_host::{Compiler, Host, SystemClock};
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::{Child, Command};
 
@@ -31,7 +31,7 @@ pub(crate) struct HostProcess {
 
 /// Runs a host in `folder` until standard input ends.
 pub(crate) async fn serve(folder: &Path) -> Outcome<()> {
-    let host = Host::start(ground::config(folder), Arc::new(SystemClock)).await?;
+    let host = Host::start(ground::config(folder), Arc::new(SystemClock), Compiler::InProcess).await?;
     println!("{} {}", host.webhooks(), host.admin());
     std::io::stdout().flush()?;
     tokio::task::spawn_blocking(|| std::io::stdin().read_to_end(&mut Vec::new())).await??;

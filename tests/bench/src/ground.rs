@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use hob_host::{Config, Encryption, HostLimits, Retention, SystemClock};
+use hob_host::{Config, Encryption, HostLimits, Outbound, Retention, SystemClock};
 use hob_ledger::sqlite::SqliteLedger;
 use hob_ledger::{Deployment, Ledger as _, MasterKey, Release};
 use hob_model::{Auth, BaseUrl, Capabilities, Clock as _, Digest, Inbound, Manifest, SecretRef, Source};
@@ -93,6 +93,7 @@ pub(crate) fn config(folder: &Path) -> Config {
         data: folder.join("data"),
         admin_token: secret(folder, "admin"),
         limits: HostLimits::default(),
+        outbound: Outbound::default(),
         encryption: Encryption::default(),
         retention: Retention::default(),
     }

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use hob_host::{Host, SystemClock};
+use hob_host::{Compiler, Host, SystemClock};
 
 use crate::admin::{Admin, Tally};
 use crate::ground::{self, Bot, Ground};
@@ -21,7 +21,7 @@ impl Hosted {
     /// Starts a host whose source is the server at `base`.
     pub(crate) async fn start(base: &str, bot: Option<Bot<'_>>) -> Outcome<Self> {
         let ground = Ground::prepare(base, bot).await?;
-        let host = Host::start(ground::config(ground.path()), Arc::new(SystemClock)).await?;
+        let host = Host::start(ground::config(ground.path()), Arc::new(SystemClock), Compiler::InProcess).await?;
         let admin = Admin::open(host.admin()).await?;
         Ok(Self { host, admin, _ground: ground })
     }

@@ -71,7 +71,7 @@ impl FhirReads for Nothing {
 
 /// The world of a bot that is run for itself.
 pub(crate) fn outside(fhir: Arc<Nothing>) -> Outside {
-    Outside { fhir, http: Arc::new(Offline), clock: Arc::new(SystemClock) }
+    Outside { fhir, http: Arc::new(Offline), secrets: Arc::new(Offline), clock: Arc::new(SystemClock) }
 }
 
 /// Measures.

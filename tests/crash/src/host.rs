@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use async_trait::async_trait;
-use hob_host::{Config, Host, Means, SystemClock};
+use hob_host::{Compiler, Config, Host, Means, SystemClock};
 use hob_simulation::points::{Hook, Point, Pointed, Side};
 use rustix::process::{Signal, getpid, kill_process};
 use serde_json::json;
@@ -18,11 +18,12 @@ pub(crate) async fn run(config: &Path, strike: Option<Strike>) -> Result<(), Str
     hob_host::telemetry::init();
     let config = Config::read(config).map_err(|e| e.to_string())?;
     let hook: Arc<dyn Hook> = Arc::new(Death { strike, passed: AtomicU32::new(0) });
-    let means = Means::of(&config).map_err(|e| e.to_string())?;
+    let means = Means::of(&config, Compiler::InProcess).map_err(|e| e.to_string())?;
     let means = Means {
         ledger: Arc::new(Pointed::ledger(means.ledger, Arc::clone(&hook))),
         sandbox: Arc::new(Pointed::sandbox(means.sandbox, Arc::clone(&hook))),
-        transport: Arc::new(Pointed::transport(means.transport, hook)),
+        transport: Arc::new(Pointed::transport(means.transport, Arc::clone(&hook))),
+        outbound: Arc::new(Pointed::transport(means.outbound, hook)),
         ..means
     };
     let host = Host::start_on(config, Arc::new(SystemClock), means).await.map_err(|e| e.to_string())?;

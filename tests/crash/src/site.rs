@@ -41,7 +41,7 @@ impl Site {
         let (listen, admin) = (free()?, free()?);
         let config = format!(
             "listen = \"{listen}\"\nadmin = \"{admin}\"\npublic-url = \"http://{listen}\"\ndata = \"data\"\n\
-             admin-token = {{ file = \"{}\" }}\n",
+             admin-token = {{ file = \"{}\" }}\n[outbound]\nallow = [\"127.0.0.1\"]\n",
             folder.join("admin-token").display()
         );
         for (name, text) in [("admin-token", TOKEN), ("inbound", INBOUND), ("hob.toml", &config)] {

@@ -4,7 +4,7 @@ use std::io::IsTerminal as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use hob_host::{Host, SystemClock};
+use hob_host::{CompileLimits, Compiler, Host, SystemClock};
 use serde_json::json;
 
 use crate::error::CliError;
@@ -32,8 +32,10 @@ pub(crate) fn run(args: &Args, out: &Output) -> Result<(), CliError> {
     hob_host::telemetry::init();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(|error| CliError::runtime(&error))?;
     runtime.block_on(async {
+        // Itself, also where its file was replaced since: the link is to what runs.
+        let compiler = Compiler::Process(PathBuf::from("/proc/self/exe"), CompileLimits::default());
         let mut signals = Signals::listen().map_err(|error| CliError::runtime(&error))?;
-        let host = Host::start(config, Arc::new(SystemClock)).await.map_err(|error| {
+        let host = Host::start(config, Arc::new(SystemClock), compiler).await.map_err(|error| {
             let help = "mend what it names, in hob.toml or in the environment of this command";
             CliError::new(exit_code::FAILURE, "start", error, help).at(args.config.display())
         })?;

@@ -5,7 +5,8 @@ use std::time::Duration;
 use data_encoding::BASE64;
 use serde_json::json;
 
-use super::rules;
+use super::rules::{self, Wished};
+use crate::Scrub;
 use crate::bindings::hob::bot::http::{Error, Host, Request, Response};
 use crate::outbound::{HttpError, HttpRequest, HttpResponse};
 use crate::state::State;
@@ -18,13 +19,10 @@ impl Host for State {
         self.budget.request()?;
         self.budget.transfer(size(&request.url, &request.headers, &request.body))?;
         let at = self.recorder.begin();
-        let asked = json!({
-            "method": request.method,
-            "url": request.url,
-            "headers": request.headers,
-            "body": BASE64.encode(&request.body),
-        });
-        let answer = match rules::check(&self.bound.manifest.http, &request.method, &request.url, &request.headers) {
+        let Request { method, url, headers, body } = &request;
+        let hidden = &self.recorder.hidden;
+        let asked = json!({ "method": method, "url": url, "headers": headers, "body": BASE64.encode(&hidden.bytes(body)) });
+        let answer = match rules::check(&self.bound.manifest, self.input.run, &Wished { method, url, headers, body }) {
             Err(message) => Err(HttpError::Told { code: "not-allowed", message, retry_after: None }),
             Ok(url) => {
                 let method = request.method.to_ascii_uppercase();
@@ -36,7 +34,7 @@ impl Host for State {
             return Err(wasmtime::Error::new(Stop(tape::ended())));
         }
         let told = match &answer {
-            Ok(response) => Ok(told(response)),
+            Ok(response) => Ok(told(response, &self.recorder.hidden)),
             Err(HttpError::Told { code, message, retry_after }) => {
                 Err(json!({ "code": code, "message": message, "retry-after-ms": retry_after.map(millis) }))
             }
@@ -66,6 +64,6 @@ fn size(url: &str, headers: &[(String, String)], body: &[u8]) -> usize {
 }
 
 /// As the journal has it.
-fn told(response: &HttpResponse) -> serde_json::Value {
-    json!({ "status": response.status, "headers": response.headers, "body": BASE64.encode(&response.body) })
+fn told(response: &HttpResponse, hidden: &Scrub) -> serde_json::Value {
+    json!({ "status": response.status, "headers": response.headers, "body": BASE64.encode(&hidden.bytes(&response.body)) })
 }

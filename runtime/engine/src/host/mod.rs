@@ -6,6 +6,9 @@ mod http;
 mod outbox;
 mod overlay;
 mod rules;
+mod secrets;
 mod settings;
 mod timers;
 mod writes;
+
+pub use rules::permits;

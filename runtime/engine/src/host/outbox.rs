@@ -3,7 +3,7 @@
 use hob_model::OutboxItem;
 use serde_json::json;
 
-use super::rules;
+use super::rules::{self, Wished};
 use crate::bindings::hob::bot::outbox::{Host, Request};
 use crate::state::State;
 
@@ -18,7 +18,7 @@ impl Host for State {
             "method": request.method,
             "url": request.url,
             "headers": request.headers,
-            "body": data_encoding::BASE64.encode(&request.body),
+            "body": data_encoding::BASE64.encode(&self.recorder.hidden.bytes(&request.body)),
         });
         let grown = self.recorder.end("outbox.send", at, asked, answer.as_ref().map(drop));
         self.budget.hold(grown)?;
@@ -46,6 +46,7 @@ impl State {
         if self.outbox.iter().any(|item| item.key == request.key) {
             return Err("this run already has an outbox item of this key".to_owned());
         }
-        rules::check(&self.bound.manifest.http, &request.method, &request.url, &request.headers)
+        let Request { method, url, headers, body, .. } = request;
+        rules::check(&self.bound.manifest, self.input.run, &Wished { method, url, headers, body })
     }
 }

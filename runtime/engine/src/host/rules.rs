@@ -1,15 +1,28 @@
 //! The manifest's `[[http]]` rules: what a bot may ask outside, by the outbox or in its midst.
 
-use hob_model::HttpRule;
+use std::collections::BTreeSet;
+
+use hob_model::{HttpRule, Manifest, RunId};
 use http::{HeaderName, HeaderValue, Method};
 use url::Url;
+
+use crate::secrets_in;
 
 /// Headers that belong to the host's HTTP client, or that it sets to keep its promise.
 const OURS: [&str; 9] =
     ["connection", "content-length", "expect", "host", "idempotency-key", "te", "trailer", "transfer-encoding", "upgrade"];
 
-/// The URL in its normal form, where a rule allows the request and it can be one of HTTP.
-pub(super) fn check(rules: &[HttpRule], method: &str, url: &str, headers: &[(String, String)]) -> Result<String, String> {
+/// A request as a bot makes it.
+pub(super) struct Wished<'a> {
+    pub(super) method: &'a str,
+    pub(super) url: &'a str,
+    pub(super) headers: &'a [(String, String)],
+    pub(super) body: &'a [u8],
+}
+
+/// The URL in its normal form, where a rule allows the request with the secrets in it and it can be one of HTTP.
+pub(super) fn check(manifest: &Manifest, run: RunId, wished: &Wished<'_>) -> Result<String, String> {
+    let Wished { method, url, headers, body } = *wished;
     let method = Method::from_bytes(method.to_ascii_uppercase().as_bytes()).map_err(|_| "not an HTTP method".to_owned())?;
     let url = Url::parse(url).map_err(|why| format!("not an absolute URL: {why}"))?;
     for (name, value) in headers {
@@ -19,11 +32,31 @@ pub(super) fn check(rules: &[HttpRule], method: &str, url: &str, headers: &[(Str
         }
         HeaderValue::from_bytes(value.as_bytes()).map_err(|_| format!("the value of the header {name} is not one"))?;
     }
-    if rules.iter().any(|rule| allows(rule, &method, &url)) {
-        return Ok(url.into());
-    }
+    let secrets = secrets_in(manifest, run, url.as_str(), headers, body);
     let host = url.host_str().unwrap_or("no host");
+    let mut allowing = manifest.http.iter().filter(|rule| allows(rule, &method, &url)).peekable();
+    if allowing.peek().is_some() {
+        if allowing.any(|rule| lists(rule, &secrets)) {
+            return Ok(url.into());
+        }
+        let names = secrets.into_iter().collect::<Vec<_>>().join(", ");
+        return Err(format!(
+            "the `[[http]]` rules of bot.toml let no such secret go to {host}: add {names} to the rule's `secrets`"
+        ));
+    }
     Err(format!("no `[[http]]` rule of bot.toml allows {method} to {}://{host} at this path", url.scheme()))
+}
+
+/// Whether one of the rules allows a request with these secrets. The URL is in its normal form.
+#[must_use]
+pub fn permits(rules: &[HttpRule], method: &str, url: &str, secrets: &BTreeSet<&str>) -> bool {
+    let (Ok(method), Ok(url)) = (Method::from_bytes(method.as_bytes()), Url::parse(url)) else { return false };
+    rules.iter().any(|rule| allows(rule, &method, &url) && lists(rule, secrets))
+}
+
+/// Whether the rule names all of the secrets.
+fn lists(rule: &HttpRule, secrets: &BTreeSet<&str>) -> bool {
+    secrets.iter().all(|name| rule.secrets.iter().any(|listed| listed == name))
 }
 
 /// Whether a rule allows the request: method, scheme, host with port, and the path up to a segment's end.
@@ -57,6 +90,7 @@ mod tests {
             host: host.into(),
             path: path.into(),
             insecure: false,
+            secrets: Vec::new(),
         };
         let ok = |rule: &HttpRule, method: Method, url: &str| allows(rule, &method, &Url::parse(url).unwrap());
         let sms = rule("sms.example", "/v1");

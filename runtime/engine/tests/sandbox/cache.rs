@@ -15,15 +15,16 @@ fn compiled(dir: &tempfile::TempDir) -> Vec<PathBuf> {
     all.filter(|path| path.extension().is_some_and(|extension| extension == "cwasm")).collect()
 }
 
+fn start_in(dir: &tempfile::TempDir) -> Engine {
+    let cache_dir = Some(dir.path().to_owned());
+    Engine::new(EngineConfig { cache_dir, concurrent_runs: 2, ..EngineConfig::default() }).unwrap()
+}
+
 #[tokio::test]
 async fn a_file_that_was_changed_is_refused_and_built_again() {
     let dir = tempfile::tempdir().unwrap();
-    let start = || {
-        Engine::new(EngineConfig { cache_dir: Some(dir.path().to_owned()), concurrent_runs: 2, ..EngineConfig::default() })
-            .unwrap()
-    };
     let works = || async {
-        let release = start().prepare(actor(), &manifest(ALL)).unwrap();
+        let release = start_in(&dir).prepare(actor(), &manifest(ALL)).unwrap();
         assert_eq!(answers(&run(&release, json!([["runs"]]), &Arc::new(Fake::default())).await), json!([1]));
     };
     works().await;
@@ -48,4 +49,12 @@ async fn a_file_that_was_changed_is_refused_and_built_again() {
         works().await;
         assert_eq!(fs::read(file).unwrap().len(), whole.len(), "built again and kept");
     }
+    // Another host's file of the same component: the right name and code, under another key.
+    let other = tempfile::tempdir().unwrap();
+    start_in(&other).prepare(actor(), &manifest(ALL)).unwrap();
+    let [foreign] = &compiled(&other)[..] else { panic!("one file") };
+    assert_eq!(foreign.file_name(), file.file_name());
+    fs::copy(foreign, file).unwrap();
+    works().await;
+    assert_ne!(fs::read(file).unwrap(), fs::read(foreign).unwrap(), "built again under this host's key");
 }

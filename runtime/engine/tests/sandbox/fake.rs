@@ -7,9 +7,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use async_trait::async_trait;
 use hob_engine::{
     Document, FhirError, FhirErrorCode, FhirReads, Found, HttpError, HttpRequest, HttpResponse, Outbound, Page, ReadCapabilities,
+    Secrets,
 };
 use hob_model::{Failure, FailureKind, Reference, ResourceType, VersionId};
 use serde_json::{Value, json};
+
+/// What secrets hold here.
+pub(crate) const SECRET: &str = "s3cret of \"all\" secrets";
 
 #[derive(Default)]
 pub(crate) struct Fake {
@@ -115,6 +119,13 @@ impl FhirReads for Fake {
         let (kind, query) = search.split_once('?').unwrap();
         let rest = self.hits(kind, query)?.split_off(from.parse().unwrap());
         Ok(Self { page: 0, ..Self::default() }.bundle(rest, ""))
+    }
+}
+
+/// Every secret that a manifest names has one value, but for one that is missing.
+impl Secrets for Fake {
+    fn value(&self, name: &str) -> Result<String, String> {
+        if name == "GONE" { Err("it is not there".to_owned()) } else { Ok(SECRET.to_owned()) }
     }
 }
 

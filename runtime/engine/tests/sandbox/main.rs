@@ -9,11 +9,13 @@
 )]
 
 mod cache;
+mod compiler;
 mod determinism;
 mod fake;
 mod limits;
 mod refusals;
 mod replay;
 mod scopes;
+mod secrets;
 mod stage;
 mod staging;

@@ -51,7 +51,7 @@ async fn the_machine_is_not_to_be_seen() {
 
 #[tokio::test]
 async fn outbox_items_are_held_to_the_rules_at_once() {
-    let rules = "scopes = []\n[[http]]\nmethods = [\"POST\"]\nhost = \"sms.example\"\npath = \"/v1\"\n[secrets]\nTOKEN = { env = \"T\" }\n";
+    let rules = "scopes = []\n[[http]]\nmethods = [\"POST\"]\nhost = \"sms.example\"\npath = \"/v1\"\nsecrets = [\"TOKEN\"]\n[secrets]\nTOKEN = { env = \"T\" }\n";
     let steps = json!([
         ["send", "a", "post", "https://sms.example/v1/send", "hi"],
         ["send", "a", "POST", "https://sms.example/v1/send", "again"],

@@ -15,7 +15,7 @@ use crate::stage::{failure, input, now, release, run_input, task, with_resource}
 const RULES: &str = "scopes = [\"system/Task.cruds\", \"system/Patient.r\", \"system/Basic.s?code=a\"]\n\
     [limits]\ncpu-ms = 300\nwall-ms = 2000\nmemory-mib = 32\nhost-calls = 40\nwrites = 6\n\
     [[http]]\nmethods = [\"POST\"]\nhost = \"sms.example\"\npath = \"/v1\"\n\
-    [settings.days]\ntype = \"integer\"\ndefault = 3\n[secrets]\nTOKEN = { env = \"T\" }\n";
+    [settings.days]\ntype = \"integer\"\ndefault = 3\n[secrets]\nTOKEN = { env = \"T\", sign = \"hmac-sha256\" }\n";
 
 fn server(page: usize) -> Arc<Fake> {
     let tasks = (0..5).map(|n| task(&n.to_string(), if n % 2 == 0 { "ready" } else { "draft" }));
@@ -81,7 +81,7 @@ async fn again(release: &Release, input: RunInput, recorded: &RunOutput) -> Repl
     let journal: Journal = serde_json::from_str(&kept).unwrap();
     // What the journal has does not count.
     let input = RunInput { seed: 0, now: now() + std::time::Duration::from_secs(9), previous: None, ..input };
-    release.replay(input, journal, Arc::new(ManualClock::new(now()))).await
+    release.replay(input, journal, Arc::new(Fake::default()), Arc::new(ManualClock::new(now()))).await
 }
 
 #[test]
@@ -139,7 +139,7 @@ async fn what_differs_is_found_and_named() {
     let told = async |change: &dyn Fn(&mut Journal)| {
         let mut journal = recorded.journal.clone();
         change(&mut journal);
-        release.replay(script.clone(), journal, Arc::new(ManualClock::new(now()))).await.difference
+        release.replay(script.clone(), journal, Arc::new(Fake::default()), Arc::new(ManualClock::new(now()))).await.difference
     };
     assert_eq!(told(&|_| {}).await, None);
     let other = |journal: &mut Journal| journal.calls.last_mut().unwrap().response = serde_json::value::to_raw_value(&1).unwrap();

@@ -102,7 +102,9 @@ pub(crate) fn with_resource(steps: Value, resource: Value) -> RunInput {
 /// Runs an input on a server.
 pub(crate) async fn run_input(release: &Release, input: RunInput, fhir: &Arc<Fake>) -> RunOutput {
     let clock = Arc::new(ManualClock::new(now()));
-    release.run(input, Outside { fhir: Arc::clone(fhir) as _, http: Arc::clone(fhir) as _, clock }).await
+    release
+        .run(input, Outside { fhir: Arc::clone(fhir) as _, http: Arc::clone(fhir) as _, secrets: Arc::clone(fhir) as _, clock })
+        .await
 }
 
 /// Runs a script on a server.

@@ -40,7 +40,7 @@ impl From<DeployError> for ApiError {
         let (code, help) = match &error {
             DeployError::Manifest(_) => ("manifest", "correct the manifest and deploy again"),
             DeployError::Criteria(_) => ("criteria", "correct the manifest's criteria and deploy again"),
-            DeployError::Component(_) => ("component", "build the component for wasm32-wasip2 with an SDK of this contract"),
+            DeployError::Component(error) => (error.code(), "build the component for wasm32-wasip2 with an SDK of this contract"),
             DeployError::NoSource(_) => ("source-unknown", "add the source first: `hob source add`"),
             DeployError::Unproved { .. } => ("source-unproved", "run `hob source check` on the source and see what it says"),
             DeployError::Unrecoverable { .. } => (

@@ -156,7 +156,7 @@ async fn settle(core: &Core, bot: &LiveBot, item: &DueOutbox, tried: Tried) {
         }
         Tried::Later { code, why, asked } => (code, why, asked, false),
         Tried::Unknown(why) => ("outbox-unknown", why.to_owned(), None, bot.manifest.outbox.unknown == Unknown::DeadLetter),
-        Tried::Refused(why) => ("outbox-refused", why.to_owned(), None, true),
+        Tried::Refused(why) => (why.code(), why.to_string(), None, true),
     };
     let tries = item.attempts.saturating_add(1);
     let mut reason = DeadReason { code: code.to_owned(), message: why };

@@ -17,6 +17,7 @@ use crate::run::asks::Asks;
 use crate::run::commit;
 use crate::run::driver::{Ended, Failed, persist};
 use crate::run::reads::SourceReads;
+use crate::secrets::OfManifest;
 use crate::sources::SourceEntry;
 
 /// Runs the next attempt of a run to its end.
@@ -131,7 +132,8 @@ impl Trying<'_> {
             settings: self.bot.settings.clone(),
         };
         let asks = Arc::new(Asks::new(self.core, self.bot, self.key));
-        let outside = Outside { fhir: reads.clone(), http: asks.clone(), clock: Arc::clone(&self.core.clock) };
+        let secrets = Arc::new(OfManifest(self.bot.manifest.secrets.clone()));
+        let outside = Outside { fhir: reads.clone(), http: asks.clone(), secrets, clock: Arc::clone(&self.core.clock) };
         let mut output = self.bot.release.run(input, outside).await;
         // A replay takes the rest from the ledger's event.
         output.journal.given.resource = moved;

@@ -1,12 +1,13 @@
 //! From TOML to a manifest, with the place of whatever is wrong.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::str::FromStr;
 
 use toml::Spanned;
 
 use super::raw;
-use crate::{BotName, Filter, Interaction, Manifest, ManifestError, OrderBy, Scope, SettingSpec, Trigger};
+use crate::{BotName, Filter, HttpRule, Interaction, Manifest, ManifestError, OrderBy, Scope, SecretSpec, SettingSpec, Trigger};
 
 struct Place<'a> {
     text: &'a str,
@@ -62,6 +63,7 @@ pub(super) fn manifest(text: &str, file: &str) -> Result<Manifest, ManifestError
         }
     }
     let settings = raw.settings.into_iter().map(|(name, spec)| setting(&place, name, spec)).collect::<Result<_, _>>()?;
+    let (http, secrets) = secrets(&place, raw.http, raw.secrets)?;
     let component = raw.component.unwrap_or_else(|| format!("{}.wasm", name.as_str().replace('-', "_")));
     Ok(Manifest {
         name,
@@ -70,7 +72,7 @@ pub(super) fn manifest(text: &str, file: &str) -> Result<Manifest, ManifestError
         component,
         on,
         scopes,
-        http: raw.http,
+        http,
         limits: raw.limits,
         order_by,
         versions: raw.versions,
@@ -79,7 +81,7 @@ pub(super) fn manifest(text: &str, file: &str) -> Result<Manifest, ManifestError
         outbox: raw.outbox,
         own_changes: raw.own_changes,
         settings,
-        secrets: raw.secrets,
+        secrets,
     })
 }
 
@@ -92,6 +94,35 @@ fn setting(place: &Place<'_>, name: String, spec: Spanned<SettingSpec>) -> Resul
         }
         _ => Ok((name, spec)),
     }
+}
+
+/// Each rule's secrets are known ones, and each secret is of use to somebody: what is left over is a slip of the pen.
+fn secrets(
+    place: &Place<'_>,
+    http: Vec<Spanned<HttpRule>>,
+    secrets: BTreeMap<String, Spanned<SecretSpec>>,
+) -> Result<(Vec<HttpRule>, BTreeMap<String, SecretSpec>), ManifestError> {
+    for rule in &http {
+        if let Some(unknown) = rule.get_ref().secrets.iter().find(|name| !secrets.contains_key(*name)) {
+            return Err(place.error(rule.span(), Some("http.secrets".into()), format!("`{unknown}` is not in [secrets]")));
+        }
+    }
+    for (name, spec) in &secrets {
+        let wrong = |message: &str| Err(place.error(spec.span(), Some(format!("secrets.{name}")), message));
+        // The name is part of the placeholder, which must stand in a URL as it is.
+        let formed = name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b));
+        if name.is_empty() || name.len() > 64 || !formed {
+            return wrong("a secret's name has 1 to 64 letters, digits, - and _");
+        }
+        let SecretSpec { sign, expose, .. } = spec.get_ref();
+        if sign.is_none() && !expose && !http.iter().any(|rule| rule.get_ref().secrets.contains(name)) {
+            return wrong(
+                "nothing may use it: name it in the `secrets` of an [[http]] rule, or give it `sign` or `expose = true`",
+            );
+        }
+    }
+    let http = http.into_iter().map(Spanned::into_inner).collect();
+    Ok((http, secrets.into_iter().map(|(name, spec)| (name, spec.into_inner())).collect()))
 }
 
 fn order_by(place: &Place<'_>, raw: &Spanned<raw::OrderBy>) -> Result<OrderBy, ManifestError> {
@@ -229,8 +260,16 @@ attempts = 3
 type = "integer"
 default = 20
 
+[[http]]
+methods = ["POST"]
+host = "sms.example"
+path = "/v1"
+secrets = ["sms"]
+
 [secrets]
 sms = { env = "SMS_TOKEN" }
+webhook = { file = "webhook.key", sign = "hmac-sha256" }
+legacy = { env = "LEGACY", expose = true }
 "#;
 
     #[test]
@@ -256,6 +295,12 @@ sms = { env = "SMS_TOKEN" }
             ("timer = true", "timer = true\nzone = \"UTC\"", "zone without cron"),
             ("type = \"integer\"", "type = \"string\"", "default of another type"),
             ("name = \"task-router\"", "name = \"Task Router\"", "name"),
+            ("secrets = [\"sms\"]", "secrets = [\"smss\"]", "secret of no name"),
+            ("secrets = [\"sms\"]", "secrets = []", "secret of no use"),
+            ("sms = {", "\"s ms\" = {", "name of a secret"),
+            ("expose = true", "exposed = true", "unknown in a secret"),
+            ("sign = \"hmac-sha256\"", "sign = \"md5\"", "algorithm"),
+            ("file = \"webhook.key\"", "file = \"webhook.key\", env = \"WEBHOOK\"", "two places"),
         ];
         let errors: Vec<String> = cases
             .iter()

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use toml::Spanned;
 
-use crate::{HttpRule, Interaction, Limits, OnDead, Outbox, Retry, SecretRef, SettingSpec, Versions};
+use crate::{HttpRule, Interaction, Limits, OnDead, Outbox, Retry, SecretSpec, SettingSpec, Versions};
 
 #[derive(Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
@@ -20,7 +20,7 @@ pub(super) struct Manifest {
     #[serde(default)]
     pub(super) scopes: Vec<Spanned<String>>,
     #[serde(default)]
-    pub(super) http: Vec<HttpRule>,
+    pub(super) http: Vec<Spanned<HttpRule>>,
     #[serde(default)]
     pub(super) limits: Limits,
     #[serde(default)]
@@ -38,7 +38,7 @@ pub(super) struct Manifest {
     #[serde(default)]
     pub(super) settings: BTreeMap<String, Spanned<SettingSpec>>,
     #[serde(default)]
-    pub(super) secrets: BTreeMap<String, SecretRef>,
+    pub(super) secrets: BTreeMap<String, Spanned<SecretSpec>>,
 }
 
 #[derive(Deserialize)]

@@ -166,6 +166,17 @@ impl Host for World {
         if known { Ok(format!("hob-secret:{name}:test")) } else { Err(refused("secret", "there is no such secret")) }
     }
 
+    fn sign(&self, name: &str, algorithm: &str, bytes: &[u8]) -> Result<Vec<u8>, Refused> {
+        self.placeholder(name)?;
+        let nobody = || refused("secret", "nobody signs in this world: see World::sign_with");
+        self.sign.as_ref().map(|sign| sign(name, algorithm, bytes)).ok_or_else(nobody)
+    }
+
+    fn expose(&self, name: &str) -> Result<String, Refused> {
+        let exposed = self.inner.borrow().exposed.get(name).cloned();
+        exposed.ok_or_else(|| refused("secret", "the world does not expose it: see World::with_exposed"))
+    }
+
     fn fhirpath(&self, resource: &Value, expression: &str) -> Result<Vec<Value>, Refused> {
         match &self.fhirpath {
             Some(fhirpath) => Ok(fhirpath(resource, expression)),

@@ -112,6 +112,25 @@ fn act(step: &Value, event: &Event, hob: &dyn Host) -> Result<Value, Error> {
         }))?,
         "setting" => hob.setting(text(1)).unwrap_or(Value::Null),
         "secret" => other(hob.placeholder(text(1))),
+        "sign" => other(hob.sign(text(1), text(2), text(3).as_bytes())),
+        // Shows it in all places that a run leaves behind.
+        "expose" => {
+            let value = hob.secret(text(1)).expose();
+            if let Ok(value) = &value {
+                hob_sdk::log(Level::Info, format_args!("exposed {value}"));
+                let _ = hob.create(&json!({ "resourceType": "Basic", "code": { "text": value } }), None);
+                let _ = hob.http().send(&Request {
+                    method: "POST".to_owned(),
+                    url: text(2).to_owned(),
+                    headers: vec![("x-key".to_owned(), value.clone())],
+                    body: value.clone().into_bytes(),
+                });
+                if text(3) == "fail" {
+                    return Err(Error::reject("told", format!("it is {value}")).details(json!(value)));
+                }
+            }
+            other(value)
+        }
         "fhirpath" => other(hob.fhirpath(&step[1], text(2))),
         // What the sandbox shows of the machine.
         "event" => {

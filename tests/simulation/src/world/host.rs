@@ -8,7 +8,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use axum::Router;
 use axum::body::Body;
-use hob_host::{Config, Encryption, HostLimits, Means, Retention, Running, StartError};
+use hob_host::{Config, Encryption, HostLimits, Means, Outbound, Retention, Running, StartError};
 use hob_ledger::Ledger;
 use hob_model::{Auth, BaseUrl, Capabilities, Clock, Inbound, Limits, SecretRef, Source};
 use hob_testserver::{Settings, VersionIds};
@@ -103,6 +103,7 @@ async fn begin(world: &Arc<World>, number: u32, token: &Path) -> Result<Option<L
         ledger: Arc::new(Pointed::ledger(ledger, Arc::clone(&hook))),
         sandbox: Arc::new(Pointed::sandbox(Arc::new(Natives(Arc::clone(&life))), hook)),
         transport: Arc::new(Net(Arc::clone(&life))),
+        outbound: Arc::new(Net(Arc::clone(&life))),
         host_id: "5133513351335133".to_owned(),
         seed: u64::from(number) ^ world.seed,
     };
@@ -119,6 +120,7 @@ async fn begin(world: &Arc<World>, number: u32, token: &Path) -> Result<Option<L
         admin_token: SecretRef::File(token.display().to_string()),
         limits,
         bot_limits: Limits::most(),
+        outbound: Outbound::default(),
         encryption: Encryption::default(),
         retention: Retention::default(),
     };

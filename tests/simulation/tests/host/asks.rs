@@ -17,7 +17,7 @@ fn conflicts(asked: &Asked<'_>) -> Result<Effects, Failure> {
 
 async fn deploy(site: &Site, bot: &str) {
     let more = format!(
-        "[secrets]\nTOKEN = {{ file = \"{}\" }}\n[[http]]\nmethods = [\"GET\", \"POST\"]\nhost = \"sms.sim\"\npath = \"/\"\ninsecure = true\n\
+        "[secrets]\nTOKEN = {{ file = \"{}\" }}\n[[http]]\nmethods = [\"GET\", \"POST\"]\nhost = \"sms.sim\"\npath = \"/\"\ninsecure = true\nsecrets = [\"TOKEN\"]\n\
          [[on]]\nchange = \"Task\"",
         site.secret_file().display()
     );
@@ -72,4 +72,26 @@ async fn what_only_reads_is_asked_again_by_itself() {
     site.until("asks-by-get", &[("Task/a 1", DONE)]).await;
     let received = site.received();
     assert_eq!((received.len(), &received[0].key), (2, &received[1].key));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_address_inside_is_told_the_bot_and_nothing_is_left_unknown() {
+    let site = site(conflicts).await;
+    deploy(&site, "asks-by-post").await;
+    site.receiver(Manner::IsInside);
+    site.write("a", "ready");
+    let failed = async || site.until("asks-by-post", &[("Task/a 1", RunState::Pending)]).await.remove(0).failure;
+    let failure = loop {
+        match failed().await {
+            Some(failure) => break failure,
+            None => tokio::time::sleep(std::time::Duration::from_millis(50)).await,
+        }
+    };
+    assert_eq!(failure.code, "not-allowed");
+    assert!(failure.message.contains("sms.sim") && failure.message.contains("`[outbound] allow`"), "{}", failure.message);
+    assert!(site.received().is_empty());
+    // Nothing was sent, so a later attempt asks as if for the first time.
+    site.receiver(Manner::Answers);
+    site.until("asks-by-post", &[("Task/a 1", DONE)]).await;
+    assert_eq!(bodies(&site.received()), ["I am simulated"]);
 }

@@ -162,3 +162,23 @@ async fn what_was_being_sent_when_the_host_died_ends_as_the_manifest_says() {
     assert_eq!(again[0], again[1]);
     assert!(site.ledger.sending_outbox().await.unwrap().is_empty());
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_request_to_an_address_inside_is_a_dead_letter_at_once_and_says_who_can_open_it() {
+    let site = site(sends).await;
+    site.deploy("curious", SENDER).await;
+    site.receiver(Manner::IsInside);
+    site.write("a", "ready");
+    let rows = site.until("curious", &ENDED).await;
+    site.quiet().await;
+    assert_eq!((heard(&site, "curious"), site.received().len()), (None, 0));
+    let dead = site.ledger.dead_requests(&site.tenant, &DeadFilter::default(), None, 9).await.unwrap();
+    let reasons: Vec<_> = dead.iter().map(|one| (one.reason.code.as_str(), one.reason.message.as_str())).collect();
+    let [("outbox-address", message)] = reasons[..] else { panic!("{reasons:?}") };
+    assert!(message.contains("sms.sim") && message.contains("`[outbound] allow`"), "{message}");
+    // The operator lists it, and opens it again.
+    site.receiver(Manner::Answers);
+    site.must(Method::POST, &format!("dead/outbox/{}/k/retry", rows[0].run), json!({})).await;
+    site.until("curious", &[ENDED[0], ENDED[1], ENDED[1]]).await;
+    assert_eq!((heard(&site, "curious"), site.received().len()), (Some(202), 1));
+}

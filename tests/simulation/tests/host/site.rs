@@ -13,7 +13,7 @@ use axum::body::Body;
 use bytes::Bytes;
 use hob_engine::{EngineError, HttpError, HttpRequest, Outside, RunInput, RunOutput, placeholder};
 use hob_fhir::{Answer, NoAnswer, Transport};
-use hob_host::{Config, Encryption, HostLimits, Means, Prepared, Retention, Running, Sandbox};
+use hob_host::{Config, Encryption, HostLimits, Means, Outbound, Prepared, Retention, Running, Sandbox};
 use hob_ledger::{Ledger, RunFilter, RunRow};
 use hob_model::{
     Auth, BaseUrl, Clock, Effects, Event, Failure, FailureKind, Inbound, Journal, Limits, Manifest, RunId, RunState, SecretRef,
@@ -61,6 +61,8 @@ pub(crate) enum Manner {
     LosesOne,
     /// It takes them and says nothing.
     Hangs,
+    /// Its address is none that bots may ask.
+    IsInside,
 }
 
 /// A request of the outbox as it came.
@@ -108,11 +110,14 @@ impl World {
     }
 
     async fn receive(&self, request: &Request<Bytes>) -> Result<Answer, NoAnswer> {
+        let manner = *self.manner.lock().unwrap();
         let key = request.headers()["idempotency-key"].to_str().unwrap().to_owned();
         let body = String::from_utf8(request.body().to_vec()).unwrap();
-        self.received.lock().unwrap().push(Received { key, body });
-        let manner = *self.manner.lock().unwrap();
+        if manner != Manner::IsInside {
+            self.received.lock().unwrap().push(Received { key, body });
+        }
         match manner {
+            Manner::IsInside => Err(NoAnswer::Forbidden),
             Manner::Hangs => std::future::pending().await,
             Manner::LosesOne => {
                 *self.manner.lock().unwrap() = Manner::Answers;
@@ -270,6 +275,7 @@ impl Site {
             ledger: Arc::clone(&ledger),
             sandbox: Arc::new(Natives(Arc::clone(&self.world))),
             transport: Arc::new(Net(Arc::clone(&self.world))),
+            outbound: Arc::new(Net(Arc::clone(&self.world))),
             host_id: "5133513351335133".to_owned(),
             seed: 7,
         };
@@ -283,6 +289,7 @@ impl Site {
             // Only what is notified: a sweep would read what a test poisoned.
             limits: HostLimits { sweep_ms: 0, ..HostLimits::default() },
             bot_limits: Limits::most(),
+            outbound: Outbound::default(),
             encryption: Encryption::default(),
             retention: Retention::default(),
         };
