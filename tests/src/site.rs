@@ -141,12 +141,26 @@ impl Site {
 
     /// The end of a test: the host stops, and no patient was in its log.
     pub async fn end(mut self) {
+        self.replay().await;
         if let Running::There(process) = &self.running {
             let log = process.log();
             assert!(log.contains("DEBUG") && !log.contains(logs::CANARY), "patient data in the log of the process");
         }
         self.stop().await;
         logs::assert_clean();
+    }
+
+    /// Whatever the test was about: each run that came to run its bot is repeated from its journal alone, and does the same. The first thousand.
+    async fn replay(&self) {
+        if matches!(self.running, Running::Stopped) {
+            return;
+        }
+        for run in self.get("runs?limit=1000").await["runs"].as_array().into_iter().flatten() {
+            let path = format!("runs/{}/replay", run["run"].as_str().unwrap_or_default());
+            let (status, answer) = self.call(Method::POST, &path, None).await;
+            let none = answer["error"]["code"] == "no-journal" || status == StatusCode::NOT_FOUND;
+            assert!(none || answer["same"] == true, "{run:#} is not repeated: {answer:#}");
+        }
     }
 
     /// The path of a file with a secret.

@@ -93,6 +93,7 @@ pub(crate) enum HostCommand {
     Bots(commands::bots::Args),
     Runs(commands::runs::Args),
     Show(commands::runs::show::Args),
+    Replay(commands::runs::replay::Args),
     Retry(commands::dead::retry::Args),
     Dead(commands::dead::Args),
     Logs(commands::logs::Args),

@@ -52,6 +52,10 @@ const ROOMS: [(&str, &[&str]); 4] = [
             "CompileLimit::Wall, .. } =>",
             "CompileLimit::Memory, .. } =>",
             "CompileLimit::Output, .. } =>",
+            "Self::Requests =>",
+            "Self::RequestBytes =>",
+            "Trap::StackOverflow) =>",
+            "None if full =>",
         ],
     ),
 ];

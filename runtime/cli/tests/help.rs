@@ -20,6 +20,7 @@ const COMMANDS: &[&[&str]] = &[
     &["bots", "remove"],
     &["runs"],
     &["show"],
+    &["replay"],
     &["retry"],
     &["dead"],
     &["dead", "drop"],

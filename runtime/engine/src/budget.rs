@@ -25,12 +25,14 @@ pub(crate) struct Budget {
     used: usize,
     most: usize,
     calls: u32,
+    requests: u32,
+    request_bytes: usize,
 }
 
 impl Budget {
     pub(crate) fn new(limits: Limits) -> Self {
         let most = usize::try_from(limits.memory_mib).unwrap_or(usize::MAX).saturating_mul(1 << 20);
-        Self { limits, used: 0, most, calls: 0 }
+        Self { limits, used: 0, most, calls: 0, requests: 0, request_bytes: 0 }
     }
 
     /// The error that ends the attempt over `limit`.
@@ -42,6 +44,19 @@ impl Budget {
     pub(crate) fn call(&mut self) -> wasmtime::Result<()> {
         self.calls = self.calls.saturating_add(1);
         if self.calls > self.limits.host_calls { Err(self.over(Limit::HostCalls)) } else { Ok(()) }
+    }
+
+    /// Charges a request to others.
+    pub(crate) fn request(&mut self) -> wasmtime::Result<()> {
+        self.requests = self.requests.saturating_add(1);
+        if self.requests > self.limits.requests { Err(self.over(Limit::Requests)) } else { Ok(()) }
+    }
+
+    /// Charges bytes of a request in the midst of the run, or of its answer.
+    pub(crate) fn transfer(&mut self, bytes: usize) -> wasmtime::Result<()> {
+        self.request_bytes = self.request_bytes.saturating_add(bytes);
+        let most = usize::try_from(self.limits.request_kib).unwrap_or(usize::MAX).saturating_mul(1_024);
+        if self.request_bytes > most { Err(self.over(Limit::RequestBytes)) } else { Ok(()) }
     }
 
     /// Charges memory that the host holds for the guest.
@@ -108,7 +123,7 @@ impl Meter {
 }
 
 /// The CPU time of this thread, in nanoseconds.
-fn thread_cpu() -> u64 {
+pub(crate) fn thread_cpu() -> u64 {
     let at = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
     let seconds = u64::try_from(at.tv_sec).unwrap_or(0);
     seconds.saturating_mul(1_000_000_000).saturating_add(u64::try_from(at.tv_nsec).unwrap_or(0))
@@ -124,9 +139,11 @@ impl<F: Future> Future for Metered<F> {
     type Output = F::Output;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
-        let meter = Arc::clone(&self.meter);
-        meter.entered.store(thread_cpu(), Ordering::Relaxed);
-        let inner = self.inner.as_mut();
-        meter.charge(|| inner.poll(context))
+        // Reading a thread's CPU clock is a call of the kernel: once on the way in, once on the way out.
+        let entered = thread_cpu();
+        self.meter.entered.store(entered, Ordering::Relaxed);
+        let polled = self.inner.as_mut().poll(context);
+        self.meter.used.fetch_add(thread_cpu().saturating_sub(entered), Ordering::Relaxed);
+        polled
     }
 }

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use hob_model::Limits;
+
 use crate::Compiler;
 
 /// Sizes and places. The defaults serve one host with a few gigabytes of memory.
@@ -14,14 +16,14 @@ pub struct EngineConfig {
     pub compiler: Compiler,
     /// Runs at once. More wait for a slot; their wall clock starts when they get it.
     pub concurrent_runs: u32,
-    /// The largest linear memory of any bot, in MiB; a manifest's `limits.memory-mib` beyond it is refused.
-    pub max_memory_mib: u32,
+    /// The most that a manifest may ask for; one that asks for more is refused.
+    pub most: Limits,
     /// How often a guest that burns CPU is interrupted so that others can run, in milliseconds.
     pub tick_ms: u64,
 }
 
 impl Default for EngineConfig {
     fn default() -> Self {
-        Self { cache_dir: None, compiler: Compiler::InProcess, concurrent_runs: 128, max_memory_mib: 1_024, tick_ms: 5 }
+        Self { cache_dir: None, compiler: Compiler::InProcess, concurrent_runs: 128, most: Limits::most(), tick_ms: 5 }
     }
 }

@@ -36,11 +36,25 @@ impl Document {
         Arc::clone(&self.0.value)
     }
 
+    /// Roughly what it takes in memory, in bytes: the text, and a value for each comma, bracket and brace of it, those within strings too.
+    #[must_use]
+    pub fn weight(&self) -> usize {
+        weight(self.json().get().as_bytes())
+    }
+
     /// Its JSON, without white space. Made at the first call.
     #[must_use]
     pub fn json(&self) -> &RawValue {
         self.0.text.get_or_init(|| serde_json::value::to_raw_value(&*self.0.value).unwrap_or_else(|_| RawValue::NULL.to_owned()))
     }
+}
+
+/// What a text of JSON takes once it is parsed.
+pub(crate) fn weight(text: &[u8]) -> usize {
+    let values = text.iter().filter(|byte| matches!(byte, b',' | b'[' | b'{')).count();
+    // The list of a handle's table, and the document itself.
+    let fixed = 256;
+    fixed + text.len() + values.saturating_mul(size_of::<Value>() + size_of::<String>())
 }
 
 impl From<Value> for Document {

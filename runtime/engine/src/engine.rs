@@ -64,10 +64,8 @@ impl Engine {
     /// # Errors
     /// [`EngineError`]: what the component lacks or wants too much of, by name.
     pub fn prepare(&self, component: &[u8], manifest: &Manifest) -> Result<Arc<Release>, EngineError> {
-        let most = self.0.config.max_memory_mib;
-        if manifest.limits.memory_mib > most {
-            let wanted = u64::from(manifest.limits.memory_mib);
-            return Err(EngineError::Limit { key: "memory-mib", wanted, most: u64::from(most) });
+        if let Some((key, wanted, most)) = manifest.limits.beyond(&self.0.config.most) {
+            return Err(EngineError::Limit { key, wanted, most });
         }
         let scopes = Scopes::compile(manifest)?;
         let compiled = self.compile(component)?;
@@ -78,7 +76,7 @@ impl Engine {
             hint: ": build against this version of the contract",
         })?;
         let bot = BotPre::new(pre).map_err(|error| EngineError::Export { export: "handle", why: format!("{error:#}") })?;
-        let bound = Arc::new(Bound { manifest: manifest.clone(), scopes });
+        let bound = Arc::new(Bound { manifest: manifest.clone(), scopes: Arc::new(scopes) });
         Ok(Arc::new(Release {
             bound,
             bot,

@@ -1,24 +1,33 @@
 //! FHIRPath (R4) over documents: the one place that names its engine.
 //!
-//! Expressions are parsed once and kept. Evaluation is synchronous and does not yield; what bounds it is the engine's own bound on
-//! `repeat`, a bound on the expression's length here, and for guests a thread of its own with the run's CPU limit.
+//! Expressions are parsed once and kept. Evaluation is synchronous and does not yield; what bounds it is a bound on the expression's length, and on CPU time
+//! and values ([`guard`]).
 
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::{Pin, pin};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
+use std::task::{Context, Poll, Wake, Waker};
+use std::time::Duration;
 
 use futures::FutureExt;
 use octofhir_fhirpath::core::trace::NoOpTraceProvider;
-use octofhir_fhirpath::{FhirPathEngine, FhirPathValue, create_function_registry};
+use octofhir_fhirpath::{FhirPathEngine, FhirPathValue};
 use serde_json::{Map, Value};
 
 use crate::Document;
 
+mod guard;
 mod model;
+
+pub(crate) use guard::Over;
 
 /// Longer expressions are refused: parsing and evaluation are recursive.
 const LONGEST: usize = 8_192;
+/// CPU time for an expression of a manifest, on one change.
+const WHEN: Duration = Duration::from_millis(200);
 
 /// Why an expression gives no answer. Holds nothing of the resource.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -26,10 +35,20 @@ const LONGEST: usize = 8_192;
 pub struct FhirPathError {
     /// What is wrong.
     pub message: String,
+    /// The bound that it went over.
+    pub(crate) over: Option<Over>,
 }
 
 fn wrong(message: impl Into<String>) -> FhirPathError {
-    FhirPathError { message: message.into() }
+    FhirPathError { message: message.into(), over: None }
+}
+
+fn over(over: Over) -> FhirPathError {
+    let message = match over {
+        Over::Cpu => "the expression takes too long",
+        Over::Values => "the expression makes too many values, or too long a text",
+    };
+    FhirPathError { message: message.to_owned(), over: Some(over) }
 }
 
 /// What an expression can name beside the resource.
@@ -42,11 +61,16 @@ pub(crate) struct Environment {
     pub(crate) variables: Map<String, Value>,
 }
 
-/// Evaluates on a document; the result as JSON values.
+/// Evaluates on a document, for `most` CPU time; the result as JSON values.
 ///
 /// # Errors
-/// [`FhirPathError`] for an expression that is wrong, or does not fit what it meets.
-pub(crate) fn evaluate(expression: &str, document: &Document, environment: &Environment) -> Result<Vec<Value>, FhirPathError> {
+/// [`FhirPathError`] for an expression that is wrong, does not fit what it meets, or goes over a bound.
+pub(crate) fn evaluate(
+    expression: &str,
+    document: &Document,
+    environment: &Environment,
+    most: Duration,
+) -> Result<Vec<Value>, FhirPathError> {
     let mut variables: HashMap<String, Arc<Value>> =
         environment.variables.iter().map(|(name, value)| (name.clone(), Arc::new(value.clone()))).collect();
     variables.insert("resource".to_owned(), document.shared());
@@ -55,7 +79,7 @@ pub(crate) fn evaluate(expression: &str, document: &Document, environment: &Envi
             variables.insert(name.to_owned(), given.shared());
         }
     }
-    let found = run(expression, document.shared(), &variables)?;
+    let found = run(expression, document.shared(), &variables, most)?;
     Ok(found.iter().map(FhirPathValue::to_json_value).collect())
 }
 
@@ -67,7 +91,7 @@ pub fn check_fhirpath(expression: &str) -> Result<(), FhirPathError> {
     guarded(expression, |engine| engine.compile_ast(expression).map(drop).map_err(|why| wrong(why.to_string())))?;
     // The engine's parser takes a name that begins with `not` for an operator where an expression begins with it, and only
     // evaluation tells; `Task.note` and `$this.note` are read right.
-    match run(expression, Arc::new(serde_json::json!({ "resourceType": "Basic" })), &HashMap::new()) {
+    match run(expression, Arc::new(serde_json::json!({ "resourceType": "Basic" })), &HashMap::new(), WHEN) {
         Err(error) if error.message.ends_with("(FP0054)") => Err(wrong(
             "it names a variable or an operator that there is not; write a name that begins with `not` after a dot, such as $this.note",
         )),
@@ -87,11 +111,16 @@ pub fn when_fhirpath(expression: &str, current: &Value, previous: Option<&Value>
     if let Some(previous) = previous {
         variables.insert("previous".to_owned(), Arc::new(previous.clone()));
     }
-    let found = run(expression, current, &variables)?;
+    let found = run(expression, current, &variables, WHEN)?;
     Ok(matches!(found.as_slice(), [FhirPathValue::Boolean(true, ..)]))
 }
 
-fn run(expression: &str, on: Arc<Value>, variables: &HashMap<String, Arc<Value>>) -> Result<Vec<FhirPathValue>, FhirPathError> {
+fn run(
+    expression: &str,
+    on: Arc<Value>,
+    variables: &HashMap<String, Arc<Value>>,
+    most: Duration,
+) -> Result<Vec<FhirPathValue>, FhirPathError> {
     // The engine's messages may quote what they met, so only its code goes on.
     let failed = |code: &str| wrong(format!("the expression cannot be evaluated here ({code})"));
     let mut expression = Cow::Borrowed(expression);
@@ -107,10 +136,31 @@ fn run(expression: &str, on: Arc<Value>, variables: &HashMap<String, Arc<Value>>
             let result = engine.evaluate_plan(&plan, &context).await.map_err(|why| failed(&why.error_code().to_string()))?;
             Ok(result.value.into_vec())
         };
-        evaluated
-            .now_or_never()
-            .unwrap_or_else(|| Err(wrong("the expression needs a server or a terminology service, which it does not get")))
+        let (found, bound) = guard::bounded(most, || at_once(pin!(evaluated)));
+        match (found, bound) {
+            (_, Some(bound)) => Err(over(bound)),
+            (Some(found), None) => found,
+            (None, None) => Err(wrong("the expression needs a server or a terminology service, which it does not get")),
+        }
     })
+}
+
+/// Polls until the future is ready or has nothing left to do: long evaluations give way now and then, though nobody else is there.
+fn at_once<T>(mut future: Pin<&mut impl Future<Output = T>>) -> Option<T> {
+    struct Woken(AtomicBool);
+    impl Wake for Woken {
+        fn wake(self: Arc<Self>) {
+            self.0.store(true, Ordering::Relaxed);
+        }
+    }
+    let woken = Arc::new(Woken(AtomicBool::new(true)));
+    let waker = Waker::from(Arc::clone(&woken));
+    while woken.0.swap(false, Ordering::Relaxed) {
+        if let Poll::Ready(done) = future.as_mut().poll(&mut Context::from_waker(&waker)) {
+            return Some(done);
+        }
+    }
+    None
 }
 
 /// The expression with `{}` for a variable that is absent: the engine takes a variable for one value and has no empty one. Strings,
@@ -163,7 +213,8 @@ fn guarded<T>(expression: &str, work: impl FnOnce(&FhirPathEngine) -> Result<T, 
 
 fn start() -> Result<FhirPathEngine, FhirPathError> {
     let model = model::R4::load().map_err(|why| wrong(format!("the table of R4's types: {why}")))?;
-    let made = FhirPathEngine::new(Arc::new(create_function_registry()), Arc::new(model)).now_or_never();
+    let (operators, functions) = (Arc::new(guard::operators()), Arc::new(guard::functions()));
+    let made = FhirPathEngine::new_with_registries(operators, functions, Arc::new(model)).now_or_never();
     match made {
         // Without it `trace()` prints what it meets to the host's standard error.
         Some(made) => {
@@ -181,7 +232,7 @@ mod tests {
     fn on(expression: &str, resource: Value) -> Value {
         let environment =
             Environment { current: None, previous: None, variables: Map::from_iter([("x".to_owned(), json!("y"))]) };
-        match evaluate(expression, &Document::from(resource), &environment) {
+        match evaluate(expression, &Document::from(resource), &environment, Duration::from_millis(500)) {
             Ok(found) => Value::Array(found),
             Err(error) => json!(error.message),
         }
@@ -240,7 +291,18 @@ mod tests {
         assert!(check_fhirpath(&"a".repeat(9_000)).is_err());
         let error = on("name.toInteger() + (1 | 2)", json!({ "resourceType": "Patient", "name": "Chalmers" }));
         assert!(!error.to_string().contains("Chalmers"), "{error}");
-        // A recursion that never ends is bounded.
+        // A recursion that never ends is bounded, and so is what multiplies.
+        let many = "(1|2|3|4|5|6|7|8|9|10)";
+        let nested = (0..9).fold("$this".to_owned(), |inner, _| format!("{many}.select({inner})"));
+        let doubled = |times: usize| format!("name{}", ".select($this.combine($this))".repeat(times));
+        let longer = format!("{many}.aggregate($total & $total & $total & $total & $total, '0123456789abcdef')");
+        let replaced = "name.replace('', name).replace('', name)";
+        let long = json!({ "resourceType": "Patient", "name": "x".repeat(10_000) });
+        for bomb in [&nested, &doubled(30), &longer, replaced] {
+            let told = on(bomb, long.clone());
+            assert!(told.as_str().is_some_and(|told| told.contains("too")), "{bomb}: {told}");
+        }
+        assert_eq!(on(&format!("{}.count()", doubled(9)), json!({ "resourceType": "Patient", "name": "a" })), json!([512]));
         assert!(on("(1).repeat($this + 1).count()", json!({ "resourceType": "Patient" })).is_string());
     }
 }

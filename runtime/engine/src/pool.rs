@@ -1,6 +1,6 @@
 //! The settings of wasmtime: the pooling allocator, what of WebAssembly is allowed, and the epoch ticker.
 
-use std::sync::{Arc, Condvar, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use wasmtime::{Config, Enabled, InstanceAllocationStrategy, PoolingAllocationConfig};
@@ -22,16 +22,17 @@ pub(crate) fn config(of: &EngineConfig) -> Config {
     let runs = of.concurrent_runs.max(1);
     let mut pool = PoolingAllocationConfig::new();
     pool.total_component_instances(runs)
-        .total_core_instances(runs.saturating_mul(8).max(CORE_INSTANCES))
-        .total_memories(runs.saturating_mul(2).max(MEMORIES))
-        .total_tables(runs.saturating_mul(8).max(TABLES))
+        // Enough for components that are as large as they may be: one bot cannot use up what another's run needs.
+        .total_core_instances(runs.saturating_mul(CORE_INSTANCES))
+        .total_memories(runs.saturating_mul(MEMORIES))
+        .total_tables(runs.saturating_mul(TABLES))
         .total_stacks(runs)
         .total_gc_heaps(0)
         .max_core_instances_per_component(CORE_INSTANCES)
         .max_memories_per_component(MEMORIES)
         .max_tables_per_component(TABLES)
         .table_elements(TABLE_ELEMENTS)
-        .max_memory_size(usize::try_from(of.max_memory_mib).unwrap_or(usize::MAX).saturating_mul(1 << 20))
+        .max_memory_size(usize::try_from(of.most.memory_mib).unwrap_or(usize::MAX).saturating_mul(1 << 20))
         .linear_memory_keep_resident(2 << 20)
         .table_keep_resident(64 << 10)
         .async_stack_keep_resident(64 << 10)
@@ -60,23 +61,37 @@ pub(crate) fn settings() -> Config {
 /// How many runs are under way; the ticker rests while there are none.
 #[derive(Default)]
 pub(crate) struct Busy {
-    runs: Mutex<(u32, bool)>,
+    state: Mutex<Beat>,
     wake: Condvar,
+}
+
+#[derive(Default)]
+struct Beat {
+    runs: u32,
+    /// The ticker waits to be woken, which costs a call of the kernel: it is not woken by each run.
+    rests: bool,
+    closed: bool,
 }
 
 impl Busy {
     /// Counts a run until the guard is dropped.
     pub(crate) fn enter(self: &Arc<Self>) -> Entered {
-        let mut state = self.runs.lock().unwrap_or_else(PoisonError::into_inner);
-        state.0 += 1;
-        self.wake.notify_one();
+        let mut state = self.lock();
+        state.runs += 1;
+        if state.rests {
+            self.wake.notify_one();
+        }
         Entered(Arc::clone(self))
     }
 
     /// Lets the ticker end.
     pub(crate) fn close(&self) {
-        self.runs.lock().unwrap_or_else(PoisonError::into_inner).1 = true;
+        self.lock().closed = true;
         self.wake.notify_one();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Beat> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -85,7 +100,7 @@ pub(crate) struct Entered(Arc<Busy>);
 
 impl Drop for Entered {
     fn drop(&mut self) {
-        self.0.runs.lock().unwrap_or_else(PoisonError::into_inner).0 -= 1;
+        self.0.lock().runs -= 1;
     }
 }
 
@@ -97,11 +112,13 @@ pub(crate) fn start_ticker(engine: &wasmtime::Engine, busy: &Arc<Busy>, tick_ms:
     let run = move || {
         loop {
             let Some(busy) = busy.upgrade() else { return };
-            let mut state = busy.runs.lock().unwrap_or_else(PoisonError::into_inner);
-            while state.0 == 0 && !state.1 {
+            let mut state = busy.lock();
+            while state.runs == 0 && !state.closed {
+                state.rests = true;
                 state = busy.wake.wait(state).unwrap_or_else(PoisonError::into_inner);
             }
-            if state.1 {
+            state.rests = false;
+            if state.closed {
                 return;
             }
             drop(state);

@@ -40,6 +40,8 @@ pub enum FhirErrorCode {
     Refused,
     /// No answer, 429, or 5xx.
     Unavailable,
+    /// A journal that is replayed has no more; only then. The attempt ends.
+    Ends,
 }
 
 impl FhirErrorCode {
@@ -53,7 +55,14 @@ impl FhirErrorCode {
             Self::Invalid => "invalid",
             Self::Refused => "refused",
             Self::Unavailable => "unavailable",
+            Self::Ends => crate::tape::ENDS,
         }
+    }
+
+    /// The one of this word.
+    pub(crate) fn named(word: &str) -> Option<Self> {
+        let all = [Self::NotFound, Self::Gone, Self::Conflict, Self::Invalid, Self::Refused, Self::Unavailable];
+        all.into_iter().find(|code| code.as_str() == word)
     }
 }
 

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use hob_model::{Call, Clock, Timestamp};
-use serde::Serialize;
+use hob_model::{Call, Clock, Journal, Timestamp};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use serde_json::value::{RawValue, to_raw_value};
 
 use crate::Scrub;
@@ -14,9 +15,11 @@ pub(crate) struct Recorder {
     /// Values of secrets that the bot was shown: the journal does not keep them.
     pub(crate) hidden: Scrub,
     clock: Arc<dyn Clock>,
+    /// What is replayed.
+    recorded: Option<Arc<Journal>>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 enum Response<T, E> {
     Ok(T),
@@ -24,8 +27,23 @@ enum Response<T, E> {
 }
 
 impl Recorder {
-    pub(crate) fn new(clock: Arc<dyn Clock>) -> Self {
-        Self { calls: Vec::new(), hidden: Scrub::default(), clock }
+    pub(crate) fn new(clock: Arc<dyn Clock>, recorded: Option<Arc<Journal>>) -> Self {
+        Self { calls: Vec::new(), hidden: Scrub::default(), clock, recorded }
+    }
+
+    /// What a call that comes now was answered when it was recorded, for functions that look at more than they are asked; none where nothing is
+    /// replayed, or another call.
+    pub(crate) fn again<T: DeserializeOwned, E: DeserializeOwned>(
+        &self,
+        function: &str,
+        request: impl Serialize,
+    ) -> Option<Result<T, E>> {
+        let call = self.recorded.as_ref()?.calls.get(self.calls.len())?;
+        let same = call.function == function && to_raw_value(&request).is_ok_and(|request| request.get() == call.request.get());
+        match serde_json::from_str::<Response<T, E>>(call.response.get()).ok().filter(|_| same)? {
+            Response::Ok(ok) => Some(Ok(ok)),
+            Response::Error(error) => Some(Err(error)),
+        }
     }
 
     /// When a call begins.

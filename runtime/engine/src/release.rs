@@ -3,29 +3,34 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use hob_model::{Failure, FailureKind, Journal, LogLevel, LogLine, Manifest, Payload};
+use hob_model::{Digest, Effects, Failure, FailureKind, Given, Journal, LogLevel, LogLine, Manifest, Payload};
 use tokio::sync::Semaphore;
+use wasmtime::component::ResourceTable;
 use wasmtime::{Store, UpdateDeadline};
 
+use crate::Scrub;
 use crate::bindings::BotPre;
 use crate::bindings::hob::bot::types;
 use crate::budget::{Budget, Meter, Metered};
 use crate::pool::Busy;
 use crate::recorder::Recorder;
-use crate::scopes::Scopes;
+use crate::scopes::{Access, Scopes};
 use crate::staging::Staging;
 use crate::state::State;
 use crate::stop::{Limit, failure_of};
-use crate::{Outside, RunInput, RunOutput, event, log, world};
+use crate::tape::Tape;
+use crate::{Document, FhirReads as _, Outside, RunInput, RunOutput, event, log, world};
 
 /// What a guest's words of failure are cut to; they go into the ledger and into tables.
 const LONGEST_CODE: usize = 64;
 const LONGEST_MESSAGE: usize = 4_096;
+/// Handles that a guest holds at once.
+const HANDLES: usize = 10_000;
 
 /// What every run of a release is held to.
 pub(crate) struct Bound {
     pub(crate) manifest: Manifest,
-    pub(crate) scopes: Scopes,
+    pub(crate) scopes: Arc<Scopes>,
 }
 
 /// One immutable version of a bot, ready to run.
@@ -49,6 +54,21 @@ impl Release {
     ///
     /// Needs a tokio runtime with time. Waits for a slot first where all are taken.
     pub async fn run(&self, input: RunInput, outside: Outside) -> RunOutput {
+        let tape = Arc::new(Tape::of(outside.fhir));
+        let given = Given {
+            client_ids: tape.capabilities().client_ids,
+            settings: input.settings.clone(),
+            resource: None,
+            previous: input.previous.as_ref().map(|previous| previous.json().to_owned()),
+        };
+        let (mut output, hidden) = self.attempt(input, Outside { fhir: Arc::clone(&tape) as _, ..outside }, None).await;
+        output.journal.said = hidden.said(tape.take(&output.journal.calls));
+        output.journal.given = given;
+        output
+    }
+
+    /// One attempt; where it repeats one that was recorded, by its journal. With it what the bot was shown, and nobody keeps.
+    pub(crate) async fn attempt(&self, input: RunInput, outside: Outside, recorded: Option<Arc<Journal>>) -> (RunOutput, Scrub) {
         let clock = Arc::clone(&outside.clock);
         // The semaphore is never closed; without a permit the pool itself would refuse.
         let _slot = Arc::clone(&self.slots).acquire_owned().await.ok();
@@ -58,7 +78,7 @@ impl Release {
         let lines = log::Log::new(limits.log_kib);
         let meter = Arc::new(Meter::default());
         let wasi = world::wasi(input.seed, input.now, &lines);
-        let mut state = State::new(Arc::clone(&self.bound), input, outside, Arc::clone(&meter), wasi);
+        let mut state = State::new(Arc::clone(&self.bound), input, outside, Arc::clone(&meter), wasi, recorded);
         state.know_event();
         let mut store = Store::new(&self.wasmtime, state);
         store.limiter(|state| &mut state.budget);
@@ -96,10 +116,11 @@ impl Release {
         let log = log.into_iter().map(|line| LogLine { text: hidden.text(&line.text).into_owned(), ..line }).collect();
         let (result, effects) = match (result, effects) {
             (Ok(payload), Ok(effects)) => (Ok(payload), effects),
-            (Ok(_), Err(failure)) | (Err(failure), _) => (Err(failure), hob_model::Effects::default()),
+            (Ok(_), Err(failure)) | (Err(failure), _) => (Err(failure), Effects::default()),
         };
-        let journal = Journal { log, ..journal };
-        RunOutput { result, effects, journal, read, cpu: meter.total(), wall: clock.now().since(began) }
+        let timed_out = matches!(&result, Err(failure) if Limit::of_time(&failure.code));
+        let journal = Journal { log, timed_out, outcome: outcome(&result, &effects, &hidden), ..journal };
+        (RunOutput { result, effects, journal, read, cpu: meter.total(), wall: clock.now().since(began) }, hidden)
     }
 
     async fn call(&self, store: &mut Store<State>) -> wasmtime::Result<Result<Option<types::Payload>, types::Failure>> {
@@ -110,10 +131,19 @@ impl Release {
 }
 
 impl State {
-    fn new(bound: Arc<Bound>, input: RunInput, outside: Outside, meter: Arc<Meter>, wasi: wasmtime_wasi::WasiCtx) -> Self {
+    fn new(
+        bound: Arc<Bound>,
+        input: RunInput,
+        outside: Outside,
+        meter: Arc<Meter>,
+        wasi: wasmtime_wasi::WasiCtx,
+        recorded: Option<Arc<Journal>>,
+    ) -> Self {
         let Outside { fhir, http, secrets, clock } = outside;
         let budget = Budget::new(bound.manifest.limits.clone());
+        let access = Access::new(&bound.scopes, input.resource.as_ref().map(Document::value));
         Self {
+            access,
             bound,
             input,
             fhir,
@@ -121,7 +151,7 @@ impl State {
             secrets,
             budget,
             meter,
-            recorder: Recorder::new(clock),
+            recorder: Recorder::new(clock, recorded),
             staging: Staging::default(),
             known: std::collections::BTreeMap::new(),
             nexts: Vec::new(),
@@ -130,7 +160,7 @@ impl State {
             outbox: Vec::new(),
             output: 0,
             fatal: None,
-            table: wasmtime::component::ResourceTable::new(),
+            table: table(),
             wasi,
         }
     }
@@ -141,6 +171,25 @@ impl State {
         self.check_output().map_err(|error| failure_of(&error))?;
         Ok(Some(Payload { content_type: payload.content_type, bytes: payload.body.into() }))
     }
+}
+
+/// What came of an attempt, for a repeat to be held against. A repeat is shown the marks of secrets, so they stand for the values here too.
+fn outcome(result: &Result<Option<Payload>, Failure>, effects: &Effects, hidden: &Scrub) -> Option<Digest> {
+    let effects = hidden.effects(effects).ok()?;
+    Some(match result {
+        Ok(None) => Digest::of_parts(&[b"nothing", &effects]),
+        Ok(Some(payload)) => {
+            Digest::of_parts(&[b"payload", payload.content_type.as_bytes(), &hidden.bytes(&payload.bytes), &effects])
+        }
+        Err(failure) => Digest::of_parts(&[b"failure", failure.code.as_bytes(), failure.message.as_bytes(), &effects]),
+    })
+}
+
+/// The table of a run's handles: documents, and those of WASI, which nothing else bounds.
+fn table() -> ResourceTable {
+    let mut table = ResourceTable::new();
+    table.set_max_capacity(HANDLES);
+    table
 }
 
 /// The guest's failure in the model's words; what has no place there goes to the log.

@@ -10,6 +10,7 @@ use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 use crate::budget::{Budget, Meter};
 use crate::recorder::Recorder;
 use crate::release::Bound;
+use crate::scopes::Access;
 use crate::staging::{Base, Staging};
 use crate::stop::Limit;
 use crate::{Document, FhirReads, Outbound, RunInput, Secrets};
@@ -22,18 +23,28 @@ pub(crate) struct Known {
     pub(crate) from_event: bool,
 }
 
+/// What kind of Bundle an answer is.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Shape {
+    /// A history, not a search.
+    pub(crate) history: bool,
+    /// What it holds are not whole resources.
+    pub(crate) partial: bool,
+    /// The scopes cover only a part of the type.
+    pub(crate) narrowed: bool,
+}
+
 /// A page that the guest may ask for.
 #[derive(Debug, Clone)]
 pub(crate) struct Next {
     pub(crate) link: String,
-    pub(crate) history: bool,
-    /// The hits are not whole resources.
-    pub(crate) partial: bool,
+    pub(crate) shape: Shape,
 }
 
 /// One run's state.
 pub(crate) struct State {
     pub(crate) bound: Arc<Bound>,
+    pub(crate) access: Access,
     pub(crate) input: RunInput,
     pub(crate) fhir: Arc<dyn FhirReads>,
     pub(crate) http: Arc<dyn Outbound>,
@@ -73,7 +84,7 @@ impl State {
 
     /// Gives the guest a handle on a document; what the host holds for it is charged.
     pub(crate) fn hand_out(&mut self, document: Document) -> wasmtime::Result<Resource<Document>> {
-        self.budget.hold(document.json().get().len())?;
+        self.budget.hold(document.weight())?;
         Ok(self.table.push(document)?)
     }
 
@@ -105,7 +116,8 @@ impl State {
     /// What is left when the guest is gone: effects, journal without log, versions seen.
     pub(crate) fn finish(mut self) -> (Result<Effects, Failure>, Journal, BTreeMap<Reference, VersionId>) {
         let read = self.known.iter().map(|(reference, known)| (reference.clone(), known.base.version.clone())).collect();
-        let journal = Journal { seed: self.input.seed, started: self.input.now, calls: self.recorder.take(), log: Vec::new() };
+        let journal =
+            Journal { seed: self.input.seed, started: self.input.now, calls: self.recorder.take(), ..Journal::default() };
         (self.effects(), journal, read)
     }
 

@@ -1,6 +1,7 @@
 //! Ends of an attempt that are not the guest's answer: limits, scopes, traps.
 
 use hob_model::{Failure, FailureKind, Limits};
+use wasmtime::component::ResourceTableError;
 
 /// A limit of the manifest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -11,9 +12,16 @@ pub(crate) enum Limit {
     HostCalls,
     Writes,
     Output,
+    Requests,
+    RequestBytes,
 }
 
 impl Limit {
+    /// Whether a failure of this code is of a limit on time, which depends on the machine.
+    pub(crate) fn of_time(code: &str) -> bool {
+        ["limit-cpu", "limit-wall"].contains(&code)
+    }
+
     /// The failure that ends an attempt over this limit. `retry`, since the next attempt may meet other data; the manifest's number
     /// of attempts bounds it.
     pub(crate) fn failure(self, limits: &Limits) -> Failure {
@@ -24,6 +32,10 @@ impl Limit {
             Self::HostCalls => ("limit-host-calls", "host calls", u64::from(limits.host_calls), "", "host-calls"),
             Self::Writes => ("limit-writes", "staged writes", u64::from(limits.writes), "", "writes"),
             Self::Output => ("limit-output", "output", u64::from(limits.output_kib), " KiB", "output-kib"),
+            Self::Requests => ("limit-requests", "requests to others", u64::from(limits.requests), "", "requests"),
+            Self::RequestBytes => {
+                ("limit-request-bytes", "requests and answers", u64::from(limits.request_kib), " KiB", "request-kib")
+            }
         };
         Failure {
             kind: FailureKind::Retry,
@@ -48,9 +60,16 @@ pub(crate) fn failure_of(error: &wasmtime::Error) -> Failure {
         return failure.clone();
     }
     let trap = error.downcast_ref::<wasmtime::Trap>();
+    let full = matches!(error.downcast_ref::<ResourceTableError>(), Some(ResourceTableError::Full));
+    let code = match trap {
+        Some(wasmtime::Trap::StackOverflow) => "limit-stack",
+        None if full => "limit-handles",
+        _ => "trap",
+    };
     let mut message = match trap {
         Some(trap) => trap.to_string(),
         None if error.downcast_ref::<wasmtime_wasi::I32Exit>().is_some() => "the bot exited instead of returning".to_owned(),
+        None if full => "the bot holds more handles than a host gives".to_owned(),
         None => "the sandbox refused a call of the bot".to_owned(),
     };
     if let Some(backtrace) = error.downcast_ref::<wasmtime::WasmBacktrace>() {
@@ -62,5 +81,5 @@ pub(crate) fn failure_of(error: &wasmtime::Error) -> Failure {
             message.push_str(&names.join(" < "));
         }
     }
-    Failure { kind: FailureKind::Retry, code: "trap".to_owned(), message, retry_after: None }
+    Failure { kind: FailureKind::Retry, code: code.to_owned(), message, retry_after: None }
 }

@@ -7,8 +7,8 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use hob_model::{BaseUrl, SecretRef};
-use serde::Deserialize;
+use hob_model::{BaseUrl, Limits, SecretRef};
+use serde::{Deserialize, Deserializer};
 
 use crate::outbound::Allowed;
 
@@ -35,6 +35,9 @@ pub struct Config {
     /// `[outbound]`.
     #[serde(default)]
     pub outbound: Outbound,
+    /// `[bot-limits]`: the most that a manifest may ask for below its `limits`; keys that are left out have [`Limits::most`].
+    #[serde(default = "Limits::most", deserialize_with = "bot_limits")]
+    pub bot_limits: Limits,
     /// `[encryption]`.
     #[serde(default)]
     pub encryption: Encryption,
@@ -140,6 +143,14 @@ impl Default for HostLimits {
             hops: 16,
         }
     }
+}
+
+/// `[bot-limits]` over the defaults of a host, which are not those of a manifest.
+fn bot_limits<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Limits, D::Error> {
+    let given = toml::Table::deserialize(deserializer)?;
+    let mut all = toml::Table::try_from(Limits::most()).map_err(serde::de::Error::custom)?;
+    all.extend(given);
+    all.try_into().map_err(|error: toml::de::Error| serde::de::Error::custom(error.message()))
 }
 
 fn listen() -> SocketAddr {
@@ -260,6 +271,9 @@ mod tests {
         let config = parse("admin-token = { env = \"HOB_ADMIN_TOKEN\" }").unwrap();
         assert!(config.listen.ip().is_loopback() && config.admin.ip().is_loopback());
         assert_eq!(config.limits, HostLimits::default());
+        assert_eq!(config.bot_limits, Limits::most());
+        let less = parse("admin-token = { env = \"T\" }\n[bot-limits]\ncpu-ms = 5\n").unwrap();
+        assert_eq!(less.bot_limits, Limits { cpu_ms: 5, ..Limits::most() });
     }
 
     #[test]

@@ -50,6 +50,7 @@ impl Means {
             cache_dir: Some(config.data.join("compiled")),
             compiler,
             concurrent_runs: u32::try_from(config.limits.runs).unwrap_or(u32::MAX),
+            most: config.bot_limits.clone(),
             ..EngineConfig::default()
         })?;
         let network = Network::new(CONNECT, USER_AGENT).map_err(StartError::Network)?;

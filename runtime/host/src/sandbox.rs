@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use hob_engine::{Engine, EngineError, Outside, Release, RunInput, RunOutput};
-use hob_model::Manifest;
+use hob_engine::{Engine, EngineError, Outside, Release, Replayed, RunInput, RunOutput};
+use hob_model::{Clock, Journal, Manifest};
 
 /// Makes components ready to run.
 #[async_trait]
@@ -22,6 +22,12 @@ pub trait Sandbox: Send + Sync {
 pub trait Prepared: Send + Sync {
     /// Runs one attempt to its end; whatever the bot does, it ends and nothing is written anywhere.
     async fn run(&self, input: RunInput, outside: Outside) -> RunOutput;
+
+    /// Repeats an attempt by its journal; `None` where what runs here cannot be repeated.
+    async fn replay(&self, input: RunInput, journal: Journal, clock: Arc<dyn Clock>) -> Option<Replayed> {
+        let _ = (input, journal, clock);
+        None
+    }
 }
 
 #[async_trait]
@@ -38,5 +44,9 @@ impl Sandbox for Engine {
 impl Prepared for Release {
     async fn run(&self, input: RunInput, outside: Outside) -> RunOutput {
         Self::run(self, input, outside).await
+    }
+
+    async fn replay(&self, input: RunInput, journal: Journal, clock: Arc<dyn Clock>) -> Option<Replayed> {
+        Some(Self::replay(self, input, journal, clock).await)
     }
 }

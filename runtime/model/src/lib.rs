@@ -27,11 +27,11 @@ pub use id::{
     BadId, BotName, Digest, EventId, LaneKey, Reference, ResourceId, ResourceType, RunId, SourceId, SubscriptionKey, TenantId,
     VersionId,
 };
-pub use journal::{Call, Journal, LogLevel, LogLine};
+pub use journal::{Call, Difference, Given, Journal, LogLevel, LogLine, Said, Text};
 pub use manifest::{
     Filter, HttpRule, Limits, Manifest, ManifestError, OnDead, OrderBy, Outbox, Retry, SecretSpec, SettingSpec, SettingType,
     SignAlgorithm, Trigger, Unknown, Versions,
 };
 pub use run::{Attempt, Failure, FailureKind, RunState};
-pub use scope::{Interactions, Scope, ScopeError};
+pub use scope::{Interactions, Scope, ScopeError, ScopeLevel};
 pub use source::{Auth, Capabilities, Inbound, SecretRef, Source};

@@ -146,7 +146,7 @@ pub struct Limits {
     pub wall_ms: u64,
     /// Memory over all of the component's memories and tables, in MiB.
     pub memory_mib: u32,
-    /// Host calls.
+    /// Calls of the contract's functions.
     pub host_calls: u32,
     /// Staged writes.
     pub writes: u32,
@@ -154,11 +154,70 @@ pub struct Limits {
     pub output_kib: u32,
     /// Bytes of log, in KiB; what is over is dropped and said so.
     pub log_kib: u32,
+    /// Requests to others, asked or staged for the outbox.
+    pub requests: u32,
+    /// Bytes of what is asked in the midst of the run and of the answers, in KiB.
+    pub request_kib: u32,
+    /// Time for one answer, in milliseconds.
+    pub request_ms: u64,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { cpu_ms: 1_000, wall_ms: 30_000, memory_mib: 64, host_calls: 1_000, writes: 100, output_kib: 4_096, log_kib: 256 }
+        Self {
+            cpu_ms: 1_000,
+            wall_ms: 30_000,
+            memory_mib: 64,
+            host_calls: 1_000,
+            writes: 100,
+            output_kib: 4_096,
+            log_kib: 256,
+            requests: 50,
+            request_kib: 4_096,
+            request_ms: 20_000,
+        }
+    }
+}
+
+impl Limits {
+    /// The most that a host gives unless its operator says otherwise.
+    #[must_use]
+    pub const fn most() -> Self {
+        Self {
+            cpu_ms: 60_000,
+            wall_ms: 600_000,
+            memory_mib: 1_024,
+            host_calls: 100_000,
+            writes: 1_000,
+            output_kib: 65_536,
+            log_kib: 16_384,
+            requests: 1_000,
+            request_kib: 65_536,
+            request_ms: 300_000,
+        }
+    }
+
+    /// Each with its key below `limits`.
+    #[must_use]
+    pub fn each(&self) -> [(&'static str, u64); 10] {
+        [
+            ("cpu-ms", self.cpu_ms),
+            ("wall-ms", self.wall_ms),
+            ("memory-mib", self.memory_mib.into()),
+            ("host-calls", self.host_calls.into()),
+            ("writes", self.writes.into()),
+            ("output-kib", self.output_kib.into()),
+            ("log-kib", self.log_kib.into()),
+            ("requests", self.requests.into()),
+            ("request-kib", self.request_kib.into()),
+            ("request-ms", self.request_ms),
+        ]
+    }
+
+    /// The first that is over one of `most`: its key, what it is, and the most.
+    #[must_use]
+    pub fn beyond(&self, most: &Self) -> Option<(&'static str, u64, u64)> {
+        self.each().into_iter().zip(most.each()).find_map(|((key, is), (_, most))| (is > most).then_some((key, is, most)))
     }
 }
 

@@ -1,7 +1,8 @@
-//! SMART App Launch 2.0 scopes, the `system/` kind: what a bot may do at its source.
+//! SMART App Launch 2.0 scopes, the `system/` and `patient/` kinds: what a bot may do at its source.
 //!
-//! Grammar: `system/Type.cruds?search`, the interactions in that order and at least one of them
-//! (<https://hl7.org/fhir/smart-app-launch/scopes-and-launch-context.html>).
+//! Grammar: `LEVEL/Type.cruds?search`, the interactions in that order and at least one of them
+//! (<https://hl7.org/fhir/smart-app-launch/scopes-and-launch-context.html>). Where SMART's patient is the one in whose context an app was launched, a
+//! bot's is the one whose resource it is run on.
 
 use std::fmt;
 use std::str::FromStr;
@@ -26,10 +27,21 @@ pub struct Interactions {
     pub search: bool,
 }
 
+/// Whose resources a scope covers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ScopeLevel {
+    /// `system/`: everybody's.
+    System,
+    /// `patient/`: those in the compartment of the patient whom the event's resource is about, and nothing for an event without one.
+    Patient,
+}
+
 /// One scope of a manifest.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Scope {
+    /// Whose resources it covers.
+    pub level: ScopeLevel,
     /// The type that it covers; `None` is every type (`*`).
     pub resource_type: Option<ResourceType>,
     /// What it allows.
@@ -44,8 +56,8 @@ pub enum ScopeError {
     /// Not of the form at all.
     #[error("`{0}` is not a SMART v2 scope: write system/Type.cruds, such as system/Task.ru")]
     Form(String),
-    /// A `patient/` or `user/` scope: a bot has neither.
-    #[error("`{0}`: a bot acts as a system: write system/… instead of patient/… or user/…")]
+    /// A `user/` scope: a bot has no user.
+    #[error("`{0}`: a bot acts for no user: write system/…, or patient/… for the patient whom the event is about")]
     Level(String),
     /// Letters that are unknown, doubled or out of order.
     #[error("`{0}`: after the dot give some of c, r, u, d, s, once each and in this order")]
@@ -62,18 +74,19 @@ impl FromStr for Scope {
             None => (text, None),
         };
         let (level, rest) = path.split_once('/').ok_or_else(|| ScopeError::Form(text.to_owned()))?;
-        match level {
-            "system" => {}
-            "patient" | "user" => return Err(ScopeError::Level(text.to_owned())),
+        let level = match level {
+            "system" => ScopeLevel::System,
+            "patient" => ScopeLevel::Patient,
+            "user" => return Err(ScopeError::Level(text.to_owned())),
             _ => return Err(ScopeError::Form(text.to_owned())),
-        }
+        };
         let (kind, letters) = rest.split_once('.').ok_or_else(|| ScopeError::Form(text.to_owned()))?;
         let resource_type = match kind {
             "*" => None,
             kind => Some(ResourceType::new(kind).map_err(|_| ScopeError::Form(text.to_owned()))?),
         };
         let interactions = letters.parse().map_err(|()| ScopeError::Letters(text.to_owned()))?;
-        Ok(Self { resource_type, interactions, search })
+        Ok(Self { level, resource_type, interactions, search })
     }
 }
 
@@ -97,7 +110,11 @@ impl FromStr for Interactions {
 impl fmt::Display for Scope {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let kind = self.resource_type.as_ref().map_or("*", ResourceType::as_str);
-        write!(f, "system/{kind}.")?;
+        let level = match self.level {
+            ScopeLevel::System => "system",
+            ScopeLevel::Patient => "patient",
+        };
+        write!(f, "{level}/{kind}.")?;
         let it = self.interactions;
         for (on, letter) in [(it.create, "c"), (it.read, "r"), (it.update, "u"), (it.delete, "d"), (it.search, "s")] {
             if on {
@@ -131,7 +148,7 @@ mod tests {
 
     #[test]
     fn reads_what_smart_allows_and_nothing_else() {
-        for good in ["system/Task.cru", "system/*.rs", "system/Observation.cruds?category=survey"] {
+        for good in ["system/Task.cru", "system/*.rs", "system/Observation.cruds?category=survey", "patient/Observation.rs"] {
             assert_eq!(good.parse::<Scope>().unwrap().to_string(), good);
         }
         for bad in [
@@ -146,7 +163,7 @@ mod tests {
         ] {
             assert!(bad.parse::<Scope>().is_err(), "{bad}");
         }
-        assert!(matches!("patient/Task.r".parse::<Scope>(), Err(ScopeError::Level(_))));
+        assert!(matches!("user/Task.r".parse::<Scope>(), Err(ScopeError::Level(_))));
     }
 
     proptest! {

@@ -52,6 +52,19 @@ pub fn patients_of_within(resource: &Value, bases: &ServerBases) -> Vec<String> 
     patients
 }
 
+/// The search that finds resources of a type in a Patient's compartment, without the `?`: by the parameter `patient` where the type has it, else by the
+/// first of the definition. `None` for types that are in no Patient's compartment.
+///
+/// One search cannot find all of a compartment where several parameters lead into it, since those of a search are joined by and.
+pub fn compartment_search(resource_type: &str, patient: &str) -> Option<String> {
+    if resource_type == "Patient" {
+        return Some(format!("_id={patient}"));
+    }
+    let codes = definitions::patient_compartment(resource_type);
+    let by_patient = definitions::parameter(resource_type, "patient").map(|_| "patient").filter(|_| !codes.is_empty());
+    by_patient.or_else(|| codes.first().copied()).map(|code| format!("{code}=Patient/{patient}"))
+}
+
 fn compile(type_name: &str) -> Vec<Source> {
     definitions::patient_compartment(type_name)
         .iter()
@@ -91,6 +104,24 @@ mod tests {
         assert!(of(json!({"resourceType": "Medication", "id": "m"})).is_empty());
         assert!(of(json!({"resourceType": "Nonsense"})).is_empty());
         assert!(of(json!([1])).is_empty());
+    }
+
+    #[test]
+    fn a_compartments_search_finds_only_what_is_in_it() {
+        for (kind, search) in [
+            ("Patient", Some("_id=a")),
+            ("Observation", Some("patient=Patient/a")),
+            ("Appointment", Some("patient=Patient/a")),
+            ("Group", Some("member=Patient/a")),
+            ("Practitioner", None),
+        ] {
+            assert_eq!(compartment_search(kind, "a").as_deref(), search, "{kind}");
+        }
+        for kind in definitions::resource_types() {
+            if let Some(search) = compartment_search(kind, "a") {
+                assert!(crate::Criteria::parse_query(kind, &search).is_ok(), "{kind}?{search}");
+            }
+        }
     }
 
     #[test]

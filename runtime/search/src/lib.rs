@@ -38,14 +38,16 @@ mod number;
 mod path;
 mod prefix;
 mod query;
+mod reach;
 mod reference;
 mod text;
 mod token;
 mod uri;
 mod when;
 
-pub use compartment::{patients_of, patients_of_within};
+pub use compartment::{compartment_search, patients_of, patients_of_within};
 pub use criteria::{Criteria, Parameter};
 pub use error::CriteriaError;
+pub use reach::{Reach, reaches};
 pub use reference::ServerBases;
 pub use when::{When, WhenError};

@@ -1,6 +1,7 @@
 //! What a FHIR server did not notify is found and run: all of it, in order, once.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use futures::StreamExt as _;
 use reqwest::Method;
@@ -105,7 +106,8 @@ pub async fn what_came_while_stopped_is_run(options: Options) {
     every_version_once_in_order(&site, &last).await;
 
     site.stop().await;
-    site.hooks.set(Mode::Lose);
+    let stopped = stopped_for();
+    site.hooks.set(if stopped.is_zero() { Mode::Lose } else { Mode::Down });
     let numbered = before.iter().enumerate();
     each(numbered, |(number, patient)| changed(&site, patient, if number % 4 == 0 { 3 } else { 1 })).await;
     for (number, patient) in before.iter().enumerate() {
@@ -120,6 +122,7 @@ pub async fn what_came_while_stopped_is_run(options: Options) {
     })
     .await;
     last.extend(gone.into_iter().map(|patient| (patient, 2)));
+    tokio::time::sleep(stopped).await;
     // The server has nothing left to send: what the host finds, it finds by itself.
     site.start_here().await;
     every_version_once_in_order(&site, &last).await;
@@ -140,6 +143,13 @@ pub async fn what_came_while_stopped_is_run(options: Options) {
     .await;
     every_version_once_in_order(&site, &last).await;
     site.end().await;
+}
+
+/// How long the host stays away by the clock, for whoever wants to see it: `HOB_TEST_STOPPED_S` seconds. Without it nothing is waited for, and the server's
+/// messages are lost at once.
+fn stopped_for() -> Duration {
+    let seconds = std::env::var("HOB_TEST_STOPPED_S").ok().and_then(|text| text.parse().ok());
+    Duration::from_secs(seconds.unwrap_or_default())
 }
 
 /// 50 patients are changed 1,000 times as fast as the server takes it. In between the host cannot be reached for longer than the server tries; what it

@@ -51,6 +51,7 @@ pub(crate) fn run(args: args::Args, out: &Output) -> Result<(), CliError> {
             HostCommand::Bots(args) => bots::run(args, &client, out).await,
             HostCommand::Runs(args) => runs::run(args, &client, out).await,
             HostCommand::Show(args) => runs::show::run(args, &client, out).await,
+            HostCommand::Replay(args) => runs::replay::run(args, &client, out).await,
             HostCommand::Retry(args) => dead::retry::run(args, &client, out).await,
             HostCommand::Dead(args) => dead::run(args, &client, out).await,
             HostCommand::Logs(args) => logs::run(args, &client, out).await,

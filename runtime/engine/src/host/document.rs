@@ -1,11 +1,14 @@
 //! `document`: JSON that the host holds parsed.
 
+use serde_json::Value;
 use wasmtime::component::Resource;
 
 use crate::Document;
 use crate::bindings::hob::bot::document::{Error, Host, HostDocument};
+use crate::document::weight;
 use crate::fhirpath;
 use crate::state::State;
+use crate::stop::Limit;
 
 fn error(code: &str, message: impl Into<String>) -> Error {
     Error { code: code.to_owned(), message: message.into() }
@@ -18,13 +21,19 @@ impl crate::bindings::hob::bot::types::Host for State {}
 impl HostDocument for State {
     async fn parse(&mut self, body: Vec<u8>) -> wasmtime::Result<Result<Resource<Document>, Error>> {
         self.budget.call()?;
-        match Document::parse(&body) {
+        // Before it is parsed: a short text can be a large document.
+        let weight = weight(&body);
+        self.budget.hold(weight)?;
+        let parsed = Document::parse(&body);
+        self.budget.release(weight);
+        match parsed {
             Ok(document) => self.hand_out(document).map(Ok),
             Err(why) => Ok(Err(error("parse", why.to_string()))),
         }
     }
 
     async fn get(&mut self, document: Resource<Document>, pointer: String) -> wasmtime::Result<Result<Option<String>, Error>> {
+        self.budget.call()?;
         if !pointer.is_empty() && !pointer.starts_with('/') {
             return Ok(Err(error("pointer", "a JSON pointer (RFC 6901) is empty or begins with /")));
         }
@@ -49,28 +58,34 @@ impl HostDocument for State {
         let document = self.table.get(&document)?.clone();
         let environment =
             fhirpath::Environment { current: self.input.resource.clone(), previous: self.input.previous.clone(), variables };
+        if let Some(found) = self.recorder.again::<Vec<Value>, String>("document.fhirpath", [&asked]) {
+            let grown = self.recorder.end("document.fhirpath", at, [&asked], found.as_ref());
+            self.budget.hold(grown)?;
+            return Ok(found.map(|found| Value::Array(found).to_string()).map_err(|why| error("fhirpath", why)));
+        }
         // On a thread of its own: evaluation does not yield, so it must not hold a worker. It is charged all the same.
         let meter = std::sync::Arc::clone(&self.meter);
         let left = std::time::Duration::from_millis(self.budget.limits.cpu_ms).saturating_sub(meter.now());
-        let work = tokio::task::spawn_blocking(move || meter.charge(|| fhirpath::evaluate(&expression, &document, &environment)));
-        let found = match tokio::time::timeout(left, work).await {
-            Err(_) => return Err(self.budget.over(crate::stop::Limit::Cpu)),
-            Ok(Err(_)) => Err("the expression could not be evaluated".to_owned()),
-            Ok(Ok(found)) => found.map_err(|why| why.message),
+        let work = move || meter.charge(|| fhirpath::evaluate(&expression, &document, &environment, left));
+        let found = match tokio::task::spawn_blocking(work).await {
+            Err(_) => Err("the expression could not be evaluated".to_owned()),
+            Ok(Err(why)) if why.over == Some(fhirpath::Over::Cpu) => return Err(self.budget.over(Limit::Cpu)),
+            Ok(found) => found.map_err(|why| why.message),
         };
         // `now()` and `today()` read the host's clock, so the answer is a part of what replay needs.
         let grown = self.recorder.end("document.fhirpath", at, [&asked], found.as_ref());
         self.budget.hold(grown)?;
-        Ok(found.map(|found| serde_json::Value::Array(found).to_string()).map_err(|why| error("fhirpath", why)))
+        Ok(found.map(|found| Value::Array(found).to_string()).map_err(|why| error("fhirpath", why)))
     }
 
     async fn bytes(&mut self, document: Resource<Document>) -> wasmtime::Result<Vec<u8>> {
+        self.budget.call()?;
         Ok(self.table.get(&document)?.json().get().as_bytes().to_vec())
     }
 
     async fn drop(&mut self, document: Resource<Document>) -> wasmtime::Result<()> {
         let document = self.table.delete(document)?;
-        self.budget.release(document.json().get().len());
+        self.budget.release(document.weight());
         Ok(())
     }
 }

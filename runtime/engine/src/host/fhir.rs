@@ -11,10 +11,12 @@ use serde_json::{Value, json};
 use wasmtime::component::Resource;
 
 use crate::bindings::hob::bot::fhir::{Created, Error, Host, Page as WitPage, Request};
+use crate::query::{self, Refused};
 use crate::scopes::{Missing, Need};
 use crate::staging::{Base, Seen};
-use crate::state::{Known, Next, State};
-use crate::{Document, FhirError, FhirReads, Found, Page};
+use crate::state::{Known, Next, Shape, State};
+use crate::stop::Stop;
+use crate::{Document, FhirError, FhirErrorCode, FhirReads, Found, Page, tape};
 
 /// Reads of one batch that are under way at once.
 const AT_ONCE: usize = 8;
@@ -39,6 +41,9 @@ impl From<wasmtime::Error> for Trouble {
 
 impl From<FhirError> for Trouble {
     fn from(error: FhirError) -> Self {
+        if error.code == FhirErrorCode::Ends {
+            return Self::Stop(wasmtime::Error::new(Stop(tape::ended())));
+        }
         Self::Say(Error {
             code: error.code.as_str().to_owned(),
             status: error.status,
@@ -60,7 +65,12 @@ enum Ask {
     Read(Reference),
     Vread(Reference, VersionId),
     History(Reference),
-    Search(ResourceType, String),
+    /// `narrowed` where the scopes cover only a part of the type.
+    Search {
+        kind: ResourceType,
+        query: String,
+        narrowed: bool,
+    },
     More(Next),
 }
 
@@ -103,15 +113,27 @@ impl State {
         say("scope", message)
     }
 
+    /// As [`State::denied`], or what the bot has to ask otherwise.
+    pub(crate) fn refused(&mut self, refused: Refused) -> Trouble {
+        match refused {
+            Refused::Scope(missing) => self.denied(&missing),
+            Refused::Otherwise(why) => say("invalid", why),
+        }
+    }
+
     fn plan(&mut self, ask: Ask) -> Answer<Plan> {
-        let (kind, need) = match &ask {
-            Ask::Read(target) | Ask::Vread(target, _) | Ask::History(target) => (&target.resource_type, Need::Read),
-            Ask::Search(kind, _) => (kind, Need::Search),
+        let kind = match &ask {
+            Ask::Read(target) | Ask::Vread(target, _) | Ask::History(target) => &target.resource_type,
+            Ask::Search { kind, query, .. } => {
+                let asked = query::permit(&self.access, kind, query).map_err(|refused| self.refused(refused))?;
+                let search = Ask::Search { kind: kind.clone(), query: asked.query, narrowed: asked.narrowed };
+                return Ok(Plan::Fetch(search));
+            }
             // Only a page that was allowed has a next.
             Ask::More(_) => return Ok(Plan::Fetch(ask)),
         };
-        let bound = Arc::clone(&self.bound);
-        let grant = bound.scopes.grant(kind, need).map_err(|missing| self.denied(&missing))?;
+        let access = self.access.clone();
+        let grant = access.grant(kind, Need::Read).map_err(|missing| self.denied(&missing))?;
         let Ask::Read(target) = &ask else { return Ok(Plan::Fetch(ask)) };
         let seen = match self.staging.seen(target) {
             Seen::Content(document) => document.clone(),
@@ -128,8 +150,8 @@ impl State {
     fn finish_read(&mut self, ask: &Ask, fetched: Fetched) -> Answer<Got> {
         match (ask, fetched) {
             (Ask::Read(target) | Ask::Vread(target, _), Fetched::One(found)) => {
-                let bound = Arc::clone(&self.bound);
-                let grant = bound.scopes.grant(&target.resource_type, Need::Read).map_err(|missing| self.denied(&missing))?;
+                let access = self.access.clone();
+                let grant = access.grant(&target.resource_type, Need::Read).map_err(|missing| self.denied(&missing))?;
                 grant.check(found.resource.value()).map_err(|missing| self.denied(&missing))?;
                 let document = found.resource.clone();
                 if matches!(ask, Ask::Read(_)) {
@@ -137,18 +159,21 @@ impl State {
                 }
                 Ok(Got { document, next: None })
             }
-            (Ask::Search(kind, query), Fetched::Many(page)) => {
-                let partial = query.contains("_elements") || query.contains("_summary");
-                let bundle = self.overlay(kind, query, page.bundle, partial);
-                Ok(self.page(bundle, page.next, false, partial))
+            (Ask::Search { kind, query, narrowed }, Fetched::Many(page)) => {
+                let shape = Shape { history: false, partial: query::is_partial(query), narrowed: *narrowed };
+                let bundle = self.overlay(kind, query, page.bundle, shape);
+                Ok(self.page(bundle, page.next, shape))
             }
-            (Ask::History(_), Fetched::Many(page)) => {
-                let bundle = self.permitted(page.bundle, true, true);
-                Ok(self.page(bundle, page.next, true, false))
+            (Ask::History(target), Fetched::Many(page)) => {
+                let grant = self.access.grant(&target.resource_type, Need::Read);
+                let narrowed = !grant.is_ok_and(|grant| grant.is_whole());
+                let shape = Shape { history: true, partial: false, narrowed };
+                let bundle = self.permitted(page.bundle, shape);
+                Ok(self.page(bundle, page.next, shape))
             }
-            (Ask::More(next), Fetched::Many(page)) => {
-                let bundle = self.permitted(page.bundle, next.history, next.partial);
-                Ok(self.page(bundle, page.next, next.history, next.partial))
+            (Ask::More(Next { shape, .. }), Fetched::Many(page)) => {
+                let bundle = self.permitted(page.bundle, *shape);
+                Ok(self.page(bundle, page.next, *shape))
             }
             _ => Err(say("invalid", "the server's answer is of another kind than what was asked")),
         }
@@ -161,9 +186,9 @@ impl State {
     }
 
     /// Gives a page's next link a name that the guest can hold but not make up.
-    fn page(&mut self, document: Document, link: Option<String>, history: bool, partial: bool) -> Got {
+    fn page(&mut self, document: Document, link: Option<String>, shape: Shape) -> Got {
         let next = link.map(|link| {
-            self.nexts.push(Next { link, history, partial });
+            self.nexts.push(Next { link, shape });
             format!("page:{}", self.nexts.len())
         });
         Got { document, next }
@@ -237,7 +262,7 @@ impl State {
 
     fn ask(&self, url: &str) -> Answer<Ask> {
         if let Some((kind, query)) = url.split_once('?') {
-            return Ok(Ask::Search(resource_type(kind)?, query.to_owned()));
+            return Ok(Ask::Search { kind: resource_type(kind)?, query: query.to_owned(), narrowed: false });
         }
         match url.split_once("/_history/") {
             Some((reference, version)) => Ok(Ask::Vread(self.target(reference)?, version_id(version)?)),
@@ -302,7 +327,7 @@ impl Host for State {
     }
 
     async fn search(&mut self, kind: String, query: String) -> wasmtime::Result<Result<WitPage, Error>> {
-        let ask = resource_type(&kind).map(|kind| Ask::Search(kind, query.clone()));
+        let ask = resource_type(&kind).map(|kind| Ask::Search { kind, query: query.clone(), narrowed: false });
         self.many("fhir.search", json!([kind, query]), ask).await
     }
 
@@ -396,7 +421,7 @@ async fn fetch(fhir: Arc<dyn FhirReads>, ask: Ask) -> Answer<Fetched> {
         Ask::Read(target) => Fetched::One(fhir.read(&target).await?),
         Ask::Vread(target, version) => Fetched::One(fhir.vread(&target, &version).await?),
         Ask::History(target) => Fetched::Many(fhir.history(&target).await?),
-        Ask::Search(kind, query) => Fetched::Many(fhir.search(&kind, &query).await?),
+        Ask::Search { kind, query, .. } => Fetched::Many(fhir.search(&kind, &query).await?),
         Ask::More(next) => Fetched::Many(fhir.more(&next.link).await?),
     })
 }

@@ -10,6 +10,7 @@ use crate::state::State;
 impl Host for State {
     async fn send(&mut self, request: Request) -> wasmtime::Result<Result<(), String>> {
         self.budget.call()?;
+        self.budget.request()?;
         let at = self.recorder.begin();
         let answer = self.check(&request);
         let asked = json!({

@@ -7,14 +7,14 @@ use crate::Document;
 use crate::criteria::Criteria;
 use crate::scopes::Need;
 use crate::staging::{Base, Seen};
-use crate::state::{Known, State, identity, reference_of};
+use crate::state::{Known, Shape, State, identity, reference_of};
 
 impl State {
     /// A search's first page: staged resources replace or drop hits, staged creates that match are added. Where the host cannot judge
     /// the query, hits are replaced all the same and no creates are added.
-    pub(crate) fn overlay(&mut self, kind: &ResourceType, query: &str, bundle: Document, partial: bool) -> Document {
+    pub(crate) fn overlay(&mut self, kind: &ResourceType, query: &str, bundle: Document, shape: Shape) -> Document {
         let criteria = Criteria::parse_query(kind, query).ok();
-        let bundle = self.permitted(bundle, false, partial);
+        let bundle = self.permitted(bundle, shape);
         let bundle = self.laid_over(bundle, criteria.as_ref());
         let Some(criteria) = criteria else { return bundle };
         let added: Vec<Value> = self
@@ -24,24 +24,29 @@ impl State {
                 let staged = staged.filter(|staged| create && criteria.matches(staged.value()))?;
                 let url =
                     if self.fhir.capabilities().client_ids { target.to_string() } else { format!("urn:uuid:{}", target.id) };
-                let shown = self.bound.scopes.shows(staged.value(), Need::Search);
+                let shown = self.access.shows(staged.value(), Need::Search, false);
                 shown.then(|| json!({ "fullUrl": url, "resource": staged.value(), "search": { "mode": "match" } }))
             })
             .collect();
         if added.is_empty() { bundle } else { with_entries(&bundle, |entries| entries.extend(added)) }
     }
 
-    /// Drops what the scopes do not show, and keeps whole resources as read.
-    pub(crate) fn permitted(&mut self, bundle: Document, history: bool, partial: bool) -> Document {
+    /// Drops what the scopes do not show, and keeps whole resources as read. What a server counts goes with what is dropped: it was counted too.
+    pub(crate) fn permitted(&mut self, bundle: Document, shape: Shape) -> Document {
+        let Shape { history, partial, narrowed } = shape;
         let need = if history { Need::Read } else { Need::Search };
         let hidden = |entry: &Value| {
             let outcome = entry.pointer("/search/mode").and_then(Value::as_str) == Some("outcome");
-            // An entry of a history without a resource is a delete.
-            !outcome && entry.get("resource").is_some_and(|resource| !self.bound.scopes.shows(resource, need))
+            match entry.get("resource") {
+                Some(resource) => !outcome && !self.access.shows(resource, need, partial),
+                // A delete in a history: of what, the scopes cannot tell.
+                None => narrowed,
+            }
         };
         let entries = bundle.value().get("entry").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
         let bundle = if entries.iter().any(hidden) {
-            with_entries(&bundle, |entries| entries.retain(|entry| !hidden(entry)))
+            let shown = with_entries(&bundle, |entries| entries.retain(|entry| !hidden(entry)));
+            without_total(&shown)
         } else {
             bundle
         };
@@ -92,6 +97,14 @@ impl State {
 /// The resources of a Bundle's entries.
 pub(crate) fn resources(bundle: &Document) -> impl Iterator<Item = &Value> {
     bundle.value().get("entry").and_then(Value::as_array).into_iter().flatten().filter_map(|entry| entry.get("resource"))
+}
+
+fn without_total(bundle: &Document) -> Document {
+    let mut value = bundle.value().clone();
+    if let Some(members) = value.as_object_mut() {
+        members.shift_remove("total");
+    }
+    Document::from(value)
 }
 
 /// A copy of a Bundle with other entries; `total` follows.

@@ -1,7 +1,5 @@
 //! `fhir`: writes. Each is held to the scopes, on the content before and after, and staged; nothing is sent.
 
-use std::sync::Arc;
-
 use hob_model::{Guard, Reference};
 use serde_json::{Value, json};
 
@@ -10,9 +8,10 @@ use super::overlay::resources;
 use crate::Document;
 use crate::bindings::hob::bot::fhir::{Created, Error};
 use crate::criteria::Criteria;
+use crate::query;
 use crate::scopes::Need;
 use crate::staging::{Base, Seen};
-use crate::state::{State, reference_of};
+use crate::state::{Shape, State, reference_of};
 
 /// A write that answers nothing.
 pub(crate) enum Op {
@@ -56,7 +55,7 @@ impl State {
             },
             Op::Patch(reference, body) => (json!([reference, body]), self.patch_checked(&reference, &body).await),
             Op::Delete(reference) => (json!([reference]), self.delete_checked(&reference).await),
-            Op::Guard(reference, version) => (json!([reference, version]), self.guard_checked(&reference, &version)),
+            Op::Guard(reference, version) => (json!([reference, version]), self.guard_checked(&reference, &version).await),
         };
         let answer = told(answer)?;
         let grown = self.recorder.end(function, at, request, answer.as_ref().map(|()| Value::Null).map_err(ErrorRecord::from));
@@ -67,17 +66,22 @@ impl State {
 
     async fn create_checked(&mut self, resource: Value, if_none_exist: Option<String>) -> Answer<Created> {
         let kind = resource_type(resource.get("resourceType").and_then(Value::as_str).unwrap_or_default())?;
-        let bound = Arc::clone(&self.bound);
-        let grant = bound.scopes.grant(&kind, Need::Create).map_err(|missing| self.denied(&missing))?;
+        let access = self.access.clone();
+        let grant = access.grant(&kind, Need::Create).map_err(|missing| self.denied(&missing))?;
         grant.check(&resource).map_err(|missing| self.denied(&missing))?;
-        if let Some(query) = &if_none_exist {
-            bound.scopes.grant(&kind, Need::Search).map_err(|missing| self.denied(&missing))?;
-            if query.is_empty() {
+        self.check_references(&resource)?;
+        let if_none_exist = match if_none_exist {
+            Some(query) if query.is_empty() => {
                 return Err(say("invalid", "if-none-exist needs a search, such as identifier=system|value"));
             }
-            if let Some(existing) = self.existing(&kind, query).await? {
-                return Ok(Created { is_final: !existing.starts_with("urn:"), reference: existing, existed: true });
-            }
+            // What is there and not the bot's to see must not be found: whether it is found is told.
+            Some(query) => Some(query::permit(&access, &kind, &query).map_err(|refused| self.refused(refused))?.query),
+            None => None,
+        };
+        if let Some(query) = &if_none_exist
+            && let Some(existing) = self.existing(&kind, query).await?
+        {
+            return Ok(Created { is_final: !existing.starts_with("urn:"), reference: existing, existed: true });
         }
         let is_final = self.fhir.capabilities().client_ids;
         let created = self.staging.create(self.input.run, &kind, resource, if_none_exist, is_final);
@@ -93,7 +97,7 @@ impl State {
             return Err(say("invalid", format!("if-none-exist cannot be judged on what this run staged: {why}")));
         }
         let page = self.fhir.search(kind, query).await?;
-        let bundle = self.permitted(page.bundle, false, false);
+        let bundle = self.permitted(page.bundle, Shape { history: false, partial: query::is_partial(query), narrowed: false });
         let criteria = criteria.ok();
         let mut found: Vec<String> = Vec::new();
         for resource in
@@ -151,9 +155,9 @@ impl State {
 
     /// Stages new content, made of what the run sees of the resource.
     async fn replace(&mut self, target: Reference, make: impl FnOnce(&Document) -> Answer<Value>) -> Answer<()> {
-        let bound = Arc::clone(&self.bound);
+        let access = self.access.clone();
         let need = if self.staging.is_create(&target) { Need::Create } else { Need::Update };
-        let grant = bound.scopes.grant(&target.resource_type, need).map_err(|missing| self.denied(&missing))?;
+        let grant = access.grant(&target.resource_type, need).map_err(|missing| self.denied(&missing))?;
         let base = self.write_base(&target).await?;
         let current = match self.staging.seen(&target) {
             Seen::Content(document) => document.clone(),
@@ -170,15 +174,26 @@ impl State {
             return Err(say("invalid", "a write cannot change the type or the id of a resource"));
         }
         grant.check(&resource).map_err(|missing| self.denied(&missing))?;
+        self.check_references(&resource)?;
         self.staging.update(&target, Document::from(resource), base);
+        Ok(())
+    }
+
+    /// A reference that is a search (`Patient?identifier=…`) is judged by the server, which writes down whom it found: that is a search of the bot's.
+    fn check_references(&mut self, content: &Value) -> Answer<()> {
+        for text in searches_in(content) {
+            let (path, query) = text.split_once('?').unwrap_or((text, ""));
+            let kind = resource_type(path.rsplit('/').next().unwrap_or_default())?;
+            query::permit_reference(&self.access, &kind, query).map_err(|refused| self.refused(refused))?;
+        }
         Ok(())
     }
 
     async fn delete_checked(&mut self, reference: &str) -> Answer<()> {
         let target = self.target(reference)?;
-        let bound = Arc::clone(&self.bound);
+        let access = self.access.clone();
         let need = if self.staging.is_create(&target) { Need::Create } else { Need::Delete };
-        let grant = bound.scopes.grant(&target.resource_type, need).map_err(|missing| self.denied(&missing))?;
+        let grant = access.grant(&target.resource_type, need).map_err(|missing| self.denied(&missing))?;
         let base = self.write_base(&target).await?;
         if let Some(base) = &base {
             grant.check(base.resource.value()).map_err(|missing| self.denied(&missing))?;
@@ -198,11 +213,15 @@ impl State {
         }
     }
 
-    fn guard_checked(&mut self, reference: &str, version: &str) -> Answer<()> {
+    async fn guard_checked(&mut self, reference: &str, version: &str) -> Answer<()> {
         let target: Reference = reference.parse().map_err(|why| say("invalid", format!("{why}; give Type/id")))?;
         let version = version_id(version)?;
-        let bound = Arc::clone(&self.bound);
-        bound.scopes.grant(&target.resource_type, Need::Read).map_err(|missing| self.denied(&missing))?;
+        let access = self.access.clone();
+        let grant = access.grant(&target.resource_type, Need::Read).map_err(|missing| self.denied(&missing))?;
+        if !grant.is_whole() {
+            let base = self.base(&target).await?;
+            grant.check(base.resource.value()).map_err(|missing| self.denied(&missing))?;
+        }
         let guard = Guard { target, version };
         match self.guards.iter().find(|other| other.target == guard.target) {
             Some(other) if other.version != guard.version => {
@@ -215,6 +234,23 @@ impl State {
             }
         }
     }
+}
+
+/// The texts of all references in a content that have a question mark.
+fn searches_in(content: &Value) -> Vec<&str> {
+    let mut found = Vec::new();
+    let mut left = vec![content];
+    while let Some(value) = left.pop() {
+        match value {
+            Value::Array(items) => left.extend(items),
+            Value::Object(members) => {
+                found.extend(members.get("reference").and_then(Value::as_str).filter(|text| text.contains('?')));
+                left.extend(members.values());
+            }
+            _ => {}
+        }
+    }
+    found
 }
 
 fn parsed(body: &[u8]) -> Answer<Value> {

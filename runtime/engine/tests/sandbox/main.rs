@@ -14,6 +14,7 @@ mod determinism;
 mod fake;
 mod limits;
 mod refusals;
+mod replay;
 mod scopes;
 mod secrets;
 mod stage;

@@ -7,7 +7,7 @@ use hob_model::FailureKind;
 use serde_json::{Value, json};
 
 use crate::fake::Fake;
-use crate::stage::{answers, failure, release, run, task};
+use crate::stage::{answers, failure, release, run, run_input, task, with_resource};
 
 const SOME: &str = "scopes = [\"system/Task.rs?status=ready\", \"system/Task.u?status=ready,completed\", \"system/Patient.r\"]\n";
 
@@ -48,6 +48,75 @@ async fn searches_show_only_what_the_scope_covers() {
     assert_eq!((bundle["total"].as_u64(), bundle["entry"].as_array().unwrap().len()), (Some(1), 1));
     assert_eq!(bundle["entry"][0]["resource"]["id"], "ready");
     assert_eq!(answers[1]["ok"]["id"], "ready");
+}
+
+#[tokio::test]
+async fn no_search_tells_of_what_the_scope_does_not_cover() {
+    // What looks at other types ends the attempt, and the server is not asked.
+    for (step, scope) in [
+        (json!(["search", "Task", "patient:Patient.name=a"]), "system/Patient.s"),
+        (json!(["search", "Task", "_has:Provenance:target:agent=1"]), "system/Provenance.s"),
+        (json!(["search", "Task", "_filter=status eq ready"]), "system/*.s"),
+        (json!(["batch", ["Task?owner:Practitioner.name=a"]]), "system/Practitioner.s"),
+        (
+            json!(["patch", "Task/ready", [{"op": "add", "path": "/for", "value": {"reference": "Patient?name=a"}}]]),
+            "system/Patient.s",
+        ),
+        (
+            json!(["create", { "resourceType": "Basic", "extension": [{ "valueReference": { "reference": "https://ehr.example/fhir/Patient?name=a" } }] }]),
+            "system/Patient.s",
+        ),
+        (json!(["create", { "resourceType": "Basic" }, "subject:Patient.name=a"]), "system/Patient.s"),
+    ] {
+        let server = server();
+        let scopes = "scopes = [\"system/Task.rus?status=ready\", \"system/Patient.r\", \"system/Basic.cs\"]\n";
+        let output = run(&release(scopes), json!([step, ["runs"]]), &server).await;
+        assert_eq!(failure(&output).code, "scope", "{step}");
+        assert!(failure(&output).message.contains(&format!("needs {scope},")), "{step}: {}", failure(&output).message);
+    }
+    // What cannot be judged is not asked; the bot is told.
+    for query in ["_elements=owner", "_summary=count", "_contained=true"] {
+        let output = run(&release(SOME), json!([["search", "Task", query]]), &server()).await;
+        let told = &answers(&output)[0];
+        assert!(told["error"] == "invalid" && told["message"].as_str().unwrap().contains("leave it out"), "{query}: {told}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_there_beyond_the_scope_is_not_found_by_a_condition() {
+    let scopes = "scopes = [\"system/Task.cs?status=ready\"]\n";
+    let steps = json!([["create", task("", "ready"), "_id=draft"], ["create", task("", "ready"), "_id=ready"]]);
+    let output = run(&release(scopes), steps, &server()).await;
+    let answers = answers(&output);
+    assert_eq!((&answers[0]["ok"]["existed"], &answers[1]["ok"]["existed"]), (&json!(false), &json!(true)));
+    let effects = serde_json::to_string(&output.effects).unwrap();
+    assert!(effects.contains("_id=draft&status=ready"), "{effects}");
+}
+
+#[tokio::test]
+async fn a_guard_is_a_read() {
+    let output = run(&release(SOME), json!([["guard", "Task/draft", "1"]]), &server()).await;
+    assert_eq!(failure(&output).code, "scope");
+    assert!(run(&release(SOME), json!([["guard", "Task/ready", "1"]]), &server()).await.result.is_ok());
+}
+
+#[tokio::test]
+async fn a_patients_scope_reaches_the_events_patient_alone() {
+    let of = |id: &str, patient: &str| json!({ "resourceType": "Observation", "id": id, "status": "final", "subject": { "reference": format!("Patient/{patient}") } });
+    let server = Arc::new(Fake::with([of("1", "a"), of("2", "b"), json!({ "resourceType": "Patient", "id": "a" })]));
+    let scopes = "scopes = [\"patient/Observation.crs\", \"patient/Patient.r\"]\n";
+    let event = json!({ "resourceType": "Task", "id": "t", "for": { "reference": "Patient/a" } });
+    let go = async |steps: Value| run_input(&release(scopes), with_resource(steps, event.clone()), &server).await;
+    let found = go(json!([["search", "Observation", ""], ["read", "Observation/1"], ["read", "Patient/a"]])).await;
+    let found = answers(&found);
+    assert_eq!(found[0]["ok"]["bundle"]["entry"].as_array().unwrap().len(), 1);
+    assert_eq!((&found[1]["ok"]["id"], &found[2]["ok"]["id"]), (&json!("1"), &json!("a")));
+    for step in [json!(["read", "Observation/2"]), json!(["create", of("", "b")])] {
+        assert_eq!(failure(&go(json!([step])).await).code, "scope", "{step}");
+    }
+    // An event without a patient.
+    let output = run(&release(scopes), json!([["read", "Observation/1"]]), &server).await;
+    assert_eq!(failure(&output).code, "scope");
 }
 
 #[tokio::test]

@@ -6,6 +6,7 @@ mod dead;
 mod error;
 mod keeping;
 mod logs;
+mod replay;
 mod retry;
 mod runs;
 mod sources;
@@ -56,6 +57,7 @@ pub(crate) fn router(core: Arc<Core>, token: &Secret) -> Router {
         .route("/v1/tenants/{tenant}/runs", get(runs::list))
         .route("/v1/tenants/{tenant}/runs/{run}", get(runs::show))
         .route("/v1/tenants/{tenant}/runs/{run}/retry", post(runs::retry))
+        .route("/v1/tenants/{tenant}/runs/{run}/replay", post(replay::replay))
         .route("/v1/tenants/{tenant}/dead", get(dead::list))
         .route("/v1/tenants/{tenant}/runs/{run}/drop", post(runs::give_up))
         .route("/v1/tenants/{tenant}/dead/{kind}", get(dead::list_of))

@@ -26,8 +26,6 @@ use crate::run::driver::persist;
 const AT_ONCE: usize = 32;
 /// Of those, of one bot to one host.
 const SHARE: usize = 4;
-/// How long an answer may take.
-const TIMEOUT: Duration = Duration::from_secs(30);
 /// Tries before a request is a dead letter: with ten minutes between the later ones, about three days.
 const TRIES: u32 = 450;
 
@@ -138,7 +136,7 @@ async fn one(core: &Core, item: &DueOutbox, unknown: bool) {
             url: &item.item.url,
             headers: &item.item.headers,
             body: &item.item.body,
-            timeout: TIMEOUT,
+            timeout: Duration::from_millis(bot.manifest.limits.request_ms),
         };
         let sent = std::panic::AssertUnwindSafe(send(core, &bot, &outgoing)).catch_unwind().await;
         sent.unwrap_or(Tried::Unknown("the host panicked while it was being sent"))

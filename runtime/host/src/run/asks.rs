@@ -24,9 +24,6 @@ use crate::core::Core;
 use crate::outbound::{Heard, Outgoing, Tried, send};
 use crate::run::driver::persist;
 
-/// How long an answer may take: less than a run has by default.
-const TIMEOUT: Duration = Duration::from_secs(20);
-
 /// What became of a question.
 type Answer = Result<HttpResponse, HttpError>;
 
@@ -117,7 +114,7 @@ impl Asking {
             url: &self.request.url,
             headers: &self.request.headers,
             body: &self.request.body,
-            timeout: TIMEOUT,
+            timeout: Duration::from_millis(self.bot.manifest.limits.request_ms),
         };
         let (answer, kept) = match send(core, &self.bot, &outgoing).await {
             Tried::Unknown(why) => return Err(not_known(self.may_repeat(), why)),
@@ -131,7 +128,7 @@ impl Asking {
                 (Err(told("later", "a secret is not to be had: see the host's log".to_owned(), None)), false)
             }
             Tried::Later { why, asked, .. } => (Err(told("later", why, asked)), false),
-            Tried::Refused(why) => (Err(told(why.word(), why.to_string(), None)), false),
+            Tried::Refused(why) => (Err(told("refused", why.to_string(), None)), false),
         };
         if kept {
             let bytes = encode(answer.as_ref().ok());

@@ -85,8 +85,10 @@ pub(crate) struct Trying<'a> {
 
 /// What the event's resource is by now.
 enum Subject {
-    /// As the event has it, or newer and still wanted.
+    /// As the event has it.
     Stands(Payload, Option<Document>),
+    /// Newer, and still wanted.
+    Moved(Payload, Document),
     /// It no longer matches.
     Gone,
     /// It could not be read.
@@ -103,8 +105,13 @@ impl Trying<'_> {
             Ok(true) => return self.supersede().await,
             Err(ended) => return ended,
         }
+        let mut moved = None;
         let (payload, resource) = match self.subject(record).await {
             Subject::Stands(payload, resource) => (payload, resource),
+            Subject::Moved(payload, resource) => {
+                moved = Some(resource.json().to_owned());
+                (payload, Some(resource))
+            }
             Subject::Gone => return self.supersede().await,
             Subject::Unread(error) => return self.unread(&error).await,
         };
@@ -128,6 +135,8 @@ impl Trying<'_> {
         let secrets = Arc::new(OfManifest(self.bot.manifest.secrets.clone()));
         let outside = Outside { fhir: reads.clone(), http: asks.clone(), secrets, clock: Arc::clone(&self.core.clock) };
         let mut output = self.bot.release.run(input, outside).await;
+        // A replay takes the rest from the ledger's event.
+        output.journal.given.resource = moved;
         if let Some(failure) = asks.settled().await {
             output.result = Err(failure);
         }
@@ -239,7 +248,7 @@ impl Trying<'_> {
             content_type: record.payload.content_type.clone(),
             bytes: bytes::Bytes::copy_from_slice(document.json().get().as_bytes()),
         };
-        Subject::Stands(payload, Some(document))
+        Subject::Moved(payload, document)
     }
 
     /// The version before, for bots whose filters look at it.

@@ -163,7 +163,7 @@ impl Given {
 
     pub(super) fn journal(lines: &[&str]) -> Journal {
         let log = lines.iter().map(|text| LogLine { level: LogLevel::Warn, text: (*text).to_owned() }).collect();
-        Journal { seed: 7, started: at(20), calls: Vec::new(), log }
+        Journal { seed: 7, started: at(20), log, ..Journal::default() }
     }
 
     pub(super) fn tried(&self, number: u32, failure: Option<FailureKind>) -> Tried {

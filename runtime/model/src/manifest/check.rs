@@ -53,6 +53,7 @@ pub(super) fn manifest(text: &str, file: &str) -> Result<Manifest, ManifestError
         ("limits.memory-mib", raw.limits.memory_mib.into()),
         ("limits.host-calls", raw.limits.host_calls.into()),
         ("limits.output-kib", raw.limits.output_kib.into()),
+        ("limits.request-ms", raw.limits.request_ms),
         ("retry.attempts", raw.retry.attempts.into()),
         ("retry.conflicts", raw.retry.conflicts.into()),
         ("retry.first-ms", raw.retry.first_ms),

@@ -10,7 +10,7 @@ use axum::Router;
 use axum::body::Body;
 use hob_host::{Config, Encryption, HostLimits, Means, Outbound, Retention, Running, StartError};
 use hob_ledger::Ledger;
-use hob_model::{Auth, BaseUrl, Capabilities, Clock, Inbound, SecretRef, Source};
+use hob_model::{Auth, BaseUrl, Capabilities, Clock, Inbound, Limits, SecretRef, Source};
 use hob_testserver::{Settings, VersionIds};
 use http::{Method, Request, StatusCode};
 use serde_json::json;
@@ -120,6 +120,7 @@ async fn begin(world: &Arc<World>, number: u32, token: &Path) -> Result<Option<L
         admin_token: SecretRef::File(token.display().to_string()),
         limits,
         outbound: Outbound::default(),
+        bot_limits: Limits::most(),
         encryption: Encryption::default(),
         retention: Retention::default(),
     };

@@ -16,8 +16,8 @@ use hob_fhir::{Answer, NoAnswer, Transport};
 use hob_host::{Config, Encryption, HostLimits, Means, Outbound, Prepared, Retention, Running, Sandbox};
 use hob_ledger::{Ledger, RunFilter, RunRow};
 use hob_model::{
-    Auth, BaseUrl, Clock, Effects, Event, Failure, FailureKind, Inbound, Journal, Manifest, RunId, RunState, SecretRef, Source,
-    TenantId, Timestamp,
+    Auth, BaseUrl, Clock, Effects, Event, Failure, FailureKind, Inbound, Journal, Limits, Manifest, RunId, RunState, SecretRef,
+    Source, TenantId, Timestamp,
 };
 use hob_testserver::Settings;
 use http::{HeaderMap, Method, Request, StatusCode};
@@ -289,6 +289,7 @@ impl Site {
             // Only what is notified: a sweep would read what a test poisoned.
             limits: HostLimits { sweep_ms: 0, ..HostLimits::default() },
             outbound: Outbound::default(),
+            bot_limits: Limits::most(),
             encryption: Encryption::default(),
             retention: Retention::default(),
         };

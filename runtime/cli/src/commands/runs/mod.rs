@@ -1,5 +1,6 @@
-//! `hob runs`, and `hob show` for one of them.
+//! `hob runs`, and `hob show` and `hob replay` for one of them.
 
+pub(crate) mod replay;
 pub(crate) mod show;
 pub(crate) mod story;
 

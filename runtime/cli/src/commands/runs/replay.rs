@@ -1,0 +1,83 @@
+//! `hob replay`: a recorded run, repeated offline.
+
+use hob_model::RunId;
+use reqwest::Method;
+use serde::Deserialize;
+
+use crate::api;
+use crate::client::Client;
+use crate::error::CliError;
+use crate::exit_code;
+use crate::output::Output;
+
+/// Repeat a recorded run offline, on its own release, and say whether it does the same
+///
+/// Nobody is asked and nothing is written: what the run was told is in its journal. Calls, log, result and effects must be the same byte
+/// for byte. A run that a time limit ended is repeated up to where it was cut off.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  hob replay run_yaj10h7549902s0jsayk03e81c
+  hob replay run_yaj10h7549902s0jsayk03e81c --attempt 2 --json | jq .same")]
+pub(crate) struct Args {
+    /// The run
+    #[arg(value_name = "RUN")]
+    run: RunId,
+    /// The attempt; the last one that ran unless said
+    #[arg(long, value_name = "N")]
+    attempt: Option<u32>,
+}
+
+#[derive(Deserialize)]
+struct Answer {
+    attempt: u32,
+    same: bool,
+    whole: bool,
+    difference: Option<Difference>,
+    repeated: Repeated,
+}
+
+#[derive(Deserialize)]
+struct Repeated {
+    calls: usize,
+    log: usize,
+    writes: usize,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "in")]
+enum Difference {
+    Call { number: usize, recorded: Option<String>, repeated: Option<String> },
+    Log { number: usize },
+    Outcome,
+}
+
+pub(crate) async fn run(args: Args, client: &Client, out: &Output) -> Result<(), CliError> {
+    let call = client.call(Method::POST, &format!("runs/{}/replay", args.run)).query("attempt", args.attempt);
+    let answer = call.json().await?;
+    let told: Answer = api::read(&answer)?;
+    if out.json() {
+        out.document(&answer)?;
+    } else if told.same {
+        let Repeated { calls, log, writes } = told.repeated;
+        let whole = if told.whole { "" } else { ", up to where a time limit ended it" };
+        out.line(&format!("attempt {} did the same{whole}: {calls} calls, {log} lines of log, {writes} writes", told.attempt))?;
+    }
+    let Some(difference) = told.difference else { return Ok(()) };
+    let what = match difference {
+        Difference::Call { number, recorded: Some(recorded), repeated: Some(repeated) } if recorded == repeated => {
+            format!("call {number}, {recorded}: it asked or was answered something else")
+        }
+        Difference::Call { number, recorded, repeated } => {
+            let name = |function: Option<String>| function.unwrap_or_else(|| "nothing".to_owned());
+            format!("call {number}: {} was recorded, {} was called", name(recorded), name(repeated))
+        }
+        Difference::Log { number } => format!("line {number} of the log"),
+        Difference::Outcome => "what came of it, though all calls were the same".to_owned(),
+    };
+    Err(CliError::new(
+        exit_code::FAILURE,
+        "replay-differs",
+        format!("attempt {} did not do the same: {what}", told.attempt),
+        "a bot can see neither time nor chance but by the host: this is a fault of the host, or its version has changed since; please report it",
+    ))
+}
