@@ -8,6 +8,7 @@ use tokio::sync::Semaphore;
 use wasmtime::component::ResourceTable;
 use wasmtime::{Store, UpdateDeadline};
 
+use crate::Scrub;
 use crate::bindings::BotPre;
 use crate::bindings::hob::bot::types;
 use crate::budget::{Budget, Meter, Metered};
@@ -68,18 +69,14 @@ impl Release {
             resource: None,
             previous: input.previous.as_ref().map(|previous| previous.json().to_owned()),
         };
-        let outside = Outside { fhir: Arc::clone(&tape) as _, ..outside };
-        let mut output = self.attempt(input, outside, Mode::Recorded(tape)).await;
+        let (mut output, hidden) = self.attempt(input, Outside { fhir: Arc::clone(&tape) as _, ..outside }, None).await;
+        output.journal.said = hidden.said(tape.take(&output.journal.calls));
         output.journal.given = given;
         output
     }
 
-    /// One attempt.
-    pub(crate) async fn attempt(&self, input: RunInput, outside: Outside, mode: Mode) -> RunOutput {
-        let (tape, recorded) = match mode {
-            Mode::Recorded(tape) => (Some(tape), None),
-            Mode::Repeated(journal) => (None, Some(journal)),
-        };
+    /// One attempt; where it repeats one that was recorded, by its journal. With it what the bot was shown, and nobody keeps.
+    pub(crate) async fn attempt(&self, input: RunInput, outside: Outside, recorded: Option<Arc<Journal>>) -> (RunOutput, Scrub) {
         let clock = Arc::clone(&outside.clock);
         // The semaphore is never closed; without a permit the pool itself would refuse.
         let _slot = Arc::clone(&self.slots).acquire_owned().await.ok();
@@ -130,9 +127,8 @@ impl Release {
             (Ok(_), Err(failure)) | (Err(failure), _) => (Err(failure), Effects::default()),
         };
         let timed_out = matches!(&result, Err(failure) if Limit::of_time(&failure.code));
-        let said = tape.map(|tape| tape.take(&journal.calls, &hidden)).unwrap_or_default();
-        let journal = Journal { log, said, timed_out, outcome: outcome(&result, &effects), ..journal };
-        RunOutput { result, effects, journal, read, cpu: meter.total(), wall: clock.now().since(began) }
+        let journal = Journal { log, timed_out, outcome: outcome(&result, &effects, &hidden), ..journal };
+        (RunOutput { result, effects, journal, read, cpu: meter.total(), wall: clock.now().since(began) }, hidden)
     }
 
     async fn call(&self, store: &mut Store<State>) -> wasmtime::Result<Result<Option<types::Payload>, types::Failure>> {
@@ -185,12 +181,14 @@ impl State {
     }
 }
 
-/// What came of an attempt, for a repeat to be held against.
-fn outcome(result: &Result<Option<Payload>, Failure>, effects: &Effects) -> Option<Digest> {
-    let effects = serde_json::to_vec(effects).ok()?;
+/// What came of an attempt, for a repeat to be held against. A repeat is shown the marks of secrets, so they stand for the values here too.
+fn outcome(result: &Result<Option<Payload>, Failure>, effects: &Effects, hidden: &Scrub) -> Option<Digest> {
+    let effects = hidden.effects(effects).ok()?;
     Some(match result {
         Ok(None) => Digest::of_parts(&[b"nothing", &effects]),
-        Ok(Some(payload)) => Digest::of_parts(&[b"payload", payload.content_type.as_bytes(), &payload.bytes, &effects]),
+        Ok(Some(payload)) => {
+            Digest::of_parts(&[b"payload", payload.content_type.as_bytes(), &hidden.bytes(&payload.bytes), &effects])
+        }
         Err(failure) => Digest::of_parts(&[b"failure", failure.code.as_bytes(), failure.message.as_bytes(), &effects]),
     })
 }

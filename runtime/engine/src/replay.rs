@@ -38,9 +38,9 @@ impl Release {
             input.resource = document(resource);
         }
         let player = Arc::new(Player::of(&journal));
-        let outside = Outside { fhir: Arc::clone(&player) as _, http: player, secrets, clock };
+        let outside = Outside { fhir: Arc::clone(&player) as _, http: Arc::clone(&player) as _, secrets: player, clock };
         let journal = Arc::new(journal);
-        let output = self.attempt(input, outside, Mode::Repeated(Arc::clone(&journal))).await;
+        let (output, _) = self.attempt(input, outside, Some(Arc::clone(&journal))).await;
         let ends = matches!(&output.result, Err(failure) if failure.code == tape::ENDS);
         let again = &output.journal;
         let (whole, difference) = if journal.timed_out || again.timed_out {

@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 
 use data_encoding::{BASE64_NOPAD, BASE64URL_NOPAD};
-use hob_model::Failure;
+use hob_model::{Effects, Failure, Said, Text};
 use serde::Serialize;
 use serde_json::Value;
 use serde_json::value::{RawValue, to_raw_value};
@@ -29,6 +29,12 @@ impl Scrub {
         self.hide_in(mark, value, &[]);
     }
 
+    /// The same for texts of lines, such as a log: of a value of several lines each is hidden that is more than punctuation.
+    pub(crate) fn hide_lines(&mut self, mark: &str, value: &str) {
+        self.hide(mark, value);
+        value.lines().filter(|line| (8..value.len()).contains(&line.len())).for_each(|line| self.hide(mark, line));
+    }
+
     /// The same, also where it was put into these texts before they went out in base64.
     pub fn hide_in(&mut self, mark: &str, value: &str, around: &[String]) {
         if value.is_empty() {
@@ -37,6 +43,11 @@ impl Scrub {
         let texts = around.iter().map(String::as_str).chain([value]);
         let encoded = texts.flat_map(|text| [BASE64_NOPAD.encode(text.as_bytes()), BASE64URL_NOPAD.encode(text.as_bytes())]);
         self.0.push(Hidden { mark: mark.to_owned(), value: value.to_owned(), encoded: encoded.collect() });
+    }
+
+    /// Takes a mark itself for what it stands for: a repeat is shown the mark and not the value. In base64 it is left, as the journal has it there.
+    pub(crate) fn repeat(&mut self, mark: &str) {
+        self.0.push(Hidden { mark: mark.to_owned(), value: mark.to_owned(), encoded: Vec::new() });
     }
 
     /// Whether nothing is hidden.
@@ -97,6 +108,43 @@ impl Scrub {
             },
             Value::Null | Value::Bool(_) => value,
         }
+    }
+
+    /// Effects as JSON, without the values.
+    pub(crate) fn effects(&self, effects: &Effects) -> serde_json::Result<Vec<u8>> {
+        if self.is_empty() {
+            return serde_json::to_vec(effects);
+        }
+        let mut clean = effects.clone();
+        for item in &mut clean.outbox {
+            item.body = self.bytes(&item.body).into_owned();
+        }
+        serde_json::to_vec(&self.json(serde_json::to_value(&clean)?))
+    }
+
+    /// What a source said, without the values. What stands in a call has none.
+    pub(crate) fn said(&self, said: Vec<Said>) -> Vec<Said> {
+        if self.is_empty() {
+            return said;
+        }
+        let text = |text: Text| match text {
+            Text::Own(json) => Text::Own(self.raw_json(&json).unwrap_or_else(|_| RawValue::NULL.to_owned())),
+            within @ Text::In { .. } => within,
+        };
+        let clean = |said: Said| match said {
+            Said::One { version, resource } => Said::One { version, resource: text(resource) },
+            Said::Many { bundle, next } => {
+                Said::Many { bundle: text(bundle), next: next.map(|next| self.text(&next).into_owned()) }
+            }
+            Said::Error { code, status, message, outcome } => Said::Error {
+                code,
+                status,
+                message: self.text(&message).into_owned(),
+                outcome: outcome.map(|outcome| self.json(outcome)),
+            },
+            Said::Nothing => Said::Nothing,
+        };
+        said.into_iter().map(clean).collect()
     }
 
     /// A failure whose words say nothing of the values.

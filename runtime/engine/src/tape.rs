@@ -11,7 +11,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use crate::outbound::{HttpError, HttpRequest, HttpResponse};
-use crate::{Document, FhirError, FhirErrorCode, FhirReads, Found, Outbound, Page, ReadCapabilities, Scrub};
+use crate::{Document, FhirError, FhirErrorCode, FhirReads, Found, Outbound, Page, ReadCapabilities, Secrets};
 
 /// The code of the failure that ends a replay where the journal does.
 pub(crate) const ENDS: &str = "replay-ends";
@@ -231,6 +231,13 @@ impl Outbound for Player {
     async fn send(&self, _: HttpRequest) -> Result<HttpResponse, HttpError> {
         let next = self.answers.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
         next.unwrap_or_else(|| Err(HttpError::Ends(ended())))
+    }
+}
+
+/// A repeat is given what was recorded: signatures as they were, and marks for what was exposed.
+impl Secrets for Player {
+    fn value(&self, _: &str) -> Result<String, String> {
+        Err("a repeat has no secrets".to_owned())
     }
 }
 

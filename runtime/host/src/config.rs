@@ -32,12 +32,12 @@ pub struct Config {
     /// `[limits]`.
     #[serde(default)]
     pub limits: HostLimits,
-    /// `[bot-limits]`: the most that a manifest may ask for below its `limits`; keys that are left out have [`Limits::most`].
-    #[serde(default = "Limits::most", deserialize_with = "bot_limits")]
-    pub bot_limits: Limits,
     /// `[outbound]`.
     #[serde(default)]
     pub outbound: Outbound,
+    /// `[bot-limits]`: the most that a manifest may ask for below its `limits`; keys that are left out have [`Limits::most`].
+    #[serde(default = "Limits::most", deserialize_with = "bot_limits")]
+    pub bot_limits: Limits,
     /// `[encryption]`.
     #[serde(default)]
     pub encryption: Encryption,

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use hob_host::{Config, Encryption, HostLimits, Outbound, Retention, SystemClock};
 use hob_ledger::sqlite::SqliteLedger;
 use hob_ledger::{Deployment, Ledger as _, MasterKey, Release};
-use hob_model::{Auth, BaseUrl, Capabilities, Clock as _, Digest, Inbound, Manifest, SecretRef, Source};
+use hob_model::{Auth, BaseUrl, Capabilities, Clock as _, Digest, Inbound, Limits, Manifest, SecretRef, Source};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -93,6 +93,7 @@ pub(crate) fn config(folder: &Path) -> Config {
         data: folder.join("data"),
         admin_token: secret(folder, "admin"),
         limits: HostLimits::default(),
+        bot_limits: Limits::most(),
         outbound: Outbound::default(),
         encryption: Encryption::default(),
         retention: Retention::default(),

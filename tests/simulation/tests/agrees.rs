@@ -319,7 +319,7 @@ fn timers(n: u8) -> Vec<TimerOp> {
 
 fn journal(n: u8) -> Journal {
     let log = (0..n % 3).map(|line| LogLine { level: LogLevel::Info, text: format!("{n} {line}") }).collect();
-    Journal { seed: n.into(), started: at(n % 2), log, ..Journal::default() }
+    Journal { seed: n.into(), started: at(n % 2), calls: Vec::new(), log, ..Journal::default() }
 }
 
 proptest! {

@@ -31,7 +31,7 @@ pub(crate) fn run(args: &Args, out: &Output) -> Result<(), CliError> {
     let config = super::configuration(&args.config)?;
     hob_host::telemetry::init();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(|error| CliError::runtime(&error))?;
-    runtime.block_on(async {
+    let served = runtime.block_on(async {
         // Itself, also where its file was replaced since: the link is to what runs.
         let compiler = Compiler::Process(PathBuf::from("/proc/self/exe"), CompileLimits::default());
         let mut signals = Signals::listen().map_err(|error| CliError::runtime(&error))?;
@@ -57,7 +57,10 @@ pub(crate) fn run(args: &Args, out: &Output) -> Result<(), CliError> {
                 Err(CliError::new(exit_code::FAILURE, "drain-cut", "stopped before what was in flight had ended", help))
             }
         }
-    })
+    });
+    // Not dropped, which would wait for a compiler that is at work.
+    runtime.shutdown_background();
+    served
 }
 
 /// The signals that ask for an end.

@@ -24,27 +24,14 @@ impl Host for State {
     async fn sign(&mut self, name: String, algorithm: String, bytes: Vec<u8>) -> wasmtime::Result<Result<Vec<u8>, String>> {
         self.budget.call()?;
         let at = self.recorder.begin();
-        let asked = json!([name, algorithm, Digest::of(&bytes).hex()]);
-        // Some algorithms give another signature each time.
-        let before = self.recorder.again::<String, String>("secrets.sign", &asked);
-        let known = SignAlgorithm::ALL.iter().any(|known| known.as_str() == algorithm);
-        let wanted = self.secret(&name).map(|spec| spec.sign.filter(|may| may.as_str() == algorithm));
-        let answer = match wanted {
-            Err(unknown) => Err(unknown),
-            Ok(None) if !known => {
-                let words = SignAlgorithm::ALL.map(SignAlgorithm::as_str).join(", ");
-                Err(format!("this host does not sign by `{algorithm}`; it knows {words}"))
-            }
-            Ok(None) => {
-                Err(format!("bot.toml does not let {name} sign so: write `sign = \"{algorithm}\"` beside it in `[secrets]`"))
-            }
-            Ok(Some(algorithm)) => match before {
-                Some(signed) => signed.map(|signed| BASE64.decode(signed.as_bytes()).unwrap_or_default()),
-                None => sign::sign(algorithm, &self.value(&name)?, &bytes).map_err(|why| format!("the secret {name}: {why}")),
-            },
+        let request = json!([name, algorithm, Digest::of(&bytes).hex()]);
+        // What is repeated is given the signature that it got: not every algorithm gives the same one twice.
+        let answer = match self.recorder.again::<String, String>("secrets.sign", &request) {
+            Some(recorded) => recorded.and_then(|signed| BASE64.decode(signed.as_bytes()).map_err(|error| error.to_string())),
+            None => self.signed(&name, &algorithm, &bytes)?,
         };
         let told = answer.as_ref().map(|signed| BASE64.encode(signed));
-        let grown = self.recorder.end("secrets.sign", at, asked, told);
+        let grown = self.recorder.end("secrets.sign", at, request, told);
         self.budget.hold(grown)?;
         Ok(answer)
     }
@@ -52,19 +39,20 @@ impl Host for State {
     async fn expose(&mut self, name: String) -> wasmtime::Result<Result<String, String>> {
         self.budget.call()?;
         let at = self.recorder.begin();
-        let answer = match self.secret(&name).map(|spec| spec.expose) {
-            Err(unknown) => Err(unknown),
-            Ok(false) => Err(format!("bot.toml does not expose {name}: write `expose = true` beside it in `[secrets]`")),
-            Ok(true) => Ok(self.value(&name)?),
+        // Not its placeholder: a repeat sends the mark as plain text where the first run sent the value.
+        let mark = format!("hob-exposed:{name}");
+        let recorded = self.recorder.again::<String, String>("secrets.expose", [&name]);
+        let answer = match (recorded, self.secret(&name).map(|spec| spec.expose)) {
+            // A repeat is shown what the journal has in the value's place.
+            (Some(recorded), _) => recorded.map(|_| mark.clone()),
+            (None, Err(unknown)) => Err(unknown),
+            (None, Ok(false)) => Err(format!("bot.toml does not expose {name}: write `expose = true` beside it in `[secrets]`")),
+            (None, Ok(true)) => Ok(self.value(&name)?),
         };
-        if let Ok(value) = &answer {
-            let mark = placeholder(self.input.run, &name);
-            self.recorder.hidden.hide(&mark, value);
-            // A log has lines: of a value of several, each is hidden that is more than punctuation.
-            value
-                .lines()
-                .filter(|line| (8..value.len()).contains(&line.len()))
-                .for_each(|line| self.recorder.hidden.hide(&mark, line));
+        match &answer {
+            Ok(value) if *value == mark => self.recorder.hidden.repeat(&mark),
+            Ok(value) => self.recorder.hidden.hide_lines(&mark, value),
+            Err(_) => {}
         }
         // That it was exposed is told, and what was is not.
         let grown = self.recorder.end("secrets.expose", at, [&name], answer.as_ref().map(|_| "exposed"));
@@ -74,6 +62,22 @@ impl Host for State {
 }
 
 impl State {
+    fn signed(&self, name: &str, algorithm: &str, bytes: &[u8]) -> wasmtime::Result<Result<Vec<u8>, String>> {
+        let spec = match self.secret(name) {
+            Ok(spec) => spec,
+            Err(unknown) => return Ok(Err(unknown)),
+        };
+        let Some(known) = SignAlgorithm::ALL.into_iter().find(|known| known.as_str() == algorithm) else {
+            let words = SignAlgorithm::ALL.map(SignAlgorithm::as_str).join(", ");
+            return Ok(Err(format!("this host does not sign by `{algorithm}`; it knows {words}")));
+        };
+        if spec.sign != Some(known) {
+            let why = format!("bot.toml does not let {name} sign so: write `sign = \"{algorithm}\"` beside it in `[secrets]`");
+            return Ok(Err(why));
+        }
+        Ok(sign::sign(known, &self.value(name)?, bytes).map_err(|why| format!("the secret {name}: {why}")))
+    }
+
     fn secret(&self, name: &str) -> Result<&SecretSpec, String> {
         self.bound.manifest.secrets.get(name).ok_or_else(|| UNKNOWN.to_owned())
     }

@@ -14,8 +14,9 @@ use crate::stage::{failure, input, now, release, run_input, task, with_resource}
 
 const RULES: &str = "scopes = [\"system/Task.cruds\", \"system/Patient.r\", \"system/Basic.s?code=a\"]\n\
     [limits]\ncpu-ms = 300\nwall-ms = 2000\nmemory-mib = 32\nhost-calls = 40\nwrites = 6\n\
-    [[http]]\nmethods = [\"POST\"]\nhost = \"sms.example\"\npath = \"/v1\"\n\
-    [settings.days]\ntype = \"integer\"\ndefault = 3\n[secrets]\nTOKEN = { env = \"T\", sign = \"hmac-sha256\" }\n";
+    [[http]]\nmethods = [\"POST\"]\nhost = \"sms.example\"\npath = \"/v1\"\nsecrets = [\"TOKEN\"]\n\
+    [settings.days]\ntype = \"integer\"\ndefault = 3\n[secrets]\nTOKEN = { env = \"T\" }\n\
+    KEY = { env = \"K\", sign = \"hmac-sha256\" }\nSHOWN = { env = \"S\", expose = true }\n";
 
 fn server(page: usize) -> Arc<Fake> {
     let tasks = (0..5).map(|n| task(&n.to_string(), if n % 2 == 0 { "ready" } else { "draft" }));
@@ -56,6 +57,11 @@ fn step() -> impl Strategy<Value = Value> {
         Just(json!(["ask", "GET", "https://evil.example/", ""])),
         Just(json!(["setting", "days"])),
         Just(json!(["secret", "TOKEN"])),
+        (0_u8..3).prop_map(|n| json!(["sign", "KEY", "hmac-sha256", n.to_string()])),
+        Just(json!(["sign", "KEY", "es256", "x"])),
+        // From here on the journal has marks where the secret was.
+        Just(json!(["expose", "SHOWN", "https://sms.example/v1/shown"])),
+        Just(json!(["expose", "TOKEN", ""])),
         Just(json!(["fhirpath", { "resourceType": "Task", "status": "ready" }, "now().toString() & today().toString()"])),
         Just(json!(["fhirpath", { "resourceType": "Task" }, "status = = 1"])),
         Just(json!(["machine"])),

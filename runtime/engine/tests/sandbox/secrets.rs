@@ -73,15 +73,15 @@ async fn what_is_exposed_is_nowhere_in_the_journal_the_log_and_the_failure() {
     assert_eq!(others.asked.lock().unwrap()[0].body, SECRET.as_bytes());
     assert!(serde_json::to_string(&output.effects).unwrap().contains("s3cret"), "what the bot writes is the bot's to write");
     let (failed, _) = acts(json!([["expose", "SHOWN", "https://sms.example/", "fail"]])).await;
-    assert!(failure(&failed).message.starts_with("it is hob-secret:SHOWN:"), "{:?}", failure(&failed));
+    assert!(failure(&failed).message.starts_with("it is hob-exposed:SHOWN"), "{:?}", failure(&failed));
     for output in [&output, &failed] {
         let left = serde_json::to_string(&output.journal).unwrap() + &format!("{:?}", output.journal);
-        assert!(left.contains("secrets.expose") && left.contains("exposed hob-secret:SHOWN:"), "{left}");
+        assert!(left.contains("secrets.expose") && left.contains("exposed hob-exposed:SHOWN"), "{left}");
         for form in [SECRET.to_owned(), "s3cret".to_owned(), BASE64.encode(SECRET.as_bytes())] {
             assert!(!left.contains(&form), "{form} in {left}");
         }
         let call = output.journal.calls.iter().find(|call| call.function == "fhir.create").unwrap();
-        assert!(call.request.get().contains("hob-secret:SHOWN:"), "{}", call.request);
+        assert!(call.request.get().contains("hob-exposed:SHOWN"), "{}", call.request);
     }
     let (refused, _) = acts(json!([["expose", "TOKEN", ""], ["expose", "OTHER", ""]])).await;
     let answers = answers(&refused);

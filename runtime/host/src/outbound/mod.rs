@@ -71,14 +71,6 @@ impl Refusal {
             Self::Address { .. } => "outbox-address",
         }
     }
-
-    /// As the contract has it.
-    pub(crate) const fn word(&self) -> &'static str {
-        match self {
-            Self::Malformed(_) => "refused",
-            Self::Secret { .. } | Self::Address { .. } => "not-allowed",
-        }
-    }
 }
 
 /// An answer as the bot may have it.

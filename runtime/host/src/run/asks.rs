@@ -128,7 +128,7 @@ impl Asking {
                 (Err(told("later", "a secret is not to be had: see the host's log".to_owned(), None)), false)
             }
             Tried::Later { why, asked, .. } => (Err(told("later", why, asked)), false),
-            Tried::Refused(why) => (Err(told(why.word(), why.to_string(), None)), false),
+            Tried::Refused(why) => (Err(told("refused", why.to_string(), None)), false),
         };
         if kept {
             let bytes = encode(answer.as_ref().ok());

@@ -119,8 +119,8 @@ async fn begin(world: &Arc<World>, number: u32, token: &Path) -> Result<Option<L
         data: PathBuf::new(),
         admin_token: SecretRef::File(token.display().to_string()),
         limits,
-        bot_limits: Limits::most(),
         outbound: Outbound::default(),
+        bot_limits: Limits::most(),
         encryption: Encryption::default(),
         retention: Retention::default(),
     };

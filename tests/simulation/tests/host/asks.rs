@@ -87,7 +87,7 @@ async fn an_address_inside_is_told_the_bot_and_nothing_is_left_unknown() {
             None => tokio::time::sleep(std::time::Duration::from_millis(50)).await,
         }
     };
-    assert_eq!(failure.code, "not-allowed");
+    assert_eq!(failure.code, "refused");
     assert!(failure.message.contains("sms.sim") && failure.message.contains("`[outbound] allow`"), "{}", failure.message);
     assert!(site.received().is_empty());
     // Nothing was sent, so a later attempt asks as if for the first time.

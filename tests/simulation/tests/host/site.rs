@@ -288,8 +288,8 @@ impl Site {
             admin_token: self.secret(),
             // Only what is notified: a sweep would read what a test poisoned.
             limits: HostLimits { sweep_ms: 0, ..HostLimits::default() },
-            bot_limits: Limits::most(),
             outbound: Outbound::default(),
+            bot_limits: Limits::most(),
             encryption: Encryption::default(),
             retention: Retention::default(),
         };
