@@ -27,14 +27,6 @@ const LONGEST_MESSAGE: usize = 4_096;
 /// Handles that a guest holds at once.
 const HANDLES: usize = 10_000;
 
-/// What an attempt is made for.
-pub(crate) enum Mode {
-    /// To act: what the source says is kept.
-    Recorded(Arc<Tape>),
-    /// To see whether it does again what the journal has.
-    Repeated(Arc<Journal>),
-}
-
 /// What every run of a release is held to.
 pub(crate) struct Bound {
     pub(crate) manifest: Manifest,

@@ -4,9 +4,8 @@ use std::sync::Arc;
 
 use hob_model::{Clock, Difference, Journal};
 
-use crate::release::Mode;
 use crate::tape::{self, Player};
-use crate::{Document, Outside, Release, RunInput, RunOutput, Secrets};
+use crate::{Document, Outside, Release, RunInput, RunOutput};
 
 /// What a repeat gave.
 #[derive(Debug)]
@@ -22,9 +21,7 @@ pub struct Replayed {
 
 impl Release {
     /// Repeats an attempt. Of `input` the run, the event, its payload and resource and the number of the attempt count; the rest is the journal's.
-    ///
-    /// `secrets` are asked for what was exposed to the bot: the journal does not keep it. Signatures are the journal's.
-    pub async fn replay(&self, input: RunInput, journal: Journal, secrets: Arc<dyn Secrets>, clock: Arc<dyn Clock>) -> Replayed {
+    pub async fn replay(&self, input: RunInput, journal: Journal, clock: Arc<dyn Clock>) -> Replayed {
         let document = |text: &serde_json::value::RawValue| Document::parse(text.get().as_bytes()).ok();
         let mut input = RunInput {
             seed: journal.seed,

@@ -8,7 +8,6 @@ use data_encoding::BASE64;
 use hob_model::{Call, Failure, FailureKind, Journal, Reference, ResourceType, Said, Text, VersionId};
 use serde::Deserialize;
 use serde_json::Value;
-use serde_json::value::RawValue;
 
 use crate::outbound::{HttpError, HttpRequest, HttpResponse};
 use crate::{Document, FhirError, FhirErrorCode, FhirReads, Found, Outbound, Page, ReadCapabilities, Secrets};
@@ -60,8 +59,8 @@ impl Tape {
         answer
     }
 
-    /// What was said, as the journal has it: what a call was answered is not kept twice, and what is hidden not at all.
-    pub(crate) fn take(&self, calls: &[Call], hidden: &Scrub) -> Vec<Said> {
+    /// What was said, as the journal has it: what a call was answered is not kept twice.
+    pub(crate) fn take(&self, calls: &[Call]) -> Vec<Said> {
         let mut from = 0;
         let mut text = |document: &Document, before: &str| {
             let json = document.json().get();
@@ -71,8 +70,7 @@ impl Tape {
                     from += at;
                     Text::In { call: from, from: before.len(), length: json.len() }
                 }
-                None if hidden.is_empty() => Text::Own(document.json().to_owned()),
-                None => Text::Own(hidden.raw_json(&document.json()).unwrap_or_else(|_| RawValue::NULL.to_owned())),
+                None => Text::Own(document.json().to_owned()),
             }
         };
         let mut said = |heard: Heard| match heard {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use hob_engine::{Engine, EngineError, Outside, Release, Replayed, RunInput, RunOutput, Secrets};
+use hob_engine::{Engine, EngineError, Outside, Release, Replayed, RunInput, RunOutput};
 use hob_model::{Clock, Journal, Manifest};
 
 /// Makes components ready to run.
@@ -24,14 +24,8 @@ pub trait Prepared: Send + Sync {
     async fn run(&self, input: RunInput, outside: Outside) -> RunOutput;
 
     /// Repeats an attempt by its journal; `None` where what runs here cannot be repeated.
-    async fn replay(
-        &self,
-        input: RunInput,
-        journal: Journal,
-        secrets: Arc<dyn Secrets>,
-        clock: Arc<dyn Clock>,
-    ) -> Option<Replayed> {
-        let _ = (input, journal, secrets, clock);
+    async fn replay(&self, input: RunInput, journal: Journal, clock: Arc<dyn Clock>) -> Option<Replayed> {
+        let _ = (input, journal, clock);
         None
     }
 }
@@ -52,13 +46,7 @@ impl Prepared for Release {
         Self::run(self, input, outside).await
     }
 
-    async fn replay(
-        &self,
-        input: RunInput,
-        journal: Journal,
-        secrets: Arc<dyn Secrets>,
-        clock: Arc<dyn Clock>,
-    ) -> Option<Replayed> {
-        Some(Self::replay(self, input, journal, secrets, clock).await)
+    async fn replay(&self, input: RunInput, journal: Journal, clock: Arc<dyn Clock>) -> Option<Replayed> {
+        Some(Self::replay(self, input, journal, clock).await)
     }
 }

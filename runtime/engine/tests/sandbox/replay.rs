@@ -87,7 +87,7 @@ async fn again(release: &Release, input: RunInput, recorded: &RunOutput) -> Repl
     let journal: Journal = serde_json::from_str(&kept).unwrap();
     // What the journal has does not count.
     let input = RunInput { seed: 0, now: now() + std::time::Duration::from_secs(9), previous: None, ..input };
-    release.replay(input, journal, Arc::new(Fake::default()), Arc::new(ManualClock::new(now()))).await
+    release.replay(input, journal, Arc::new(ManualClock::new(now()))).await
 }
 
 #[test]
@@ -145,7 +145,7 @@ async fn what_differs_is_found_and_named() {
     let told = async |change: &dyn Fn(&mut Journal)| {
         let mut journal = recorded.journal.clone();
         change(&mut journal);
-        release.replay(script.clone(), journal, Arc::new(Fake::default()), Arc::new(ManualClock::new(now()))).await.difference
+        release.replay(script.clone(), journal, Arc::new(ManualClock::new(now()))).await.difference
     };
     assert_eq!(told(&|_| {}).await, None);
     let other = |journal: &mut Journal| journal.calls.last_mut().unwrap().response = serde_json::value::to_raw_value(&1).unwrap();

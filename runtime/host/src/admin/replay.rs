@@ -17,7 +17,6 @@ use super::error::ApiError;
 use super::{named, tenant};
 use crate::core::Core;
 use crate::sandbox::Prepared;
-use crate::secrets::OfManifest;
 
 #[derive(Deserialize)]
 pub(super) struct Which {
@@ -37,13 +36,13 @@ pub(super) async fn replay(
         let help = "an attempt that did not come to run the bot has none: `hob show` lists the attempts";
         return Err(ApiError::new(StatusCode::CONFLICT, "no-journal", "there is no journal of such an attempt", help));
     };
-    let Some((release, secrets)) = release(&core, &key, &detail, stored.release).await? else {
+    let Some(release) = release(&core, &key, &detail, stored.release).await? else {
         let help = "a backup that has it can be restored beside this host";
         return Err(ApiError::new(StatusCode::CONFLICT, "no-release", "the release that ran is not kept any more", help));
     };
     let (calls, log) = (journal.calls.len(), journal.log.len());
     let input = input(&detail, stored.attempt.number);
-    let Some(replayed) = release.replay(input, journal, Arc::new(secrets), Arc::clone(&core.clock)).await else {
+    let Some(replayed) = release.replay(input, journal, Arc::clone(&core.clock)).await else {
         let help = "only a host that runs WebAssembly repeats runs";
         return Err(ApiError::new(StatusCode::CONFLICT, "no-journal", "what ran cannot be repeated here", help));
     };
@@ -64,20 +63,14 @@ pub(super) async fn replay(
     })))
 }
 
-/// The release that ran, and its secrets: the one in service, else as the ledger keeps it.
-async fn release(
-    core: &Core,
-    key: &RunKey,
-    detail: &RunDetail,
-    digest: Digest,
-) -> Result<Option<(Arc<dyn Prepared>, OfManifest)>, ApiError> {
+/// The release that ran: the one in service, else as the ledger keeps it.
+async fn release(core: &Core, key: &RunKey, detail: &RunDetail, digest: Digest) -> Result<Option<Arc<dyn Prepared>>, ApiError> {
     if let Some(live) = core.bots.get(&key.tenant, &detail.row.bot).filter(|live| live.digest == digest) {
-        return Ok(Some((Arc::clone(&live.release), OfManifest(live.manifest.secrets.clone()))));
+        return Ok(Some(Arc::clone(&live.release)));
     }
     let Some(kept) = core.ledger.release(&key.tenant, &digest).await? else { return Ok(None) };
-    let secrets = OfManifest(kept.manifest.secrets.clone());
     let prepared = core.sandbox.prepare(kept.component, kept.manifest).await;
-    prepared.map(|release| Some((release, secrets))).map_err(|error| {
+    prepared.map(Some).map_err(|error| {
         let help = "the host's version or its limits have changed since";
         ApiError::new(StatusCode::CONFLICT, "no-release", format!("the release that ran: {error}"), help)
     })
