@@ -70,6 +70,11 @@ impl Cache {
         Ok(Self { dir: dir.to_owned(), key: key.map_err(refuse)? })
     }
 
+    /// Whether something is stored under `name`; what it is worth is seen when it is loaded.
+    pub(crate) fn has(&self, name: &Digest) -> bool {
+        self.path(name).is_file()
+    }
+
     /// The code stored under `name`.
     pub(crate) fn load(&self, name: &Digest) -> Result<Authentic, Miss> {
         let bytes = match fs::read(self.path(name)) {

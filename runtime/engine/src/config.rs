@@ -14,6 +14,8 @@ pub struct EngineConfig {
     pub cache_dir: Option<PathBuf>,
     /// Where components are compiled.
     pub compiler: Compiler,
+    /// Compiled code in memory, in MiB, where it is kept in `cache_dir` too; what was not used for longest is loaded again when it is wanted.
+    pub loaded_mib: usize,
     /// Runs at once. More wait for a slot; their wall clock starts when they get it.
     pub concurrent_runs: u32,
     /// The most that a manifest may ask for; one that asks for more is refused.
@@ -24,6 +26,13 @@ pub struct EngineConfig {
 
 impl Default for EngineConfig {
     fn default() -> Self {
-        Self { cache_dir: None, compiler: Compiler::InProcess, concurrent_runs: 128, most: Limits::most(), tick_ms: 5 }
+        Self {
+            cache_dir: None,
+            compiler: Compiler::InProcess,
+            concurrent_runs: 128,
+            loaded_mib: 512,
+            most: Limits::most(),
+            tick_ms: 5,
+        }
     }
 }

@@ -1,14 +1,17 @@
-//! The engine: one for a host. Compiles components and holds the pool that their instances live in.
+//! The engine: one for a host. Compiles components, holds the pool that their instances live in, and has their code at hand.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use async_trait::async_trait;
+use bytes::Bytes;
 use hob_model::{Digest, Manifest};
 use tokio::sync::Semaphore;
 use wasmtime::component::{Component, HasSelf, Linker};
 
 use crate::bindings::{Bot, BotPre};
 use crate::cache::{Cache, Miss};
+use crate::loaded::Loaded;
 use crate::pool::{self, Busy};
 use crate::release::Bound;
 use crate::scopes::Scopes;
@@ -31,6 +34,33 @@ struct Shared {
     slots: Arc<Semaphore>,
     busy: Arc<Busy>,
     compiling: Mutex<()>,
+    loaded: Loaded<BotPre<State>>,
+}
+
+/// Where a component is found again, should its compiled code be gone.
+#[async_trait]
+pub trait Components: Send + Sync {
+    /// Its bytes.
+    ///
+    /// # Errors
+    /// Why there are none, for the host's log.
+    async fn component(&self) -> Result<Bytes, String>;
+}
+
+/// It stays in memory.
+#[async_trait]
+impl Components for Bytes {
+    async fn component(&self) -> Result<Bytes, String> {
+        Ok(self.clone())
+    }
+}
+
+/// The code of a release.
+pub(crate) enum Code {
+    /// In memory for good: there is no cache.
+    Held(Arc<BotPre<State>>),
+    /// In the cache.
+    Cached(Digest, Arc<dyn Components>),
 }
 
 impl Drop for Shared {
@@ -55,36 +85,113 @@ impl Engine {
         pool::start_ticker(&wasmtime, &busy, config.tick_ms)?;
         let slots = usize::try_from(config.concurrent_runs.max(1)).unwrap_or(1).min(Semaphore::MAX_PERMITS);
         let slots = Arc::new(Semaphore::new(slots));
-        Ok(Self(Arc::new(Shared { config, wasmtime, linker, cache, slots, busy, compiling: Mutex::new(()) })))
+        let loaded = Loaded::new(config.loaded_mib << 20);
+        Ok(Self(Arc::new(Shared { config, wasmtime, linker, cache, slots, busy, compiling: Mutex::new(()), loaded })))
     }
 
-    /// Checks and compiles a release. Blocks for as long as the compiler needs (seconds for large components): call it where
-    /// blocking is allowed.
+    /// Checks and compiles a release, whose component stays in memory. Blocks for as long as the compiler needs (seconds for large components):
+    /// call it where blocking is allowed.
     ///
     /// # Errors
     /// [`EngineError`]: what the component lacks or wants too much of, by name.
     pub fn prepare(&self, component: &[u8], manifest: &Manifest) -> Result<Arc<Release>, EngineError> {
+        self.prepare_from(component, manifest, Arc::new(Bytes::copy_from_slice(component)))
+    }
+
+    /// The same for a component that can be had again from `again`. What is in the cache was checked by this version of the engine, and is
+    /// loaded when it runs.
+    ///
+    /// # Errors
+    /// As [`Engine::prepare`].
+    pub fn prepare_from(
+        &self,
+        component: &[u8],
+        manifest: &Manifest,
+        again: Arc<dyn Components>,
+    ) -> Result<Arc<Release>, EngineError> {
         if let Some((key, wanted, most)) = manifest.limits.beyond(&self.0.config.most) {
             return Err(EngineError::Limit { key, wanted, most });
         }
         let scopes = Scopes::compile(manifest)?;
-        let compiled = self.compile(component)?;
-        self.check_imports(&compiled)?;
-        // Imports were checked by name; what is left is an import whose type is another.
-        let pre = self.0.linker.instantiate_pre(&compiled).map_err(|error| EngineError::Import {
-            import: format!("{error:#}"),
-            hint: ": build against this version of the contract",
-        })?;
-        let bot = BotPre::new(pre).map_err(|error| EngineError::Export { export: "handle", why: format!("{error:#}") })?;
+        let name = self.cache_name(component);
+        let code = match &self.0.cache {
+            Some(cache) if cache.has(&name) => Code::Cached(name, again),
+            _ => self.build(component, name, again)?,
+        };
         let bound = Arc::new(Bound { manifest: manifest.clone(), scopes: Arc::new(scopes) });
         Ok(Arc::new(Release {
             bound,
-            bot,
+            code,
+            engine: self.clone(),
             wasmtime: self.0.wasmtime.clone(),
             slots: Arc::clone(&self.0.slots),
             busy: Arc::clone(&self.0.busy),
             tick_ms: self.0.config.tick_ms.max(1),
         }))
+    }
+
+    /// The code of a release, in memory. Loads it, off the caller's thread, where it is not; builds it anew where the cache has lost it.
+    ///
+    /// # Errors
+    /// As [`Engine::prepare`], where it has to be built and cannot be.
+    pub(crate) async fn code(&self, code: &Code) -> Result<Arc<BotPre<State>>, EngineError> {
+        let (name, again) = match code {
+            Code::Held(bot) => return Ok(Arc::clone(bot)),
+            Code::Cached(name, again) => (*name, again),
+        };
+        if let Some(bot) = self.0.loaded.get(&name) {
+            return Ok(bot);
+        }
+        let cut_off = |_| EngineError::Start("the loader was cut off".to_owned());
+        let engine = self.clone();
+        if let Some(bot) = tokio::task::spawn_blocking(move || engine.load(&name)).await.map_err(cut_off)? {
+            return Ok(bot);
+        }
+        let component = again.component().await.map_err(EngineError::Compiler)?;
+        let (engine, again) = (self.clone(), Arc::clone(again));
+        let built = tokio::task::spawn_blocking(move || engine.build(&component, name, again)).await.map_err(cut_off)??;
+        match built {
+            Code::Held(bot) => Ok(bot),
+            Code::Cached(name, _) => {
+                self.0.loaded.get(&name).ok_or_else(|| EngineError::Compiler("its code was pushed out as it came".to_owned()))
+            }
+        }
+    }
+
+    fn load(&self, name: &Digest) -> Option<Arc<BotPre<State>>> {
+        let (component, bytes) = self.cached(name)?;
+        let bot = self.link(&component).ok()?;
+        Some(self.0.loaded.put(*name, bot, bytes))
+    }
+
+    /// Compiles, checks, and puts into the cache what passed.
+    fn build(&self, component: &[u8], name: Digest, again: Arc<dyn Components>) -> Result<Code, EngineError> {
+        let compiled = self.compile(component)?;
+        let bot = self.link(&compiled)?;
+        let Some(cache) = &self.0.cache else { return Ok(Code::Held(Arc::new(bot))) };
+        let stored = compiled.serialize().map_err(|error| format!("{error:#}"));
+        let stored = stored.and_then(|code| cache.store(&name, &code).map(|()| code.len()).map_err(|error| error.to_string()));
+        match stored {
+            Ok(bytes) => {
+                self.0.loaded.put(name, bot, bytes);
+                Ok(Code::Cached(name, again))
+            }
+            Err(error) => {
+                tracing::warn!(%error, "the compiled component could not be cached; it is compiled again at the next start");
+                Ok(Code::Held(Arc::new(bot)))
+            }
+        }
+    }
+
+    /// What is left of linking when a bot runs is to make an instance.
+    fn link(&self, component: &Component) -> Result<BotPre<State>, EngineError> {
+        self.check_imports(component)?;
+        // Imports were checked by name; what is left is an import whose type is another.
+        let pre = self.0.linker.instantiate_pre(component).map_err(|error| EngineError::Import {
+            import: format!("{error:#}"),
+            hint: ": build against this version of the contract",
+        })?;
+        BotPre::new(pre).map_err(|error| EngineError::Export { export: "handle", why: format!("{error:#}") })
     }
 
     fn compile(&self, component: &[u8]) -> Result<Component, EngineError> {
@@ -96,26 +203,17 @@ impl Engine {
             return Err(EngineError::CoreModule);
         }
         compile::check(component)?;
-        let name = self.cache_name(component);
-        if let Some(found) = self.cached(&name) {
-            return Ok(found);
-        }
         // One at a time: each may take as much memory as its limit allows.
         let _place = self.0.compiling.lock().unwrap_or_else(PoisonError::into_inner);
-        let compiled = self.0.config.compiler.compile(&self.0.wasmtime, component)?;
-        if let Some(cache) = &self.0.cache {
-            let stored = compiled.serialize().map_err(|error| format!("{error:#}"));
-            let stored = stored.and_then(|code| cache.store(&name, &code).map_err(|error| error.to_string()));
-            if let Err(error) = stored {
-                tracing::warn!(%error, "the compiled component could not be cached; it is compiled again at the next start");
-            }
-        }
-        Ok(compiled)
+        self.0.config.compiler.compile(&self.0.wasmtime, component)
     }
 
-    fn cached(&self, name: &Digest) -> Option<Component> {
+    /// What the cache has, and its size.
+    fn cached(&self, name: &Digest) -> Option<(Component, usize)> {
         let found = match self.0.cache.as_ref()?.load(name) {
-            Ok(authentic) => precompiled::load(&self.0.wasmtime, &authentic).ok(),
+            Ok(authentic) => {
+                precompiled::load(&self.0.wasmtime, &authentic).ok().map(|component| (component, authentic.bytes().len()))
+            }
             Err(Miss::Absent) => return None,
             Err(Miss::Refused) => None,
         };

@@ -12,6 +12,7 @@ use crate::Scrub;
 use crate::bindings::BotPre;
 use crate::bindings::hob::bot::types;
 use crate::budget::{Budget, Meter, Metered};
+use crate::engine::Code;
 use crate::pool::Busy;
 use crate::recorder::Recorder;
 use crate::scopes::{Access, Scopes};
@@ -19,7 +20,7 @@ use crate::staging::Staging;
 use crate::state::State;
 use crate::stop::{Limit, failure_of};
 use crate::tape::Tape;
-use crate::{Document, FhirReads as _, Outside, RunInput, RunOutput, event, log, world};
+use crate::{Document, Engine, EngineError, FhirReads as _, Outside, RunInput, RunOutput, event, log, world};
 
 /// What a guest's words of failure are cut to; they go into the ledger and into tables.
 const LONGEST_CODE: usize = 64;
@@ -36,7 +37,8 @@ pub(crate) struct Bound {
 /// One immutable version of a bot, ready to run.
 pub struct Release {
     pub(crate) bound: Arc<Bound>,
-    pub(crate) bot: BotPre<State>,
+    pub(crate) code: Code,
+    pub(crate) engine: Engine,
     pub(crate) wasmtime: wasmtime::Engine,
     pub(crate) slots: Arc<Semaphore>,
     pub(crate) busy: Arc<Busy>,
@@ -70,6 +72,10 @@ impl Release {
     /// One attempt; where it repeats one that was recorded, by its journal. With it what the bot was shown, and nobody keeps.
     pub(crate) async fn attempt(&self, input: RunInput, outside: Outside, recorded: Option<Arc<Journal>>) -> (RunOutput, Scrub) {
         let clock = Arc::clone(&outside.clock);
+        let bot = match self.engine.code(&self.code).await {
+            Ok(bot) => bot,
+            Err(error) => return (no_code(&self.bound.manifest, &input, &error), Scrub::default()),
+        };
         // The semaphore is never closed; without a permit the pool itself would refuse.
         let _slot = Arc::clone(&self.slots).acquire_owned().await.ok();
         let _busy = self.busy.enter();
@@ -91,7 +97,7 @@ impl Release {
             }
             Ok(UpdateDeadline::YieldCustom(1, Box::pin(tokio::task::yield_now())))
         });
-        let guest = Metered { inner: Box::pin(self.call(&mut store)), meter: Arc::clone(&meter) };
+        let guest = Metered { inner: Box::pin(call(&bot, &mut store)), meter: Arc::clone(&meter) };
         let answered = tokio::time::timeout(Duration::from_millis(limits.wall_ms), guest).await;
         let answer = match answered {
             Err(_) => Err(Limit::Wall.failure(&limits)),
@@ -122,12 +128,22 @@ impl Release {
         let journal = Journal { log, timed_out, outcome: outcome(&result, &effects, &hidden), ..journal };
         (RunOutput { result, effects, journal, read, cpu: meter.total(), wall: clock.now().since(began) }, hidden)
     }
+}
 
-    async fn call(&self, store: &mut Store<State>) -> wasmtime::Result<Result<Option<types::Payload>, types::Failure>> {
-        let bot = self.bot.instantiate_async(&mut *store).await?;
-        let event = event::lower(store.data_mut())?;
-        bot.call_handle(&mut *store, &event).await
-    }
+async fn call(bot: &BotPre<State>, store: &mut Store<State>) -> wasmtime::Result<Result<Option<types::Payload>, types::Failure>> {
+    let bot = bot.instantiate_async(&mut *store).await?;
+    let event = event::lower(store.data_mut())?;
+    bot.call_handle(&mut *store, &event).await
+}
+
+/// The end of an attempt whose bot's compiled code is gone and cannot be made again: the operator's trouble, not the bot's.
+fn no_code(manifest: &Manifest, input: &RunInput, error: &EngineError) -> RunOutput {
+    tracing::error!(bot = %manifest.name, %error, "the code of a bot is gone from the cache and cannot be compiled again: its runs fail");
+    let message = "the bot's code cannot be loaded: see the host's log".to_owned();
+    let failure = Failure { kind: FailureKind::Retry, code: "component-gone".to_owned(), message, retry_after: None };
+    let journal = Journal { seed: input.seed, started: input.now, ..Journal::default() };
+    let (read, none) = (std::collections::BTreeMap::new(), Duration::ZERO);
+    RunOutput { result: Err(failure), effects: Effects::default(), journal, read, cpu: none, wall: none }
 }
 
 impl State {

@@ -6,9 +6,11 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use bytes::Bytes;
+use hob_engine::EngineError;
 use hob_fhir::Transport;
 use hob_ledger::{Epoch, Ledger, RunHead, RunKey};
-use hob_model::{Clock, Digest, Timestamp};
+use hob_model::{Clock, Digest, Manifest, TenantId, Timestamp};
 use tokio::sync::{Notify, Semaphore, mpsc};
 
 use crate::bots::Bots;
@@ -20,7 +22,7 @@ use crate::resolve::Reopened;
 use crate::resolve::closing::Closing;
 use crate::run::driver::Message;
 use crate::run::fences::Slots;
-use crate::sandbox::Sandbox;
+use crate::sandbox::{Kept, Prepared, Sandbox};
 use crate::sources::{SourceEntry, Sources};
 
 /// The shared state of a host. Everything in it is safe to use from any task.
@@ -110,6 +112,18 @@ impl Core {
             under: Mutex::default(),
             random: AtomicU64::new(seed),
         }
+    }
+
+    /// Makes a release ready to run. Its component is the ledger's to keep: should the compiled code be lost, it is read there again.
+    pub(crate) async fn prepare(
+        &self,
+        tenant: &TenantId,
+        release: Digest,
+        component: Bytes,
+        manifest: Manifest,
+    ) -> Result<Arc<dyn Prepared>, EngineError> {
+        let kept = Kept { ledger: Arc::clone(&self.ledger), tenant: tenant.clone(), release };
+        self.sandbox.prepare(component, manifest, Arc::new(kept)).await
     }
 
     /// Waits by the machine's timer: the one way to let time pass.

@@ -117,8 +117,8 @@ pub(crate) async fn deploy(core: &Arc<Core>, wish: Wish) -> Result<Deployed, Dep
     for secret in manifest.secrets.values() {
         secrets::resolve(&secret.from)?;
     }
-    let release = core.sandbox.prepare(component.clone(), manifest.clone()).await?;
     let digest = Release::digest_of(&text, &component);
+    let release = core.prepare(&tenant, digest, component.clone(), manifest.clone()).await?;
     let now = core.clock.now();
     let name = manifest.name.clone();
     // Notifications of the new Subscriptions wait until the bot is there to want them.
@@ -378,7 +378,7 @@ pub(crate) async fn restore(core: &Arc<Core>, deployment: Deployment) -> Result<
     let entry = core.sources.get(&tenant, &source).ok_or_else(|| DeployError::NoSource(source.clone()))?;
     let kept = core.ledger.release(&tenant, &digest).await?.ok_or(LedgerError::NotFound { what: "release" })?;
     let mut watches = Watch::of(&kept.manifest, &entry.bases)?;
-    let release = core.sandbox.prepare(kept.component.clone(), kept.manifest.clone()).await?;
+    let release = core.prepare(&tenant, digest, kept.component, kept.manifest.clone()).await?;
     let subscriptions = core.ledger.subscriptions(&tenant, Some(&source)).await?;
     let subscriptions: Vec<Subscription> = subscriptions.into_iter().filter(|s| s.bot == bot).collect();
     begin_at(&mut watches, &subscriptions, deployed);

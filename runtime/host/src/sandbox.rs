@@ -4,17 +4,38 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use hob_engine::{Engine, EngineError, Outside, Release, Replayed, RunInput, RunOutput};
-use hob_model::{Clock, Journal, Manifest};
+use hob_engine::{Components, Engine, EngineError, Outside, Release, Replayed, RunInput, RunOutput};
+use hob_ledger::Ledger;
+use hob_model::{Clock, Digest, Journal, Manifest, TenantId};
+
+/// A release's component, as the ledger has it.
+pub(crate) struct Kept {
+    pub(crate) ledger: Arc<dyn Ledger>,
+    pub(crate) tenant: TenantId,
+    pub(crate) release: Digest,
+}
+
+#[async_trait]
+impl Components for Kept {
+    async fn component(&self) -> Result<Bytes, String> {
+        let found = self.ledger.release(&self.tenant, &self.release).await.map_err(|error| error.to_string())?;
+        found.map(|release| release.component).ok_or_else(|| "the ledger does not have the release".to_owned())
+    }
+}
 
 /// Makes components ready to run.
 #[async_trait]
 pub trait Sandbox: Send + Sync {
-    /// Checks and compiles a component, without holding up other tasks.
+    /// Checks and compiles a component, without holding up other tasks; `again` has it, should its compiled code be lost.
     ///
     /// # Errors
     /// [`EngineError`] where it is refused.
-    async fn prepare(&self, component: Bytes, manifest: Manifest) -> Result<Arc<dyn Prepared>, EngineError>;
+    async fn prepare(
+        &self,
+        component: Bytes,
+        manifest: Manifest,
+        again: Arc<dyn Components>,
+    ) -> Result<Arc<dyn Prepared>, EngineError>;
 }
 
 /// One immutable version of a bot, ready to run.
@@ -32,9 +53,14 @@ pub trait Prepared: Send + Sync {
 
 #[async_trait]
 impl Sandbox for Engine {
-    async fn prepare(&self, component: Bytes, manifest: Manifest) -> Result<Arc<dyn Prepared>, EngineError> {
+    async fn prepare(
+        &self,
+        component: Bytes,
+        manifest: Manifest,
+        again: Arc<dyn Components>,
+    ) -> Result<Arc<dyn Prepared>, EngineError> {
         let engine = self.clone();
-        let compiled = tokio::task::spawn_blocking(move || Self::prepare(&engine, &component, &manifest)).await;
+        let compiled = tokio::task::spawn_blocking(move || engine.prepare_from(&component, &manifest, again)).await;
         let release = compiled.unwrap_or_else(|_| Err(EngineError::Start("the compiler was cut off".to_owned())))?;
         Ok(release)
     }

@@ -58,3 +58,30 @@ async fn a_file_that_was_changed_is_refused_and_built_again() {
     works().await;
     assert_ne!(fs::read(file).unwrap(), fs::read(foreign).unwrap(), "built again under this host's key");
 }
+
+/// The same component to all but the cache: with a section of its own that says nothing.
+fn another() -> Vec<u8> {
+    [actor(), &[0, 4, 3], b"one"].concat()
+}
+
+#[tokio::test]
+async fn code_that_gave_way_to_others_is_loaded_again_or_built() {
+    let dir = tempfile::tempdir().unwrap();
+    let config =
+        EngineConfig { cache_dir: Some(dir.path().to_owned()), concurrent_runs: 2, loaded_mib: 0, ..EngineConfig::default() };
+    let engine = Engine::new(config).unwrap();
+    let (one, other) = (engine.prepare(actor(), &manifest(ALL)).unwrap(), engine.prepare(&another(), &manifest(ALL)).unwrap());
+    let works =
+        async |release| assert_eq!(answers(&run(release, json!([["runs"]]), &Arc::new(Fake::default())).await), json!([1]));
+    for _ in 0..2 {
+        works(&one).await;
+        works(&other).await;
+    }
+    // Whoever clears the folder of a running host costs it a compilation.
+    for file in compiled(&dir) {
+        fs::remove_file(file).unwrap();
+    }
+    works(&one).await;
+    works(&other).await;
+    assert_eq!(compiled(&dir).len(), 2);
+}

@@ -69,7 +69,7 @@ async fn release(core: &Core, key: &RunKey, detail: &RunDetail, digest: Digest) 
         return Ok(Some(Arc::clone(&live.release)));
     }
     let Some(kept) = core.ledger.release(&key.tenant, &digest).await? else { return Ok(None) };
-    let prepared = core.sandbox.prepare(kept.component, kept.manifest).await;
+    let prepared = core.prepare(&key.tenant, digest, kept.component, kept.manifest).await;
     prepared.map(Some).map_err(|error| {
         let help = "the host's version or its limits have changed since";
         ApiError::new(StatusCode::CONFLICT, "no-release", format!("the release that ran: {error}"), help)

@@ -92,7 +92,7 @@ impl State {
             {
                 stored.verdict = Verdict::Usable;
                 self.dead.remove(seq);
-                self.unresolved.insert(*seq);
+                self.waits(*seq);
                 opened += 1;
             }
         }

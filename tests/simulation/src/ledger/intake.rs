@@ -1,6 +1,6 @@
 //! Notifications in, and what waits or died of them.
 
-use std::collections::BTreeSet;
+use std::collections::btree_map::Entry;
 
 use hob_ledger::{DeadReason, LedgerError, NewNotification, NotificationSeq, Receipt, Result, StoredNotification, Verdict};
 use hob_model::{SourceId, TenantId};
@@ -15,12 +15,13 @@ impl State {
             let seq = NotificationSeq::new(self.last_notification.get() + 1);
             self.last_notification = seq;
             new.size = new.size.max(new.body.len() as u64);
-            match &new.verdict {
-                Verdict::Usable => drop(self.unresolved.insert(seq)),
+            let verdict = new.verdict.clone();
+            self.notifications.insert(seq, new);
+            match verdict {
+                Verdict::Usable => self.waits(seq),
                 Verdict::Control => {}
                 Verdict::Dead(_) => drop(self.dead.insert(seq)),
             }
-            self.notifications.insert(seq, new);
             if self.makes(Mutation::AckBeforeFsync) {
                 self.volatile.insert(seq);
             }
@@ -39,8 +40,29 @@ impl State {
     }
 
     pub(super) fn unresolved_sources(&self) -> Vec<(TenantId, SourceId)> {
-        let all = self.unresolved_after(NotificationSeq::ZERO).map(|(_, new)| (new.tenant.clone(), new.source.clone()));
-        all.collect::<BTreeSet<_>>().into_iter().collect()
+        self.waiting.keys().cloned().collect()
+    }
+
+    /// A notification that is kept waits to be resolved.
+    pub(super) fn waits(&mut self, seq: NotificationSeq) {
+        if self.unresolved.insert(seq)
+            && let Some(new) = self.notifications.get(&seq)
+        {
+            *self.waiting.entry((new.tenant.clone(), new.source.clone())).or_default() += 1;
+        }
+    }
+
+    /// It waits no more.
+    pub(super) fn waits_no_more(&mut self, seq: NotificationSeq) {
+        if self.unresolved.remove(&seq)
+            && let Some(new) = self.notifications.get(&seq)
+            && let Entry::Occupied(mut count) = self.waiting.entry((new.tenant.clone(), new.source.clone()))
+        {
+            *count.get_mut() -= 1;
+            if *count.get() == 0 {
+                count.remove();
+            }
+        }
     }
 
     pub(super) fn unresolved_of(
@@ -58,7 +80,7 @@ impl State {
         let found = self.notifications.get_mut(&seq).filter(|stored| stored.tenant == *tenant);
         let stored = found.ok_or(LedgerError::NotFound { what: "notification" })?;
         stored.verdict = Verdict::Dead(reason);
-        self.unresolved.remove(&seq);
+        self.waits_no_more(seq);
         self.dead.insert(seq);
         Ok(())
     }

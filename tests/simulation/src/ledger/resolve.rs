@@ -21,7 +21,7 @@ impl State {
         }
         for seq in notifications {
             if self.notifications.get(&seq).is_some_and(|stored| stored.tenant == tenant) {
-                self.unresolved.remove(&seq);
+                self.waits_no_more(seq);
             }
         }
         for event in seen {

@@ -27,6 +27,8 @@ pub(super) struct State {
     pub(super) notifications: BTreeMap<NotificationSeq, NewNotification>,
     pub(super) last_notification: NotificationSeq,
     pub(super) unresolved: BTreeSet<NotificationSeq>,
+    /// How many of them each source has; none with none.
+    pub(super) waiting: BTreeMap<(TenantId, SourceId), u64>,
     pub(super) dead: BTreeSet<NotificationSeq>,
     /// Accepted and not on disk; empty but for [`Mutation::AckBeforeFsync`].
     pub(super) volatile: BTreeSet<NotificationSeq>,
@@ -184,8 +186,8 @@ impl State {
 
     pub(super) fn crash(&mut self) {
         for seq in std::mem::take(&mut self.volatile) {
+            self.waits_no_more(seq);
             self.notifications.remove(&seq);
-            self.unresolved.remove(&seq);
             self.dead.remove(&seq);
         }
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use hob_engine::{EngineError, Outside, RunInput, RunOutput};
+use hob_engine::{Components, EngineError, Outside, RunInput, RunOutput};
 use hob_host::{Prepared, Sandbox};
 use hob_model::Manifest;
 
@@ -12,8 +12,13 @@ use super::{Hook, Point, Pointed, Side};
 
 #[async_trait]
 impl Sandbox for Pointed<dyn Sandbox> {
-    async fn prepare(&self, component: Bytes, manifest: Manifest) -> Result<Arc<dyn Prepared>, EngineError> {
-        let inner = self.inner.prepare(component, manifest).await?;
+    async fn prepare(
+        &self,
+        component: Bytes,
+        manifest: Manifest,
+        again: Arc<dyn Components>,
+    ) -> Result<Arc<dyn Prepared>, EngineError> {
+        let inner = self.inner.prepare(component, manifest, again).await?;
         Ok(Arc::new(Bot { inner, hook: Arc::clone(&self.hook) }))
     }
 }

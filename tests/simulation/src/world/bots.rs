@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use hob_engine::{EngineError, HttpError, HttpRequest, Outside, RunInput, RunOutput};
+use hob_engine::{Components, EngineError, HttpError, HttpRequest, Outside, RunInput, RunOutput};
 use hob_host::{Prepared, Sandbox};
 use hob_model::{
     BotName, Cause, Effects, Event, Failure, FailureKind, Interaction, Journal, Manifest, OutboxItem, Reference, TimerOp,
@@ -68,7 +68,12 @@ pub(super) struct Natives(pub(super) Arc<Life>);
 
 #[async_trait]
 impl Sandbox for Natives {
-    async fn prepare(&self, component: Bytes, _manifest: Manifest) -> Result<Arc<dyn Prepared>, EngineError> {
+    async fn prepare(
+        &self,
+        component: Bytes,
+        _manifest: Manifest,
+        _again: Arc<dyn Components>,
+    ) -> Result<Arc<dyn Prepared>, EngineError> {
         let text = String::from_utf8_lossy(&component).into_owned();
         let bot = BOTS.iter().position(|bot| text.split(' ').nth(1) == Some(bot.name));
         let bot = bot.ok_or_else(|| EngineError::Compile("no bot of the simulation".to_owned()))?;

@@ -11,7 +11,7 @@ use async_trait::async_trait;
 use axum::Router;
 use axum::body::Body;
 use bytes::Bytes;
-use hob_engine::{EngineError, HttpError, HttpRequest, Outside, RunInput, RunOutput, placeholder};
+use hob_engine::{Components, EngineError, HttpError, HttpRequest, Outside, RunInput, RunOutput, placeholder};
 use hob_fhir::{Answer, NoAnswer, Transport};
 use hob_host::{Config, Encryption, HostLimits, Means, Outbound, Prepared, Retention, Running, Sandbox};
 use hob_ledger::{Ledger, RunFilter, RunRow};
@@ -144,7 +144,12 @@ struct Natives(Arc<World>);
 
 #[async_trait]
 impl Sandbox for Natives {
-    async fn prepare(&self, _component: Bytes, manifest: Manifest) -> Result<Arc<dyn Prepared>, EngineError> {
+    async fn prepare(
+        &self,
+        _component: Bytes,
+        manifest: Manifest,
+        _again: Arc<dyn Components>,
+    ) -> Result<Arc<dyn Prepared>, EngineError> {
         Ok(Arc::new(Native { world: Arc::clone(&self.0), name: manifest.name.to_string() }))
     }
 }
