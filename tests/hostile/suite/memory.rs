@@ -1,0 +1,66 @@
+//! Memories, tables and instances beyond what the manifest or the host gives.
+
+use crate::bytes::{COMPONENT, CORE_INSTANCE, CORE_MODULE, INSTANCE, NESTED, count, instances, section};
+use crate::case::{Case, bytes, nothing, wat};
+use crate::core::component_of;
+use crate::stage::SMALL;
+
+pub(crate) fn cases() -> Vec<Case> {
+    let one = &SMALL.replace("memory-mib = 16", "memory-mib = 1");
+    vec![
+        wat("grow-at-once", SMALL).over("memory-mib"),
+        wat("grow-by-pages", SMALL).over("memory-mib"),
+        wat("grow-to-the-limit", one).harmless(nothing),
+        wat("grow-past-the-limit", one).over("memory-mib"),
+        wat("grow-in-realloc", SMALL).over("memory-mib"),
+        wat("memory-over-the-bots", SMALL).over("memory-mib"),
+        wat("memory-over-the-hosts", SMALL).refused("Compile", &["memory", "limit"]),
+        wat("memories-five", SMALL).refused("Compile", &["memor", "4"]),
+        wat("memories-in-sum", SMALL).over("memory-mib"),
+        wat("table-over-the-hosts", SMALL).refused("Compile", &["table", "50000"]),
+        wat("tables-over-the-bots", one).over("memory-mib"),
+        wat("table-grows", one).over("memory-mib"),
+        wat("data-out-of-bounds", SMALL).traps(&["out of bounds memory access"]),
+        wat("elements-out-of-bounds", SMALL).traps(&["out of bounds table access"]),
+        bytes("data-over-the-bots", SMALL, || data(20 << 20)).over("memory-mib"),
+        bytes("tables-49", SMALL, || component_of(&"(table 1 funcref)".repeat(49))).refused("Compile", &["table", "48"]),
+        bytes("core-instances-40", SMALL, || core_instances(40)).harmless(nothing),
+        bytes("core-instances-60", SMALL, || core_instances(60)).refused("Compile", &["instances", "48"]),
+        bytes("component-instances-2000", SMALL, component_instances).refused("Compile", &["instances"]),
+        bytes("nested-5000-deep", SMALL, || nested(5_000)).refused("Compile", &[]).apart(),
+        bytes("memory-limit-of-the-manifest", "[limits]\nmemory-mib = 4000\n", || component_of("")).refused("Limit", &["limits.memory-mib", "1024"]),
+    ]
+}
+
+/// A memory that is filled by a data segment of so many bytes.
+fn data(bytes: usize) -> Vec<u8> {
+    let pages = bytes / 65_536 + 2;
+    component_of(&format!("(memory (export \"memory\") {pages}) (data (i32.const 65536) \"{}\")", "x".repeat(bytes)))
+}
+
+/// A component that works, with so many instances of an empty core module more.
+pub(crate) fn core_instances(more: usize) -> Vec<u8> {
+    let works = component_of("");
+    let module = count(&works, CORE_MODULE);
+    [works, section(CORE_MODULE, b"\0asm\x01\0\0\0"), instances(CORE_INSTANCE, module, more)].concat()
+}
+
+fn component_instances() -> Vec<u8> {
+    let works = component_of("");
+    let component = count(&works, NESTED);
+    [works, section(NESTED, COMPONENT), instances(INSTANCE, component, 2_000)].concat()
+}
+
+/// A component in a component, so deep.
+fn nested(depth: usize) -> Vec<u8> {
+    let mut inner = COMPONENT.to_vec();
+    for _ in 0..depth {
+        inner = [COMPONENT, &section(NESTED, &inner)].concat();
+    }
+    inner
+}
+
+#[test]
+fn memory() {
+    crate::judge::group("memory", cases());
+}
