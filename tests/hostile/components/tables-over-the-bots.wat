@@ -1,5 +1,3 @@
-;; Four tables of 40,000 elements where the manifest gives 1 MiB in all.
-(table 40000 funcref)
-(table 40000 funcref)
-(table 40000 funcref)
+;; A table of 40,000 elements, where memory leaves 64 KiB of the manifest's 1 MiB.
+(memory (export "memory") 15)
 (table 40000 funcref)

@@ -6,7 +6,7 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha12Rng;
 use serde_json::json;
 
-use crate::bytes::COMPONENT;
+use crate::bytes::{COMPONENT, EXPORT, sections};
 use crate::case::{Case, Scene, bytes, scene};
 use crate::core::{component, component_of};
 use crate::judge::IN_TIME;
@@ -45,10 +45,13 @@ fn whole() -> Vec<u8> {
     component("flood-of-outbox")
 }
 
-/// Cut anywhere, it is refused, or what is left is a whole component.
+/// Cut anywhere it is refused, but between sections after its export: those are names for who debugs it.
 async fn cut_short() -> Result<String, String> {
     let whole = whole();
-    for end in 0..whole.len() {
+    let sections = sections(&whole);
+    let export = sections.iter().rfind(|(id, _)| *id == EXPORT).ok_or("it exports nothing")?.1;
+    let is_whole = |end: usize| end >= export && sections.iter().any(|(_, at)| *at == end);
+    for end in (0..whole.len()).filter(|end| !is_whole(*end)) {
         ends(whole[..end].to_vec(), false).await.map_err(|why| format!("cut after {end} of {} bytes: {why}", whole.len()))?;
     }
     Ok(format!("refused at each of {} places", whole.len()))

@@ -1,5 +1,6 @@
 //! Components that are hard to compile. A release is made, or refused, in time; each is tried in a process of its own.
 
+use crate::bytes::{COMPONENT, NESTED, number};
 use crate::case::{Case, bytes};
 use crate::core::component_of;
 use crate::stage::SMALL;
@@ -15,6 +16,7 @@ pub(crate) fn cases() -> Vec<Case> {
         bomb("bomb-of-a-function", function),
         bomb("bomb-of-types", types),
         bomb("bomb-of-data", data),
+        bytes("bomb-of-components", SMALL, components).ends().apart(),
     ]
 }
 
@@ -61,7 +63,21 @@ fn types() -> String {
 
 /// 100,000 data segments.
 fn data() -> String {
-    (0..100_000).map(|n| format!("(data (i32.const {}) \"x\")\n", n % 65_536)).collect()
+    (0..100_000).map(|n| format!("(data (i32.const {}) \"x\")\n", 2_048 + n % 60_000)).collect()
+}
+
+/// Components in components, 30,000 deep.
+fn components() -> Vec<u8> {
+    // From the inside out: the sizes first, since each preamble is before what it holds.
+    let mut size = COMPONENT.len();
+    let mut heads = Vec::new();
+    for _ in 0..30_000 {
+        let head = [COMPONENT, &[NESTED], &number(size)].concat();
+        size += head.len();
+        heads.push(head);
+    }
+    heads.reverse();
+    [heads.concat(), COMPONENT.to_vec()].concat()
 }
 
 #[test]

@@ -8,6 +8,8 @@ pub(crate) const CORE_MODULE: u8 = 1;
 pub(crate) const CORE_INSTANCE: u8 = 2;
 pub(crate) const NESTED: u8 = 4;
 pub(crate) const INSTANCE: u8 = 5;
+/// And the one that names what it exports.
+pub(crate) const EXPORT: u8 = 11;
 
 /// A number as LEB128.
 pub(crate) fn number(mut value: usize) -> Vec<u8> {
@@ -35,8 +37,13 @@ pub(crate) fn instances(id: u8, of: usize, count: usize) -> Vec<u8> {
 
 /// How many sections of a component have this id.
 pub(crate) fn count(component: &[u8], id: u8) -> usize {
+    sections(component).into_iter().filter(|(section, _)| *section == id).count()
+}
+
+/// The sections of a component: the id, and where it ends.
+pub(crate) fn sections(component: &[u8]) -> Vec<(u8, usize)> {
     let mut rest = &component[COMPONENT.len()..];
-    let mut found = 0;
+    let mut found = Vec::new();
     while let Some((&section, after)) = rest.split_first() {
         let (mut size, mut shift, mut at) = (0_usize, 0, 0);
         loop {
@@ -47,8 +54,8 @@ pub(crate) fn count(component: &[u8], id: u8) -> usize {
                 break;
             }
         }
-        found += usize::from(section == id);
         rest = &after[at + size..];
+        found.push((section, component.len() - rest.len()));
     }
     found
 }

@@ -52,6 +52,7 @@ fn asks() -> Vec<Case> {
         bot("include", TASKS.replace("cruds", "rs").as_str(), search("_include=Task:patient")).harmless(no_patient),
         bot("include-everything", TASKS, search("_include=*&_include:iterate=*")).harmless(no_patient),
         bot("revinclude", TASKS, search("_revinclude=Observation:subject")).harmless(no_patient),
+        bot("contained", TASKS, search("_contained=both&_containedType=contained")).harmless(no_patient),
         bot("search-hides", READY, search("")).harmless(hides),
         bot("elements-hide-what-decides", "\"system/Task.rs?owner:missing=true\"", json!([["search", "Task", "_elements=id"]])).harmless(no_entry),
         bot("total-of-what-is-hidden", READY, search("status=draft&_summary=count")).harmless(no_total),

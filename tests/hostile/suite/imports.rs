@@ -32,7 +32,7 @@ pub(crate) fn cases() -> Vec<Case> {
             .refused("Import", &["hob:bot/settings@0.1.0"]),
         text("import-of-another-kind", r#"(component (import "hob:bot/settings@0.1.0" (func)))"#).refused("Import", &["hob:bot/settings@0.1.0"]),
         text("import-a-core-module", r#"(component (import "code" (core module)))"#).refused("Import", &["code"]),
-        text("import-a-component", r#"(component (import "code" (component)))"#).refused("Import", &["code"]),
+        text("import-a-component", r#"(component (import "code" (component)))"#).refused("Compile", &["component imports are not supported"]),
         text("export-missing", "(component)").refused("Export", &["handle"]),
         text("export-an-instance", r#"(component (instance $i) (export "handle" (instance $i)))"#).refused("Export", &["handle"]),
         text(

@@ -17,7 +17,7 @@ pub(crate) fn cases() -> Vec<Case> {
         wat("loop-around-settings", TALKATIVE).over("cpu-ms"),
         wat("loop-on-the-clock", SMALL).over("cpu-ms"),
         wat("loop-on-ready", SMALL).over("cpu-ms"),
-        wat("loop-of-naps", SMALL).over("cpu-ms"),
+        wat("loop-of-naps", &SMALL.replace("2000", "200")).over("wall-ms"),
         wat("loop-of-fills", &SMALL.replace("memory-mib = 16", "memory-mib = 64")).over("cpu-ms"),
         wat("sleep-for-ever", &SMALL.replace("2000", "200")).over("wall-ms"),
         wat("sleep-on-thousands", &SMALL.replace("wall-ms = 2000", "wall-ms = 400").replace("cpu-ms = 60", "cpu-ms = 2000")).over("wall-ms"),

@@ -20,9 +20,11 @@ mod calls;
 mod case;
 mod core;
 mod escapes;
+mod expressions;
 mod imports;
 mod judge;
 mod loops;
+mod manifests;
 mod memory;
 mod neighbour;
 mod open;
@@ -43,6 +45,8 @@ pub(crate) fn groups() -> Vec<(&'static str, Vec<case::Case>)> {
         ("results", results::cases()),
         ("traps", traps::cases()),
         ("binaries", binaries::cases()),
+        ("expressions", expressions::cases()),
+        ("manifests", manifests::cases()),
         ("imports", imports::cases()),
         ("bombs", bombs::cases()),
         ("escapes", escapes::cases()),

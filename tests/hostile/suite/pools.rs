@@ -7,16 +7,16 @@ use hob_model::ManualClock;
 use serde_json::json;
 
 use crate::case::{Case, Scene, scene};
-use crate::core::component_of;
-use crate::memory::core_instances;
+use crate::core::component;
+use crate::memory::more_modules;
 use crate::server::Server;
 use crate::stage::{self, SMALL};
 
 pub(crate) fn cases() -> Vec<Case> {
     vec![
-        scene("pool-of-core-instances", || Box::pin(starved(|| core_instances_asleep(44))) as Scene),
-        scene("pool-of-memories", || Box::pin(starved(|| asleep(&"(memory 1)".repeat(3)))) as Scene),
-        scene("pool-of-tables", || Box::pin(starved(|| asleep(&"(table 1 funcref)".repeat(40)))) as Scene),
+        scene("pool-of-core-instances", || Box::pin(starved(|| more_modules(&asleep(), "", 40))) as Scene),
+        scene("pool-of-memories", || Box::pin(starved(|| more_modules(&asleep(), "(memory 1)", 3))) as Scene),
+        scene("pool-of-tables", || Box::pin(starved(|| more_modules(&asleep(), "(table 1 funcref)", 40))) as Scene),
         scene("pool-after-aborted-runs", || Box::pin(aborted()) as Scene),
     ]
 }
@@ -28,19 +28,9 @@ fn small_engine() -> Engine {
     Engine::new(EngineConfig { concurrent_runs: RUNS, tick_ms: stage::TICK_MS, ..EngineConfig::default() }).unwrap()
 }
 
-/// A component that sleeps, with these fields.
-fn asleep(fields: &str) -> Vec<u8> {
-    let text = std::fs::read_to_string(crate::core::folder().join("sleep-for-ever.wat")).unwrap();
-    component_of(&format!("{text}\n{fields}"))
-}
-
-fn core_instances_asleep(more: usize) -> Vec<u8> {
-    let module = crate::bytes::count(&asleep(""), crate::bytes::CORE_MODULE);
-    let extra = core_instances(more).split_off(component_of("").len());
-    let renumbered = crate::bytes::instances(crate::bytes::CORE_INSTANCE, module, more);
-    let empty = crate::bytes::section(crate::bytes::CORE_MODULE, b"\0asm\x01\0\0\0");
-    assert!(extra.starts_with(&empty));
-    [asleep(""), empty, renumbered].concat()
+/// A component that sleeps.
+fn asleep() -> Vec<u8> {
+    component("sleep-for-ever")
 }
 
 async fn run(release: &Arc<Release>) -> hob_engine::RunOutput {
@@ -84,7 +74,7 @@ async fn starved(sleeper: fn() -> Vec<u8>) -> Result<String, String> {
 /// Runs that are dropped in their midst, as by a host that stops, give back what they had.
 async fn aborted() -> Result<String, String> {
     let engine = small_engine();
-    let sleeper = engine.prepare(&asleep(""), &stage::manifest(SMALL)).map_err(|why| why.to_string())?;
+    let sleeper = engine.prepare(&asleep(), &stage::manifest(SMALL)).map_err(|why| why.to_string())?;
     let good = engine.prepare(&hob_tests::built::component("actor"), &stage::manifest("scopes = [\"system/*.cruds\"]\n")).unwrap();
     for _ in 0..10 {
         let sleepers: Vec<_> = (0..RUNS)

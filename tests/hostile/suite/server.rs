@@ -74,7 +74,7 @@ impl FhirReads for Server {
 
     async fn search(&self, kind: &ResourceType, query: &str) -> Result<Page, FhirError> {
         self.asked.fetch_add(1, Ordering::SeqCst);
-        let others = query.contains("include");
+        let others = query.contains("include") || query.contains("_contained");
         let mut entry = Vec::new();
         let mut total = 0;
         for (reference, versions) in &self.store {
