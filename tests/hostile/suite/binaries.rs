@@ -14,16 +14,18 @@ use crate::stage::{self, SMALL};
 
 pub(crate) fn cases() -> Vec<Case> {
     vec![
-        bytes("nothing-at-all", SMALL, Vec::new).refused("Compile", &[]),
-        bytes("text", SMALL, || b"#!/bin/sh\nrm -rf /\n".to_vec()).refused("Compile", &[]),
+        bytes("nothing-at-all", SMALL, Vec::new).refused("Compile", &["unexpected end-of-file"]),
+        bytes("text", SMALL, || b"#!/bin/sh\nrm -rf /\n".to_vec()).refused("Compile", &["magic header"]),
         bytes("preamble-alone", SMALL, || COMPONENT.to_vec()).refused("Export", &["handle"]),
-        bytes("half-a-preamble", SMALL, || COMPONENT[..6].to_vec()).refused("Compile", &[]),
+        bytes("half-a-preamble", SMALL, || COMPONENT[..6].to_vec()).refused("Compile", &["unexpected end-of-file"]),
         bytes("preamble-of-tomorrow", SMALL, || b"\0asm\x63\0\x01\0".to_vec()).refused("Compile", &["version"]),
-        bytes("core-module", SMALL, || wat::parse_str("(module (func (export \"handle\")))").unwrap()).refused("CoreModule", &["wasm32-wasip2"]),
+        bytes("core-module", SMALL, || wat::parse_str("(module (func (export \"handle\")))").unwrap())
+            .refused("CoreModule", &["wasm32-wasip2"]),
         bytes("precompiled", SMALL, precompiled).refused("Compile", &["precompiled"]),
-        bytes("zeros", SMALL, || vec![0; 1 << 20]).refused("Compile", &[]),
-        bytes("section-of-4-gib", SMALL, || [COMPONENT, &[1, 0xff, 0xff, 0xff, 0xff, 0x0f]].concat()).refused("Compile", &[]),
-        bytes("two-in-one", SMALL, || [component_of(""), component_of("")].concat()).refused("Compile", &[]),
+        bytes("zeros", SMALL, || vec![0; 1 << 20]).refused("Compile", &["magic header"]),
+        bytes("section-of-4-gib", SMALL, || [COMPONENT, &[1, 0xff, 0xff, 0xff, 0xff, 0x0f]].concat())
+            .refused("Compile", &["too large"]),
+        bytes("two-in-one", SMALL, || [component_of(""), component_of("")].concat()).refused("Compile", &["expected section"]),
         scene("cut-short", || Box::pin(cut_short()) as Scene),
         scene("changed", || Box::pin(changed()) as Scene),
     ]

@@ -33,7 +33,11 @@ fn blocks() -> String {
 /// Conditions in conditions, 20,000 deep, each of which carries a value.
 fn ifs() -> String {
     let depth = 20_000;
-    format!("(func (param i32) (result i32) local.get 0 {} {})", "local.get 0 if (param i32) (result i32) i32.const 1 i32.add ".repeat(depth), "else end ".repeat(depth))
+    format!(
+        "(func (param i32) (result i32) local.get 0 {} {})",
+        "local.get 0 if (param i32) (result i32) i32.const 1 i32.add ".repeat(depth),
+        "else end ".repeat(depth)
+    )
 }
 
 /// A hundred jumps with 50,000 targets each.

@@ -9,7 +9,8 @@ use crate::case::{Case, nothing, script, wat};
 use crate::server::Server;
 use crate::stage::SMALL;
 
-const OUTBOX: &str = "[limits]\nhost-calls = 4000000\noutput-kib = 8\n[[http]]\nmethods = [\"POST\"]\nhost = \"sms.example\"\npath = \"/v1\"\n";
+const OUTBOX: &str =
+    "[limits]\nhost-calls = 4000000\noutput-kib = 8\n[[http]]\nmethods = [\"POST\"]\nhost = \"sms.example\"\npath = \"/v1\"\n";
 
 pub(crate) fn cases() -> Vec<Case> {
     // What the sandbox says of pointers and handles is not passed on: the trap says that it refused the call.
@@ -43,7 +44,8 @@ pub(crate) fn cases() -> Vec<Case> {
         wat("log-without-newlines", TALKATIVE_LOG).harmless(little_log),
         wat("log-of-newlines", TALKATIVE_LOG).harmless(little_log),
         wat("log-not-utf8", TALKATIVE_LOG).harmless(little_log),
-        write("writes-of-megabytes", json!([["create", { "resourceType": "Basic", "note": "z".repeat(9_000) }]])).over("output-kib"),
+        write("writes-of-megabytes", json!([["create", { "resourceType": "Basic", "note": "z".repeat(9_000) }]]))
+            .over("output-kib"),
         write("timers-of-megabytes", json!([["timer", "t", "2030-01-01T00:00:00Z", "p".repeat(9_000)]])).over("output-kib"),
     ]
 }

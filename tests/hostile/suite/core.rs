@@ -23,8 +23,6 @@ pub(crate) fn component_of(fields: &str) -> Vec<u8> {
     static WORLDS: OnceLock<(Resolve, PackageId)> = OnceLock::new();
     let (resolve, package) = WORLDS.get_or_init(|| {
         let mut resolve = Resolve::default();
-        // As a tool of tomorrow would: what a host must refuse is not for the one who makes components to refuse.
-        resolve.all_features = true;
         resolve.push_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../../sdk/wit")).unwrap();
         let worlds = include_str!("../wit/world.wit");
         let package = resolve.push_str("world.wit", worlds).unwrap();

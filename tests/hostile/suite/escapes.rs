@@ -1,5 +1,6 @@
 //! A bot that tries to learn or to write what its scopes do not give. The server finds all that it has, whatever is asked.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use hob_engine::RunOutput;
@@ -7,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::case::{Asked, Case, nothing, script};
 use crate::server::Server;
-use crate::stage::answers;
+use crate::stage::{self, answers};
 
 /// What is in no scope of these bots, or outside of their search parts.
 const HIDDEN: &str = "Chalmers";
@@ -48,13 +49,15 @@ fn asks() -> Vec<Case> {
         bot("vread-of-what-was-not-covered", READY, json!([["vread", "Task/moved", "1"]])).denied("system/Task.r"),
         bot("history-of-what-was-not-covered", READY, json!([["history", "Task/moved"]])).harmless(hides),
         bot("search-without-scope", TASKS, json!([["search", "Patient", ""]])).denied("system/Patient.s"),
-        bot("batch-without-scope", TASKS, json!([["batch", ["Task/ready", "Patient/p", "Patient?name=C"]]])).denied("system/Patient.r"),
+        bot("batch-without-scope", TASKS, json!([["batch", ["Task/ready", "Patient/p", "Patient?name=C"]]]))
+            .denied("system/Patient.r"),
         bot("include", TASKS.replace("cruds", "rs").as_str(), search("_include=Task:patient")).harmless(no_patient),
         bot("include-everything", TASKS, search("_include=*&_include:iterate=*")).harmless(no_patient),
         bot("revinclude", TASKS, search("_revinclude=Observation:subject")).harmless(no_patient),
         bot("contained", TASKS, search("_contained=both&_containedType=contained")).harmless(no_patient),
         bot("search-hides", READY, search("")).harmless(hides),
-        bot("elements-hide-what-decides", "\"system/Task.rs?owner:missing=true\"", json!([["search", "Task", "_elements=id"]])).harmless(no_entry),
+        bot("elements-hide-what-decides", "\"system/Task.rs?owner:missing=true\"", json!([["search", "Task", "_elements=id"]]))
+            .harmless(no_entry),
         bot("total-of-what-is-hidden", READY, search("status=draft&_summary=count")).harmless(no_total),
         bot("chain", TASKS, search("patient.name=Chalmers")).denied("system/Patient.s"),
         bot("chain-with-type", TASKS, search("subject:Patient.name=Chalmers")).denied("system/Patient.s"),
@@ -64,12 +67,31 @@ fn asks() -> Vec<Case> {
         bot("sort-by-chain", TASKS, search("_sort=patient.name")).denied("system/Patient.s"),
         bot("filter-language", TASKS, search("_filter=patient.name eq Chalmers")).denied("system/Patient.s"),
         bot("batch-of-chains", TASKS, json!([["batch", ["Task?patient.name=Chalmers"]]])).denied("system/Patient.s"),
-        bot("reference-tricks", TASKS, json!([
-            ["read", "Task/../Patient/p"], ["read", "Task/ready/_history"], ["read", "Patient/p/$everything"], ["read", "https://evil.example/Task/1"],
-            ["read", "Task/ready?_format=xml"], ["read", "/Task/ready"], ["read", "Task//ready"], ["read", "Task/ready\n"], ["read", "Task/%2e%2e"],
-            ["vread", "Task/ready", "../1"], ["search", "Task/ready", ""], ["search", "../Patient", ""], ["search", "Task?x", ""], ["search", "task", ""],
-            ["more", "https://evil.example/"], ["more", "page:1"], ["more", "page:-1"], ["guard", "Task/../x", "1"],
-        ])).harmless(all_invalid),
+        bot(
+            "reference-tricks",
+            TASKS,
+            json!([
+                ["read", "Task/../Patient/p"],
+                ["read", "Task/ready/_history"],
+                ["read", "Patient/p/$everything"],
+                ["read", "https://evil.example/Task/1"],
+                ["read", "Task/ready?_format=xml"],
+                ["read", "/Task/ready"],
+                ["read", "Task//ready"],
+                ["read", "Task/ready\n"],
+                ["read", "Task/%2e%2e"],
+                ["vread", "Task/ready", "../1"],
+                ["search", "Task/ready", ""],
+                ["search", "../Patient", ""],
+                ["search", "Task?x", ""],
+                ["search", "task", ""],
+                ["more", "https://evil.example/"],
+                ["more", "page:1"],
+                ["more", "page:-1"],
+                ["guard", "Task/../x", "1"],
+            ]),
+        )
+        .harmless(all_invalid),
     ]
 }
 
@@ -127,13 +149,21 @@ fn no_patient(output: &RunOutput) -> Result<(), String> {
 fn no_entry(output: &RunOutput) -> Result<(), String> {
     let answers = answers(output)?;
     let entries = answers[0]["ok"]["bundle"]["entry"].as_array().map_or(0, Vec::len);
-    if entries == 0 { Ok(()) } else { Err(format!("{entries} parts of resources are shown of which nobody knows whether they are covered")) }
+    if entries == 0 {
+        Ok(())
+    } else {
+        Err(format!("{entries} parts of resources are shown of which nobody knows whether they are covered"))
+    }
 }
 
 /// A count covers what the scope does, or there is none: none of the three tasks is a ready draft.
 fn no_total(output: &RunOutput) -> Result<(), String> {
     let total = &answers(output)?[0]["ok"]["bundle"]["total"];
-    if total.is_null() || *total == json!(0) { Ok(()) } else { Err(format!("the total of {total} counts what the scope does not show")) }
+    if total.is_null() || *total == json!(0) {
+        Ok(())
+    } else {
+        Err(format!("the total of {total} counts what the scope does not show"))
+    }
 }
 
 fn one_task(output: &RunOutput) -> Result<(), String> {
@@ -156,11 +186,13 @@ fn all_refused(output: &RunOutput) -> Result<(), String> {
     all_invalid(output)
 }
 
-#[tokio::test]
-async fn what_the_scopes_do_not_give_is_not_even_asked_for() {
-    let server = std::sync::Arc::new(server());
-    let _turn = crate::stage::turn();
-    crate::stage::run(&crate::stage::actor(&format!("scopes = [{TASKS}]\n")), &json!([["read", "Patient/p"], ["search", "Patient", ""]]), &server).await;
+#[test]
+fn what_the_scopes_do_not_give_is_not_even_asked_for() {
+    let _turn = stage::turn();
+    let server = Arc::new(server());
+    let release = stage::actor(&format!("scopes = [{TASKS}]\n"));
+    let steps = json!([["read", "Patient/p"], ["search", "Patient", ""], ["history", "Patient/p"], ["batch", ["Patient/p"]]]);
+    stage::runtime().block_on(stage::run(&release, &steps, &server));
     assert_eq!(server.asked.load(Ordering::SeqCst), 0);
 }
 

@@ -82,7 +82,9 @@ async fn ends(expression: String) -> Result<String, String> {
 
 /// An expression of a manifest is refused, or tried in time.
 async fn checked(expression: String) -> Result<String, String> {
-    let check = tokio::task::spawn_blocking(move || check_fhirpath(&expression).map_or_else(|why| why.to_string(), |()| "taken".to_owned()));
+    let check = tokio::task::spawn_blocking(move || {
+        check_fhirpath(&expression).map_or_else(|why| why.to_string(), |()| "taken".to_owned())
+    });
     let said = tokio::time::timeout(Duration::from_secs(3), check).await.map_err(|_| "the check of a manifest does not end")?;
     quiet().await?;
     said.map_err(|why| why.to_string())

@@ -30,14 +30,14 @@ pub(crate) fn group(name: &str, cases: Vec<Case>) {
     let rows: Vec<Row> = cases
         .iter()
         .map(|case| {
-            let row = stage::runtime().block_on(async { if case.apart { apart::judge(&case.name).await } else { judge(case).await } });
+            let row =
+                stage::runtime().block_on(async { if case.apart { apart::judge(&case.name).await } else { judge(case).await } });
             row.with_open()
         })
         .collect();
     println!("\n{name}: {} cases\n{:<40} {:>9} {:>26}  end", rows.len(), "case", "time", "neighbour's p99 in ms");
     rows.iter().for_each(Row::print);
-    let wrong: Vec<String> =
-        rows.iter().filter_map(|row| Some(format!("{}: {}", row.name, row.end.as_ref().err()?))).collect();
+    let wrong: Vec<String> = rows.iter().filter_map(|row| Some(format!("{}: {}", row.name, row.end.as_ref().err()?))).collect();
     assert!(wrong.is_empty(), "{name}:\n  {}", wrong.join("\n  "));
 }
 

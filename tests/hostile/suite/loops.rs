@@ -20,9 +20,10 @@ pub(crate) fn cases() -> Vec<Case> {
         wat("loop-of-naps", &SMALL.replace("2000", "200")).over("wall-ms"),
         wat("loop-of-fills", &SMALL.replace("memory-mib = 16", "memory-mib = 64")).over("cpu-ms"),
         wat("sleep-for-ever", &SMALL.replace("2000", "200")).over("wall-ms"),
-        wat("sleep-on-thousands", &SMALL.replace("wall-ms = 2000", "wall-ms = 400").replace("cpu-ms = 60", "cpu-ms = 2000")).over("wall-ms"),
+        wat("sleep-on-thousands", &SMALL.replace("wall-ms = 2000", "wall-ms = 400").replace("cpu-ms = 60", "cpu-ms = 2000"))
+            .over("wall-ms"),
         wat("pollables-never-dropped", &SMALL.replace("cpu-ms = 60", "cpu-ms = 1000")).over("memory-mib").apart(),
-        wat("poll-of-nothing", SMALL).traps(&[]),
+        wat("poll-of-nothing", SMALL).traps(&["the sandbox refused a call"]),
         wat("recursion-plain", SMALL).traps(exhausted),
         wat("recursion-mutual", SMALL).traps(exhausted),
         wat("recursion-indirect", SMALL).traps(exhausted),
@@ -35,8 +36,7 @@ pub(crate) fn cases() -> Vec<Case> {
 fn wide() -> Vec<u8> {
     let values = 1_000;
     let gather: String = (0..values).map(|at| format!("(local.set {} (i64.load (i32.const {})))\n", at + 1, at * 8)).collect();
-    let spend: String =
-        (0..values).map(|at| format!("(i64.store (i32.const {}) (local.get {}))\n", at * 8, at + 1)).collect();
+    let spend: String = (0..values).map(|at| format!("(i64.store (i32.const {}) (local.get {}))\n", at * 8, at + 1)).collect();
     component_of(&format!(
         "(func $down (param i32) (result i32) (local {})\n{gather}(local.set 0 (call $down (local.get 0)))\n{spend}(local.get 0))
          (func (export \"handle\") (param i32) (result i32) (call $down (i32.const 0)))",

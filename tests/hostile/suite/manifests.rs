@@ -56,7 +56,8 @@ fn wrong() -> Result<String, String> {
 fn deep() -> Result<String, String> {
     for (open, close) in [("[", "]"), ("{a=", "}")] {
         let value = format!("{}1{}", open.repeat(100_000), close.repeat(100_000));
-        let text = format!("name = \"a\"\nversion = \"1\"\n[[on]]\ninvoke = true\n[settings.x]\ntype = \"json\"\ndefault = {value}\n");
+        let text =
+            format!("name = \"a\"\nversion = \"1\"\n[[on]]\ninvoke = true\n[settings.x]\ntype = \"json\"\ndefault = {value}\n");
         Manifest::parse(&text, "bot.toml").err().ok_or("taken")?;
     }
     Ok("refused".to_owned())

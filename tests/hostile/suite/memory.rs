@@ -29,7 +29,8 @@ pub(crate) fn cases() -> Vec<Case> {
         bytes("core-instances-49", SMALL, || more_modules(&component_of(""), "", 48)).refused("Compile", &["instances", "48"]),
         bytes("component-instances-2000", SMALL, component_instances).refused("Compile", &["instances"]),
         bytes("nested-5000-deep", SMALL, || nested(5_000)).refused("Export", &["handle"]).apart(),
-        bytes("memory-limit-of-the-manifest", "[limits]\nmemory-mib = 4000\n", || component_of("")).refused("Limit", &["limits.memory-mib", "1024"]),
+        bytes("memory-limit-of-the-manifest", "[limits]\nmemory-mib = 4000\n", || component_of(""))
+            .refused("Limit", &["limits.memory-mib", "1024"]),
     ]
 }
 

@@ -17,8 +17,8 @@ use crate::stage::{self, TICK_MS, actor, answers};
 
 /// Batches of each kind in one comparison.
 const BATCHES: usize = 3;
-/// Runs of the neighbour in one batch: 300 alone and 300 beside in a comparison.
-const RUNS: usize = 100;
+/// Runs of the neighbour in one batch: 210 alone and 210 beside in a comparison.
+const RUNS: usize = 70;
 /// What the neighbour may be slower beside, times.
 const TIMES: u32 = 2;
 /// And what it may be slower in any case: a run that wakes on the worker of a guest that burns CPU waits for the end of that guest's tick, once
@@ -125,4 +125,17 @@ pub(crate) fn right(output: &hob_engine::RunOutput) -> Result<(), String> {
     let answers = answers(output)?;
     let right = answers[0]["ok"]["status"] == "ready" && answers[2] == 1 && output.effects.writes.len() == 1;
     if right { Ok(()) } else { Err(answers.to_string()) }
+}
+
+#[test]
+fn who_holds_the_workers_is_noticed() {
+    let _turn = stage::turn();
+    let found = stage::runtime().block_on(once(&|| async {
+        // As a host function would that does not give its worker back: on both of them, and for ten ticks.
+        let hold = || tokio::spawn(async { std::thread::sleep(Duration::from_millis(10 * TICK_MS)) });
+        let (one, other) = (hold(), hold());
+        one.await.and(other.await).map_err(|why| why.to_string())
+    }));
+    let beside = found.unwrap();
+    assert!(!beside.holds(), "{beside}");
 }

@@ -4,7 +4,10 @@
 /// should be must be taken out.
 const OPEN: &[(&str, &str)] = &[
     // What the host holds or does for a guest and does not charge, or not in time.
-    ("pollables-never-dropped", "a million timers are held for a bot, none of them charged, and the trap at the million names nothing"),
+    (
+        "pollables-never-dropped",
+        "a million timers are held for a bot, none of them charged, and the trap at the million names nothing",
+    ),
     ("flood-of-gets", "document.get is no host call"),
     ("flood-of-bytes", "document.bytes is no host call"),
     ("parse-wide", "a document is charged by its text, and not by the many times larger values made of it"),
@@ -47,7 +50,10 @@ const OPEN: &[(&str, &str)] = &[
     ("conditional-reference-in-patch", "the server searches a type that no scope gives, and writes down whom it found"),
     ("conditional-reference-in-contained", "the server searches a type that no scope gives, and writes down whom it found"),
     // What goes out.
-    ("url-traversal-encoded", "a path with encoded separators is within the rule's path, and outside of it for a receiver that decodes first"),
+    (
+        "url-traversal-encoded",
+        "a path with encoded separators is within the rule's path, and outside of it for a receiver that decodes first",
+    ),
     ("tenant-names-the-hosts-files", "a manifest names any file and variable of the host as its secret"),
 ];
 

@@ -45,7 +45,8 @@ async fn starved(sleeper: fn() -> Vec<u8>) -> Result<String, String> {
     let engine = small_engine();
     let limits = SMALL.replace("wall-ms = 2000", "wall-ms = 1500");
     let sleeper = engine.prepare(&sleeper(), &stage::manifest(&limits)).map_err(|why| why.to_string())?;
-    let good = engine.prepare(&hob_tests::built::component("actor"), &stage::manifest("scopes = [\"system/*.cruds\"]\n")).unwrap();
+    let good =
+        engine.prepare(&hob_tests::built::component("actor"), &stage::manifest("scopes = [\"system/*.cruds\"]\n")).unwrap();
     let sleepers: Vec<_> = (1..RUNS)
         .map(|_| {
             let sleeper = Arc::clone(&sleeper);
@@ -75,7 +76,8 @@ async fn starved(sleeper: fn() -> Vec<u8>) -> Result<String, String> {
 async fn aborted() -> Result<String, String> {
     let engine = small_engine();
     let sleeper = engine.prepare(&asleep(), &stage::manifest(SMALL)).map_err(|why| why.to_string())?;
-    let good = engine.prepare(&hob_tests::built::component("actor"), &stage::manifest("scopes = [\"system/*.cruds\"]\n")).unwrap();
+    let good =
+        engine.prepare(&hob_tests::built::component("actor"), &stage::manifest("scopes = [\"system/*.cruds\"]\n")).unwrap();
     for _ in 0..10 {
         let sleepers: Vec<_> = (0..RUNS)
             .map(|_| {

