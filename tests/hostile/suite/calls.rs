@@ -41,11 +41,27 @@ pub(crate) fn cases() -> Vec<Case> {
         wat("argument-misaligned", SMALL).traps(refused),
         wat("answer-misaligned", SMALL).traps(refused),
         wat("answer-out-of-bounds", SMALL).traps(refused),
+        wat("zeroes-by-the-terabyte", SMALL).traps(refused),
         wat("log-without-newlines", TALKATIVE_LOG).harmless(little_log),
         wat("log-of-newlines", TALKATIVE_LOG).harmless(little_log),
         wat("log-not-utf8", TALKATIVE_LOG).harmless(little_log),
         write("writes-of-megabytes", json!([["create", { "resourceType": "Basic", "note": "z".repeat(9_000) }]]))
             .over("output-kib"),
+        script(
+            "patch-that-doubles",
+            SMALL,
+            Server::with([json!({ "resourceType": "Basic", "id": "b" })]),
+            json!([["patch", "Basic/b", doubling()]]),
+        )
+        .harmless(stopped_in_time),
+        script(
+            "search-of-400000-values",
+            SMALL,
+            Server::with([]),
+            json!([["search", "Task", format!("status={}", "a,".repeat(400_000))]]),
+        )
+        .ends(),
+        write("timers-at-the-ends-of-time", ends_of_time()).harmless(told),
         write("timers-of-megabytes", json!([["timer", "t", "2030-01-01T00:00:00Z", "p".repeat(9_000)]])).over("output-kib"),
     ]
 }
@@ -55,6 +71,33 @@ const TALKATIVE_LOG: &str = "[limits]\ncpu-ms = 4000\nlog-kib = 4\n";
 
 fn write(name: &str, steps: Value) -> crate::case::Asked {
     script(name, SMALL, Server::with([]), steps)
+}
+
+/// Each operation puts a copy of the whole into the whole. Three times as many take all memory.
+fn doubling() -> Value {
+    (0..18).map(|at| json!({ "op": "copy", "from": "", "path": format!("/x{at}") })).collect()
+}
+
+fn ends_of_time() -> Value {
+    let instants = [
+        "9999-12-31T23:59:59Z",
+        "0000-01-01T00:00:00Z",
+        "-9999-01-01T00:00:00Z",
+        "+275760-09-13T00:00:00Z",
+        "2030-01-01T00:00:00+99:99",
+        "2030-02-30T00:00:00Z",
+        "2016-12-31T23:59:60Z",
+        "2030-01-01T00:00:00.99999999999999999999Z",
+    ];
+    instants.iter().enumerate().map(|(at, instant)| json!(["timer", at.to_string(), instant, "p"])).collect()
+}
+
+/// Each step was done, or the actor was told why not.
+fn told(output: &RunOutput) -> Result<(), String> {
+    let answers = crate::stage::answers(output)?;
+    let steps = answers.as_array().ok_or("no answers")?;
+    let good = steps.iter().filter(|answer| answer.get("ok").is_some()).count();
+    if good == output.effects.timers.len() && good < steps.len() { Ok(()) } else { Err(answers.to_string()) }
 }
 
 /// One host call does not go on for long after the CPU time is used up: it holds a worker all the while.

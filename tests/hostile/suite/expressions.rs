@@ -16,7 +16,7 @@ use crate::stage::{self, TALKATIVE};
 
 /// How long the process is watched, and how much CPU it may use meanwhile.
 const WATCHED: Duration = Duration::from_millis(400);
-const QUIET: Duration = Duration::from_millis(100);
+const QUIET: Duration = Duration::from_millis(20);
 
 pub(crate) fn cases() -> Vec<Case> {
     let answered = |name: &str, expression: String| path(name, &expression).harmless(answered).apart();

@@ -31,7 +31,20 @@ pub(crate) fn cases() -> Vec<Case> {
         bytes("nested-5000-deep", SMALL, || nested(5_000)).refused("Export", &["handle"]).apart(),
         bytes("memory-limit-of-the-manifest", "[limits]\nmemory-mib = 4000\n", || component_of(""))
             .refused("Limit", &["limits.memory-mib", "1024"]),
+        limit("cpu-ms"),
+        limit("wall-ms"),
+        limit("host-calls"),
+        limit("writes"),
+        limit("output-kib"),
+        limit("log-kib"),
+        bytes("wall-of-eternity", "[limits]\nwall-ms = 9223372036854775807\n", || component_of("")).ends(),
     ]
+}
+
+/// A manifest that lifts a limit as far as it goes: whoever deploys is not whoever owns the machine.
+fn limit(key: &'static str) -> Case {
+    bytes(&format!("limit-without-end-{key}"), &format!("[limits]\n{key} = 4294967295\n"), || component_of(""))
+        .refused("Limit", &[&format!("limits.{key}")])
 }
 
 /// A memory that is filled by a data segment of so many bytes.

@@ -14,7 +14,8 @@ use crate::server::Server;
 pub(crate) const TICK_MS: u64 = 2;
 
 /// The limits of hostile bots: small, so that going over them is quick.
-pub(crate) const SMALL: &str = "scopes = [\"system/*.cruds\"]\n[limits]\ncpu-ms = 60\nwall-ms = 2000\nmemory-mib = 16\nhost-calls = 20\nwrites = 5\noutput-kib = 8\nlog-kib = 4\n";
+pub(crate) const SMALL: &str = "scopes = [\"system/*.cruds\"]\n[limits]\ncpu-ms = 60\nwall-ms = 2000\nmemory-mib = 16\nhost-calls = 20\n\
+     writes = 5\noutput-kib = 8\nlog-kib = 4\n";
 
 /// The same with so many host calls that they are not what ends a bot.
 pub(crate) const TALKATIVE: &str =
