@@ -59,7 +59,7 @@ async fn cut_short() -> Result<String, String> {
     Ok(format!("refused at each of {} places", whole.len()))
 }
 
-/// With any bytes changed, it is refused or runs to some end.
+/// With any bytes changed, it is refused or runs to some end. `HOB_HOSTILE_SEED` plays a seed again that was printed.
 async fn changed() -> Result<String, String> {
     const CHANGES: u32 = 400;
     let seed = std::env::var("HOB_HOSTILE_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or_else(rand::random::<u64>);

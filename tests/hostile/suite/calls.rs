@@ -1,13 +1,15 @@
 //! Host calls: too many, too large, with handles and pointers that are none.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use hob_engine::RunOutput;
 use serde_json::{Value, json};
 
-use crate::case::{Case, nothing, script, wat};
+use crate::case::{Case, Scene, nothing, scene, script, wat};
+use crate::core;
 use crate::server::Server;
-use crate::stage::SMALL;
+use crate::stage::{self, SMALL};
 
 const OUTBOX: &str =
     "[limits]\nhost-calls = 4000000\noutput-kib = 8\n[[http]]\nmethods = [\"POST\"]\nhost = \"sms.example\"\npath = \"/v1\"\n";
@@ -30,6 +32,7 @@ pub(crate) fn cases() -> Vec<Case> {
         wat("handle-after-drop", SMALL).traps(refused),
         wat("handle-dropped-twice", SMALL).traps(refused),
         wat("handle-forged", SMALL).traps(refused),
+        scene("handle-of-another-instance", || Box::pin(another_instance()) as Scene),
         wat("handle-of-another-kind", SMALL).traps(refused),
         wat("random-by-the-gigabyte", SMALL).traps(refused),
         wat("parse-wide", &SMALL.replace("cpu-ms = 60", "cpu-ms = 4000")).over("memory-mib").apart(),
@@ -43,6 +46,7 @@ pub(crate) fn cases() -> Vec<Case> {
         wat("answer-out-of-bounds", SMALL).traps(refused),
         wat("zeroes-by-the-terabyte", SMALL).traps(refused),
         wat("log-without-newlines", TALKATIVE_LOG).harmless(little_log),
+        wat("log-to-stderr", TALKATIVE_LOG).harmless(little_log),
         wat("log-of-newlines", TALKATIVE_LOG).harmless(little_log),
         wat("log-not-utf8", TALKATIVE_LOG).harmless(little_log),
         write("writes-of-megabytes", json!([["create", { "resourceType": "Basic", "note": "z".repeat(9_000) }]]))
@@ -73,6 +77,31 @@ fn write(name: &str, steps: Value) -> crate::case::Asked {
     script(name, SMALL, Server::with([]), steps)
 }
 
+/// While one instance holds documents, another has no use of their numbers.
+async fn another_instance() -> Result<String, String> {
+    let limits = SMALL.replace("wall-ms = 2000", "wall-ms = 300");
+    let ready = async |name: &str| stage::prepare(core::component(name).into(), &limits).await.map_err(|why| why.to_string());
+    let (holder, thief) = (ready("handle-of-another-instance").await?, ready("handle-forged").await?);
+    let server = Arc::new(Server::with([]));
+    let holds = tokio::spawn({
+        let server = Arc::clone(&server);
+        async move { stage::run(&holder, &json!({}), &server).await }
+    });
+    let mut tries = 0;
+    while !holds.is_finished() {
+        let output = stage::run(&thief, &json!({}), &server).await;
+        let failure = output.result.err().ok_or("a document of another instance was read")?;
+        if failure.code != "trap" {
+            return Err(format!("{failure:?}"));
+        }
+        tries += 1;
+    }
+    match holds.await.map_err(|why| why.to_string())?.result {
+        Err(failure) if failure.code == "limit-wall" => Ok(format!("trap, {tries} times")),
+        other => Err(format!("{other:?}")),
+    }
+}
+
 /// Each operation puts a copy of the whole into the whole. Three times as many take all memory.
 fn doubling() -> Value {
     (0..18).map(|at| json!({ "op": "copy", "from": "", "path": format!("/x{at}") })).collect()
@@ -94,7 +123,7 @@ fn ends_of_time() -> Value {
 
 /// Each step was done, or the actor was told why not.
 fn told(output: &RunOutput) -> Result<(), String> {
-    let answers = crate::stage::answers(output)?;
+    let answers = stage::answers(output)?;
     let steps = answers.as_array().ok_or("no answers")?;
     let good = steps.iter().filter(|answer| answer.get("ok").is_some()).count();
     if good == output.effects.timers.len() && good < steps.len() { Ok(()) } else { Err(answers.to_string()) }
