@@ -12,7 +12,7 @@ use crate::server::Server;
 use crate::stage::{self, SMALL};
 
 const OUTBOX: &str =
-    "[limits]\nhost-calls = 4000000\noutput-kib = 8\n[[http]]\nmethods = [\"POST\"]\nhost = \"sms.example\"\npath = \"/v1\"\n";
+    "[limits]\nhost-calls = 100000\noutput-kib = 8\n[[http]]\nmethods = [\"POST\"]\nhost = \"sms.example\"\npath = \"/v1\"\n";
 
 pub(crate) fn cases() -> Vec<Case> {
     // What the sandbox says of pointers and handles is not passed on: the trap says that it refused the call.

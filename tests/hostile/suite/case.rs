@@ -100,6 +100,16 @@ impl Asked {
         self.must(Expect::Fails(code, FailureKind::Retry, vec![format!("limits.{key}")]))
     }
 
+    /// It goes deeper than any bot may.
+    pub(crate) fn exhausts(self) -> Case {
+        self.must(Expect::Fails("limit-stack", FailureKind::Retry, owned(&["call stack exhausted"])))
+    }
+
+    /// It holds more than any bot may.
+    pub(crate) fn clutches(self) -> Case {
+        self.must(Expect::Fails("limit-handles", FailureKind::Retry, owned(&["handles"])))
+    }
+
     /// It crashes, and the message says how.
     pub(crate) fn traps(self, words: &[&str]) -> Case {
         self.must(Expect::Fails("trap", FailureKind::Retry, owned(words)))
@@ -107,7 +117,7 @@ impl Asked {
 
     /// It asks for what the scopes do not give; the message names the one that is missing.
     pub(crate) fn denied(self, scope: &str) -> Case {
-        self.must(Expect::Fails("scope", FailureKind::Fatal, vec![format!("needs {scope};"), "`scopes`".to_owned()]))
+        self.must(Expect::Fails("scope", FailureKind::Fatal, vec![format!("needs {scope}"), "`scopes`".to_owned()]))
     }
 
     /// It does no harm.

@@ -63,11 +63,11 @@ fn asks() -> Vec<Case> {
         bot("total-of-what-is-hidden", READY, search("status=draft&_summary=count")).harmless(no_total),
         bot("chain", TASKS, search("patient.name=Chalmers")).denied("system/Patient.s"),
         bot("chain-with-type", TASKS, search("subject:Patient.name=Chalmers")).denied("system/Patient.s"),
-        bot("chain-of-chains", TASKS, search("patient.general-practitioner.name=C")).denied("system/Patient.s"),
+        bot("chain-of-chains", TASKS, search("patient.organization.name=C")).denied("system/Organization.s"),
         bot("has", TASKS, search("_has:Observation:focus:code=1234")).denied("system/Observation.s"),
         bot("has-encoded", TASKS, search("%5Fhas:Observation:focus:code=1234")).denied("system/Observation.s"),
         bot("sort-by-chain", TASKS, search("_sort=patient.name")).denied("system/Patient.s"),
-        bot("filter-language", TASKS, search("_filter=patient.name eq Chalmers")).denied("system/Patient.s"),
+        bot("filter-language", TASKS, search("_filter=patient.name eq Chalmers")).denied("system/*.s"),
         bot("batch-of-chains", TASKS, json!([["batch", ["Task?patient.name=Chalmers"]]])).denied("system/Patient.s"),
         bot(
             "reference-tricks",

@@ -68,16 +68,18 @@ fn answered(output: &RunOutput) -> Result<(), String> {
     if answers[0].is_object() { nothing(output) } else { Err(answers.to_string()) }
 }
 
-/// The run goes over a limit, and the evaluation ends with it.
+/// The run goes over a limit, or is told so, and the evaluation ends with it.
 async fn ends(expression: String) -> Result<String, String> {
     let steps = json!([["fhirpath", resource(), expression]]);
     let output = stage::run(&stage::actor(&limits()), &steps, &Arc::new(Server::with([]))).await;
-    let failure = output.result.err().ok_or("it ended well")?;
-    if !["limit-cpu", "limit-memory"].contains(&failure.code.as_str()) {
-        return Err(format!("{failure:?}"));
-    }
-    quiet().await.map_err(|why| format!("the run ended with {}, and {why}", failure.code))?;
-    Ok(failure.code)
+    let end = match &output.result {
+        Err(failure) if ["limit-cpu", "limit-memory"].contains(&failure.code.as_str()) => failure.code.clone(),
+        Err(failure) => return Err(format!("{failure:?}")),
+        // The bot was told that it asks too much.
+        Ok(_) => stage::answers(&output)?[0]["message"].as_str().ok_or("there is an answer")?.to_owned(),
+    };
+    quiet().await.map_err(|why| format!("the run ended with {end}, and {why}"))?;
+    Ok(end)
 }
 
 /// An expression of a manifest is refused, or tried in time.

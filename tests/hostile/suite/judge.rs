@@ -44,10 +44,11 @@ pub(crate) fn group(name: &str, cases: Vec<Case>) {
 impl Row {
     /// What is known not to hold yet is no failure, and what holds by now is no longer open.
     fn with_open(mut self) -> Self {
-        let Some(why) = open::why(&self.name) else { return self };
+        let Some((signs, why)) = open::known(&self.name) else { return self };
         self.end = match self.end {
             Ok(_) => Err("it is refused as it should be: take it out of OPEN".to_owned()),
-            Err(how) => Ok(format!("OPEN, {why} [{}]", how.lines().next().unwrap_or_default())),
+            Err(how) if !signs.iter().any(|sign| how.contains(sign)) => Err(format!("it is open, and for another reason: {how}")),
+            Err(how) => Ok(format!("OPEN, {why} [{}]", short(&how))),
         };
         self
     }
@@ -207,5 +208,5 @@ fn variant_of(error: &EngineError) -> &'static str {
 }
 
 fn short(message: &str) -> String {
-    message.chars().map(|letter| if letter == '\n' { ' ' } else { letter }).take(110).collect()
+    message.chars().map(|letter| if letter == '\n' { ' ' } else { letter }).take(160).collect()
 }

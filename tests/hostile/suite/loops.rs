@@ -5,7 +5,6 @@ use crate::core::component_of;
 use crate::stage::{SMALL, TALKATIVE};
 
 pub(crate) fn cases() -> Vec<Case> {
-    let exhausted = &["call stack exhausted"];
     vec![
         wat("loop-plain", SMALL).over("cpu-ms"),
         wat("loop-in-start", SMALL).over("cpu-ms"),
@@ -22,13 +21,13 @@ pub(crate) fn cases() -> Vec<Case> {
         wat("sleep-for-ever", &SMALL.replace("2000", "200")).over("wall-ms"),
         wat("sleep-on-thousands", &SMALL.replace("wall-ms = 2000", "wall-ms = 400").replace("cpu-ms = 60", "cpu-ms = 2000"))
             .over("wall-ms"),
-        wat("pollables-never-dropped", &SMALL.replace("cpu-ms = 60", "cpu-ms = 1000")).over("memory-mib").apart(),
+        wat("pollables-never-dropped", &SMALL.replace("cpu-ms = 60", "cpu-ms = 1000")).clutches(),
         wat("poll-of-nothing", SMALL).traps(&["the sandbox refused a call"]),
-        wat("recursion-plain", SMALL).traps(exhausted),
-        wat("recursion-mutual", SMALL).traps(exhausted),
-        wat("recursion-indirect", SMALL).traps(exhausted),
-        wat("recursion-in-realloc", SMALL).traps(exhausted),
-        bytes("recursion-wide", SMALL, wide).traps(exhausted),
+        wat("recursion-plain", SMALL).exhausts(),
+        wat("recursion-mutual", SMALL).exhausts(),
+        wat("recursion-indirect", SMALL).exhausts(),
+        wat("recursion-in-realloc", SMALL).exhausts(),
+        bytes("recursion-wide", SMALL, wide).exhausts(),
     ]
 }
 

@@ -1,8 +1,10 @@
 //! How long a well-behaved bot takes alone, and beside a hostile one.
 //!
 //! Both share the engine and the runtime's two workers. Alone and beside alternate, a batch each, so that what else the machine does falls on
-//! both; of the batches' 99th percentiles the medians are compared. A machine may still be busy for just so long, so a comparison that fails is
-//! made again, twice at most: a hostile bot that truly harms its neighbour fails all three.
+//! both; of the batches' 99th percentiles the medians are compared. A machine may still be busy for just so long, and where others use it two threads
+//! of ours wait longer for a core than one, whatever they do. So where a comparison fails, the same is done with a well-behaved bot in the hostile
+//! one's place, and beside the hostile one it may take twice as long as beside that one; and all of it is tried three times at most. A
+//! hostile bot that truly harms its neighbour fails all three.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -63,10 +65,14 @@ where
         if beside.holds() {
             return Ok(beside);
         }
-        found = Some(beside);
+        let good = once(&|| async { p99_of(3).await.map(drop) }).await?;
+        if (Beside { alone: good.beside, ..beside }).holds() {
+            return Ok(beside);
+        }
+        found = Some((beside, good.beside));
     }
-    let Beside { alone, beside } = found.expect("there was a try");
-    Err(format!("a neighbour's p99 is {beside:?} beside it and {alone:?} alone"))
+    let (Beside { alone, beside }, good) = found.expect("there was a try");
+    Err(format!("a neighbour's p99 is {beside:?} beside it, {good:?} beside a good bot and {alone:?} alone"))
 }
 
 async fn once<F>(hostile: &impl Fn() -> F) -> Result<Beside, String>
@@ -100,11 +106,15 @@ where
 }
 
 async fn p99() -> Result<Duration, String> {
+    p99_of(RUNS).await
+}
+
+async fn p99_of(runs: usize) -> Result<Duration, String> {
     let release = actor("scopes = [\"system/*.cruds\"]\n");
     let server = Arc::new(Server::with([json!({ "resourceType": "Task", "id": "1", "status": "ready" })]));
     let batch = async move {
-        let mut took = Vec::with_capacity(RUNS);
-        for _ in 0..RUNS {
+        let mut took = Vec::with_capacity(runs);
+        for _ in 0..runs {
             let began = Instant::now();
             let steps = json!([["read", "Task/1"], ["create", { "resourceType": "Task", "status": "draft" }], ["runs"]]);
             let output = stage::run(&release, &steps, &server).await;
@@ -112,7 +122,7 @@ async fn p99() -> Result<Duration, String> {
             right(&output).map_err(|why| format!("a neighbour did wrong: {why}"))?;
         }
         took.sort();
-        Ok(took[RUNS * 99 / 100 - 1])
+        Ok(took[(runs * 99 / 100).max(1) - 1])
     };
     tokio::spawn(batch).await.map_err(|why| why.to_string())?
 }

@@ -19,7 +19,7 @@ pub(crate) const SMALL: &str = "scopes = [\"system/*.cruds\"]\n[limits]\ncpu-ms 
 
 /// The same with so many host calls that they are not what ends a bot.
 pub(crate) const TALKATIVE: &str =
-    "scopes = [\"system/*.cruds\"]\n[limits]\ncpu-ms = 60\nwall-ms = 2000\nmemory-mib = 16\nhost-calls = 4000000\n";
+    "scopes = [\"system/*.cruds\"]\n[limits]\ncpu-ms = 60\nwall-ms = 2000\nmemory-mib = 16\nhost-calls = 100000\n";
 
 /// The engine.
 pub(crate) fn engine() -> &'static Engine {
