@@ -1,0 +1,10 @@
+;; Fails with a code, a message and details of 512 KiB each.
+(memory (export "memory") 12)
+(func (export "handle") (param i32) (result i32)
+  (memory.fill (i32.const 65536) (i32.const 0x78) (i32.const 524288))
+  (i32.store8 (i32.const 16384) (i32.const 1))
+  (i32.store (i32.const 16400) (i32.const 65536)) (i32.store (i32.const 16404) (i32.const 524288))
+  (i32.store (i32.const 16408) (i32.const 65536)) (i32.store (i32.const 16412) (i32.const 524288))
+  (i32.store8 (i32.const 16432) (i32.const 1))
+  (i32.store (i32.const 16436) (i32.const 65536)) (i32.store (i32.const 16440) (i32.const 524288))
+  (i32.const 16384))

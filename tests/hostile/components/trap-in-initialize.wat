@@ -1,0 +1,2 @@
+;; Traps in the initialiser.
+(func (export "_initialize") unreachable)

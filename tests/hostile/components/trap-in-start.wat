@@ -1,0 +1,3 @@
+;; Traps in the start function.
+(func $trap unreachable)
+(start $trap)
