@@ -13,6 +13,9 @@ use tokio::io::AsyncWrite;
 use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
 use wasmtime_wasi::p2::{OutputStream, Pollable, StreamResult};
 
+/// What a line costs beside its text.
+const LINE: usize = 16;
+
 /// Lines so far, and what is left of the limit.
 #[derive(Debug)]
 pub(crate) struct Log {
@@ -31,12 +34,12 @@ impl Log {
     }
 
     fn write(&mut self, stream: Stream, bytes: &[u8]) {
-        let kept = &bytes[..bytes.len().min(self.left)];
-        self.left -= kept.len();
-        self.dropped = self.dropped.saturating_add((bytes.len() - kept.len()) as u64);
         let mut open = std::mem::take(&mut self.open[stream as usize]);
-        for piece in kept.split_inclusive(|byte| *byte == b'\n') {
-            open.extend_from_slice(piece);
+        for piece in bytes.split_inclusive(|byte| *byte == b'\n') {
+            let kept = &piece[..piece.len().min(self.left)];
+            self.left -= kept.len();
+            self.dropped = self.dropped.saturating_add((piece.len() - kept.len()) as u64);
+            open.extend_from_slice(kept);
             if open.last() == Some(&b'\n') {
                 open.pop();
                 self.line(stream, &open);
@@ -48,6 +51,8 @@ impl Log {
 
     fn line(&mut self, stream: Stream, bytes: &[u8]) {
         let text = String::from_utf8_lossy(bytes);
+        // What is not UTF-8 is kept as three bytes for one, and a line takes its place however short it is.
+        self.left = self.left.saturating_sub(text.len().saturating_sub(bytes.len()) + LINE);
         let levels =
             [("debug: ", LogLevel::Debug), ("info: ", LogLevel::Info), ("warn: ", LogLevel::Warn), ("error: ", LogLevel::Error)];
         let named = levels.iter().find_map(|(prefix, level)| text.strip_prefix(prefix).map(|rest| (*level, rest)));

@@ -52,6 +52,9 @@ pub(crate) fn settings() -> Config {
         .cranelift_nan_canonicalization(true)
         .relaxed_simd_deterministic(true)
         .wasm_threads(false)
+        .wasm_gc(false)
+        .wasm_function_references(false)
+        .wasm_exceptions(false)
         .wasm_memory64(false)
         .max_wasm_stack(512 << 10)
         .async_stack_size(1 << 20);

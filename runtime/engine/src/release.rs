@@ -25,6 +25,8 @@ use crate::{Document, Engine, EngineError, FhirReads as _, Outside, RunInput, Ru
 /// What a guest's words of failure are cut to; they go into the ledger and into tables.
 const LONGEST_CODE: usize = 64;
 const LONGEST_MESSAGE: usize = 4_096;
+/// Bytes that one call's arguments may take in the host.
+const LIFTED: usize = 32 << 20;
 /// Handles that a guest holds at once.
 const HANDLES: usize = 10_000;
 
@@ -88,6 +90,7 @@ impl Release {
         state.know_event();
         let mut store = Store::new(&self.wasmtime, state);
         store.limiter(|state| &mut state.budget);
+        store.set_hostcall_fuel(LIFTED);
         store.set_epoch_deadline(1);
         let most = Duration::from_millis(limits.cpu_ms);
         store.epoch_deadline_callback(move |context| {

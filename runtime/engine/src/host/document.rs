@@ -10,6 +10,26 @@ use crate::fhirpath;
 use crate::state::State;
 use crate::stop::Limit;
 
+/// What is parsed without leaving the run's thread; what is longer must not hold it.
+const AT_ONCE: usize = 256 << 10;
+/// The longest text that is parsed at all, since it cannot be interrupted: about a tenth of a second's work.
+const LONGEST: usize = 8 << 20;
+
+impl State {
+    async fn parsed_apart(&mut self, body: Vec<u8>) -> wasmtime::Result<Result<Document, serde_json::Error>> {
+        if body.len() > LONGEST {
+            return Ok(Err(serde::de::Error::custom(format_args!("the text has {} bytes; {LONGEST} are the most", body.len()))));
+        }
+        let meter = std::sync::Arc::clone(&self.meter);
+        let work = move || meter.charge(|| Document::parse(&body));
+        let parsed = tokio::task::spawn_blocking(work).await.map_err(wasmtime::Error::from)?;
+        if self.meter.now() > std::time::Duration::from_millis(self.budget.limits.cpu_ms) {
+            return Err(self.budget.over(Limit::Cpu));
+        }
+        Ok(parsed)
+    }
+}
+
 fn error(code: &str, message: impl Into<String>) -> Error {
     Error { code: code.to_owned(), message: message.into() }
 }
@@ -24,7 +44,7 @@ impl HostDocument for State {
         // Before it is parsed: a short text can be a large document.
         let weight = weight(&body);
         self.budget.hold(weight)?;
-        let parsed = Document::parse(&body);
+        let parsed = if body.len() > AT_ONCE { self.parsed_apart(body).await? } else { Document::parse(&body) };
         self.budget.release(weight);
         match parsed {
             Ok(document) => self.hand_out(document).map(Ok),

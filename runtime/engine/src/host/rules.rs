@@ -75,8 +75,11 @@ fn allows(rule: &HttpRule, method: &Method, url: &Url) -> bool {
         .path()
         .strip_prefix(rule.path.as_str())
         .is_some_and(|rest| rule.path.ends_with('/') || rest.is_empty() || rest.starts_with('/'));
+    // A receiver that decodes before it looks would see other segments than the rule does.
+    let lower = url.path().to_ascii_lowercase();
+    let plain = !["%2f", "%5c", "%2e", "%00", "\\"].iter().any(|hidden| lower.contains(hidden));
     let nobody = url.username().is_empty() && url.password().is_none();
-    scheme && host && path && nobody && rule.methods.iter().any(|allowed| allowed.eq_ignore_ascii_case(method.as_str()))
+    scheme && host && path && plain && nobody && rule.methods.iter().any(|allowed| allowed.eq_ignore_ascii_case(method.as_str()))
 }
 
 #[cfg(test)]
@@ -102,6 +105,9 @@ mod tests {
             "https://sms.example/v10",
             "https://sms.example/v1/../admin",
             "https://sms.example/v1/%2e%2e/admin",
+            "https://sms.example/v1/..%2Fadmin",
+            "https://sms.example/v1/%2e%2e%5cadmin",
+            "https://sms.example/v1/a%00",
             "https://sms.example.evil/v1",
             "https://sms.example@evil.example/v1",
             "https://user@sms.example/v1",

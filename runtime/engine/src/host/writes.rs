@@ -3,7 +3,7 @@
 use hob_model::{Guard, Reference};
 use serde_json::{Value, json};
 
-use super::fhir::{Answer, ErrorRecord, resource_id, resource_type, say, told, version_id};
+use super::fhir::{Answer, ErrorRecord, Trouble, resource_id, resource_type, say, told, version_id};
 use super::overlay::resources;
 use crate::Document;
 use crate::bindings::hob::bot::fhir::{Created, Error};
@@ -12,6 +12,7 @@ use crate::query;
 use crate::scopes::Need;
 use crate::staging::{Base, Seen};
 use crate::state::{Shape, State, reference_of};
+use crate::stop::Limit;
 
 /// A write that answers nothing.
 pub(crate) enum Op {
@@ -144,13 +145,19 @@ impl State {
         }
         let patch: json_patch::Patch =
             serde_json::from_str(body).map_err(|why| say("invalid", format!("not a JSON Patch (RFC 6902): {why}")))?;
-        self.replace(target, |current| {
-            let mut resource = current.value().clone();
-            // The crate's error holds the operation's number and pointer, not values.
-            json_patch::patch(&mut resource, &patch).map_err(|why| say("invalid", format!("the patch does not apply: {why}")))?;
-            Ok(resource)
-        })
-        .await
+        if !self.staging.is_create(&target) {
+            // Whether a patch applies tells what is there.
+            let access = self.access.clone();
+            let grant = access.grant(&target.resource_type, Need::Read).map_err(|missing| self.denied(&missing))?;
+            if !grant.is_whole()
+                && let Some(base) = self.write_base(&target).await?
+            {
+                grant.check(base.resource.value()).map_err(|missing| self.denied(&missing))?;
+            }
+        }
+        let over = self.budget.over(Limit::Output);
+        let most = usize::try_from(self.budget.limits.output_kib).unwrap_or(usize::MAX).saturating_mul(1_024);
+        self.replace(target, |current| patched(current, &patch, most, over)).await
     }
 
     /// Stages new content, made of what the run sees of the resource.
@@ -233,6 +240,36 @@ impl State {
                 Ok(())
             }
         }
+    }
+}
+
+/// The resource after the patch. Only `copy` makes more of what is there, and each time anew: it is counted before it is done.
+fn patched(current: &Document, patch: &json_patch::Patch, most: usize, over: wasmtime::Error) -> Answer<Value> {
+    let mut resource = current.value().clone();
+    let mut copied = 0_usize;
+    for operation in &patch.0 {
+        if let json_patch::PatchOperation::Copy(copy) = operation
+            && let Some(source) = resource.pointer(copy.from.as_str())
+        {
+            copied = copied.saturating_add(size(source));
+            if copied > most {
+                return Err(Trouble::Stop(over));
+            }
+        }
+        // The crate's error holds the operation's number and pointer, not values.
+        json_patch::patch(&mut resource, std::slice::from_ref(operation))
+            .map_err(|why| say("invalid", format!("the patch does not apply: {why}")))?;
+    }
+    Ok(resource)
+}
+
+/// Roughly the bytes of a value's JSON.
+fn size(value: &Value) -> usize {
+    match value {
+        Value::String(text) => text.len() + 2,
+        Value::Array(items) => items.iter().map(size).sum::<usize>() + 2,
+        Value::Object(members) => members.iter().map(|(name, value)| name.len() + 4 + size(value)).sum::<usize>() + 2,
+        Value::Null | Value::Bool(_) | Value::Number(_) => 8,
     }
 }
 
