@@ -1,22 +1,27 @@
-//! Components that are hard to compile. A release is made, or refused, in time; each is tried in a process of its own.
+//! Components that are hard to compile, each tried in a process of its own, whose engine has the compiler in one more: refused for what they have too
+//! much of, or when the compiler is at its limit.
 
 use crate::bytes::{COMPONENT, NESTED, number};
 use crate::case::{Case, bytes};
 use crate::core::component_of;
 use crate::stage::SMALL;
 
+/// Which of its limits, of time and of memory, a compiler meets first is up to the machine.
+const SLOW: &[&str] = &["the compiler went over its limit of"];
+
 pub(crate) fn cases() -> Vec<Case> {
-    let bomb = |name: &str, fields: fn() -> String| bytes(name, SMALL, move || component_of(&fields())).ends().apart();
+    let bomb = |name: &str, fields: fn() -> String| bytes(name, SMALL, move || component_of(&fields()));
+    let (slow, large) = ("CompileLimit", "TooMuch");
     vec![
-        bomb("bomb-of-functions", functions),
-        bomb("bomb-of-blocks", blocks),
-        bomb("bomb-of-ifs", ifs),
-        bomb("bomb-of-targets", targets),
-        bomb("bomb-of-locals", locals),
-        bomb("bomb-of-a-function", function),
-        bomb("bomb-of-types", types),
-        bomb("bomb-of-data", data),
-        bytes("bomb-of-components", SMALL, components).ends().apart(),
+        bomb("bomb-of-functions", functions).refused(slow, SLOW).apart(),
+        bomb("bomb-of-blocks", blocks).refused(slow, SLOW).apart(),
+        bomb("bomb-of-ifs", ifs).refused(slow, SLOW).apart(),
+        bomb("bomb-of-targets", targets).refused(large, &["bytes in one function"]).apart(),
+        bomb("bomb-of-locals", locals).refused(slow, SLOW).apart(),
+        bomb("bomb-of-a-function", function).refused(large, &["bytes in one function"]).apart(),
+        bomb("bomb-of-types", types).refused(large, &["types"]).apart(),
+        bomb("bomb-of-data", data).refused(large, &["segments"]).apart(),
+        bytes("bomb-of-components", SMALL, components).refused(large, &["levels of components"]).apart(),
     ]
 }
 

@@ -13,7 +13,7 @@ use crate::server::Server;
 use crate::{apart, open, stage};
 
 /// When something hangs. A release has to be made, and an attempt to end, in less.
-pub(crate) const IN_TIME: Duration = Duration::from_secs(6);
+pub(crate) const IN_TIME: Duration = Duration::from_secs(20);
 
 /// A line of the table.
 pub(crate) struct Row {
@@ -198,6 +198,9 @@ fn variant_of(error: &EngineError) -> &'static str {
     match error {
         EngineError::Start(_) => "Start",
         EngineError::Compile(_) => "Compile",
+        EngineError::TooMuch { .. } => "TooMuch",
+        EngineError::CompileLimit { .. } => "CompileLimit",
+        EngineError::Compiler(_) => "Compiler",
         EngineError::CoreModule => "CoreModule",
         EngineError::Import { .. } => "Import",
         EngineError::Export { .. } => "Export",

@@ -27,8 +27,8 @@ pub(crate) fn cases() -> Vec<Case> {
         wat("tables-in-one-module", SMALL).refused("Compile", &["tables count", "limit of 1"]),
         bytes("core-instances-47", SMALL, || more_modules(&component_of(""), "", 47)).harmless(nothing),
         bytes("core-instances-49", SMALL, || more_modules(&component_of(""), "", 48)).refused("Compile", &["instances", "48"]),
-        bytes("component-instances-2000", SMALL, component_instances).refused("Compile", &["instances"]),
-        bytes("nested-5000-deep", SMALL, || nested(5_000)).refused("Export", &["handle"]).apart(),
+        bytes("component-instances-2000", SMALL, component_instances).refused("TooMuch", &["instances"]),
+        bytes("nested-5000-deep", SMALL, || nested(5_000)).refused("TooMuch", &["levels"]).apart(),
         bytes("memory-limit-of-the-manifest", "[limits]\nmemory-mib = 4000\n", || component_of(""))
             .refused("Limit", &["limits.memory-mib", "1024"]),
         limit("cpu-ms"),
@@ -37,7 +37,8 @@ pub(crate) fn cases() -> Vec<Case> {
         limit("writes"),
         limit("output-kib"),
         limit("log-kib"),
-        bytes("wall-of-eternity", "[limits]\nwall-ms = 9223372036854775807\n", || component_of("")).ends(),
+        bytes("wall-of-eternity", "[limits]\nwall-ms = 9223372036854775807\n", || component_of(""))
+            .refused("Limit", &["limits.wall-ms"]),
     ]
 }
 

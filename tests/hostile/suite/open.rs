@@ -9,13 +9,7 @@ const OPEN: &[(&str, &[&str], &str)] = &[
     ("batch-of-5000000", ONE_CALL, "what one call's arguments are lifted to is not charged, and lifting is not interrupted"),
     ("log-of-newlines", &["of a log of 4 KiB"], "a line costs the log its text alone: empty lines are kept in any number"),
     ("log-not-utf8", &["of a log of 4 KiB"], "each byte that is no UTF-8 costs one and is kept as three"),
-    // The compiler works in the host, without a limit on time or memory.
-    ("bomb-of-functions", COMPILER, "compiling takes too long"),
-    ("bomb-of-blocks", COMPILER, "compiling takes too long"),
-    ("bomb-of-ifs", COMPILER, "compiling takes all memory"),
-    ("bomb-of-targets", COMPILER, "compiling takes all memory"),
-    ("bomb-of-locals", COMPILER, "compiling takes too long"),
-    ("bomb-of-components", COMPILER, "compiling takes all memory"),
+    // What is made of a component.
     ("garbage", &["a release was made of it"], "the proposal is on, and a release is made that cannot run"),
     ("exceptions", &["a release was made of it"], "the proposal is on, and a release is made that cannot run"),
     // What a bot learns that its scopes do not give, and what it sends.
@@ -34,8 +28,6 @@ const OPEN: &[(&str, &[&str], &str)] = &[
 
 /// One call went on after the CPU time was used up.
 const ONE_CALL: &[&str] = &["in one host call"];
-/// The compiler did not end, or took the process with it.
-const COMPILER: &[&str] = &["has not ended", "the process died"];
 
 /// By what a case is known that is open, and why it is.
 pub(crate) fn known(name: &str) -> Option<(&'static [&'static str], &'static str)> {

@@ -35,7 +35,12 @@ fn asleep() -> Vec<u8> {
 
 async fn run(release: &Arc<Release>) -> hob_engine::RunOutput {
     let server = Arc::new(Server::with([json!({ "resourceType": "Task", "id": "1", "status": "ready" })]));
-    let outside = Outside { fhir: server, http: Arc::new(Offline), clock: Arc::new(ManualClock::new(stage::now())) };
+    let outside = Outside {
+        fhir: server,
+        http: Arc::new(Offline),
+        secrets: Arc::new(Offline),
+        clock: Arc::new(ManualClock::new(stage::now())),
+    };
     let steps = json!([["read", "Task/1"], ["create", { "resourceType": "Task", "status": "draft" }], ["runs"]]);
     release.run(stage::input(&steps), outside).await
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
-use hob_engine::{Engine, EngineConfig, EngineError, Offline, Outside, Release, RunInput, RunOutput};
+use hob_engine::{CompileLimits, Compiler, Engine, EngineConfig, EngineError, Offline, Outside, Release, RunInput, RunOutput};
 use hob_model::{Cause, Event, EventId, Manifest, ManualClock, Payload, RunId, Timestamp};
 use serde_json::Value;
 use tokio::runtime::Runtime;
@@ -21,10 +21,18 @@ pub(crate) const SMALL: &str = "scopes = [\"system/*.cruds\"]\n[limits]\ncpu-ms 
 pub(crate) const TALKATIVE: &str =
     "scopes = [\"system/*.cruds\"]\n[limits]\ncpu-ms = 60\nwall-ms = 2000\nmemory-mib = 16\nhost-calls = 100000\n";
 
+/// Compiles for hosts.
+const PROGRAM: &str = env!("CARGO_BIN_EXE_hostile-compiler");
+
 /// The engine.
 pub(crate) fn engine() -> &'static Engine {
     static ENGINE: OnceLock<Engine> = OnceLock::new();
-    ENGINE.get_or_init(|| Engine::new(EngineConfig { concurrent_runs: 16, tick_ms: TICK_MS, ..EngineConfig::default() }).unwrap())
+    ENGINE.get_or_init(|| {
+        // In a process of its own, since so it is in a host; but not where thousands of small components are compiled.
+        let limits = CompileLimits { cpu_s: 2, wall_s: 20, memory_mib: 1_024 };
+        let compiler = if crate::apart::is_here() { Compiler::Process(PROGRAM.into(), limits) } else { Compiler::InProcess };
+        Engine::new(EngineConfig { compiler, concurrent_runs: 16, tick_ms: TICK_MS, ..EngineConfig::default() }).unwrap()
+    })
 }
 
 /// The runtime.
@@ -94,7 +102,12 @@ pub(crate) fn input(payload: &Value) -> RunInput {
 
 /// One attempt.
 pub(crate) async fn run(release: &Release, payload: &Value, server: &Arc<Server>) -> RunOutput {
-    let outside = Outside { fhir: Arc::clone(server) as _, http: Arc::new(Offline), clock: Arc::new(ManualClock::new(now())) };
+    let outside = Outside {
+        fhir: Arc::clone(server) as _,
+        http: Arc::new(Offline),
+        secrets: Arc::new(Offline),
+        clock: Arc::new(ManualClock::new(now())),
+    };
     release.run(input(payload), outside).await
 }
 

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use hob_host::{Config, Host, SystemClock};
+use hob_host::{Compiler, Config, Host, SystemClock};
 use hob_model::BaseUrl;
 use hob_testserver::{Delivery, Running, Server, Settings};
 use reqwest::{Client, Method, StatusCode};
@@ -46,7 +46,10 @@ impl Two {
                       admin-token = { file = \"TOKEN\" }\n";
         let config = config.replace("TOKEN", &folder.path().join("admin-token").display().to_string());
         std::fs::write(folder.path().join("hob.toml"), config).unwrap();
-        let host = Host::start(Config::read(&folder.path().join("hob.toml")).unwrap(), Arc::new(SystemClock)).await.unwrap();
+        let host =
+            Host::start(Config::read(&folder.path().join("hob.toml")).unwrap(), Arc::new(SystemClock), Compiler::InProcess)
+                .await
+                .unwrap();
         let admin = format!("http://{}/v1/tenants", host.admin());
         let mut two = Self { host, admin, http: Client::new(), folder, _servers: Vec::new() };
         for (tenant, source) in [("ours", "ehr"), ("theirs", "ehr"), ("theirs", "registry")] {
@@ -62,7 +65,7 @@ impl Two {
             assert!(checked.as_str().is_some_and(|lines| lines.contains("\"usable\":true")), "{checked}");
         }
         let more = format!(
-            "{SECRETS}[settings.of-theirs]\ntype = \"string\"\ndefault = \"{THEIRS}\"\n[secrets]\nOF_THEIRS = {{ env = \"PATH\" }}\n"
+            "{SECRETS}[settings.of-theirs]\ntype = \"string\"\ndefault = \"{THEIRS}\"\n[[http]]\nmethods = [\"POST\"]\nhost = \"a.example\"\npath = \"/\"\nsecrets = [\"OF_THEIRS\"]\n[secrets]\nOF_THEIRS = {{ env = \"PATH\" }}\n"
         );
         two.must(Method::POST, "theirs/bots", deploy("keeper", "ehr", &more)).await;
         two
@@ -176,8 +179,9 @@ async fn files() -> Result<String, String> {
         "{ file = \"/etc/passwd\" }".to_owned(),
         "{ env = \"PATH\" }".to_owned(),
     ] {
-        let more =
-            format!("{SECRETS}[[http]]\nmethods = [\"POST\"]\nhost = \"evil.example\"\npath = \"/\"\n[secrets]\nX = {secret}\n");
+        let more = format!(
+            "{SECRETS}[[http]]\nmethods = [\"POST\"]\nhost = \"evil.example\"\npath = \"/\"\nsecrets = [\"X\"]\n[secrets]\nX = {secret}\n"
+        );
         let (status, answer) = two.call(Method::POST, "ours/bots", deploy("thief", "ehr", &more)).await;
         if status.is_success() {
             return Err(format!("a release is in service that sends {secret} to a host of its choice"));
