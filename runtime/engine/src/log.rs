@@ -50,9 +50,15 @@ impl Log {
     }
 
     fn line(&mut self, stream: Stream, bytes: &[u8]) {
-        let text = String::from_utf8_lossy(bytes);
-        // What is not UTF-8 is kept as three bytes for one, and a line takes its place however short it is.
-        self.left = self.left.saturating_sub(text.len().saturating_sub(bytes.len()) + LINE);
+        let mut text = String::from_utf8_lossy(bytes).into_owned();
+        // What is not UTF-8 becomes three bytes for one, and a line takes its place however short it is.
+        let grown = text.len().saturating_sub(bytes.len());
+        if grown > self.left {
+            let most = text.floor_char_boundary(bytes.len() + self.left);
+            self.dropped = self.dropped.saturating_add((text.len() - most) as u64);
+            text.truncate(most);
+        }
+        self.left = self.left.saturating_sub(grown + LINE);
         let levels =
             [("debug: ", LogLevel::Debug), ("info: ", LogLevel::Info), ("warn: ", LogLevel::Warn), ("error: ", LogLevel::Error)];
         let named = levels.iter().find_map(|(prefix, level)| text.strip_prefix(prefix).map(|rest| (*level, rest)));

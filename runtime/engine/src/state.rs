@@ -91,7 +91,8 @@ impl State {
     /// Checks the limits on what is staged.
     pub(crate) fn check_output(&self) -> wasmtime::Result<()> {
         let limits = &self.budget.limits;
-        if self.staging.len() > usize::try_from(limits.writes).unwrap_or(usize::MAX) {
+        // A guard is an entry of the transaction too.
+        if self.staging.len() + self.guards.len() > usize::try_from(limits.writes).unwrap_or(usize::MAX) {
             return Err(self.budget.over(Limit::Writes));
         }
         let most = usize::try_from(limits.output_kib).unwrap_or(usize::MAX).saturating_mul(1_024);

@@ -27,6 +27,10 @@ pub struct Config {
     /// `data`: the folder of the ledger and of compiled bots, from the file's own folder.
     #[serde(default = "data")]
     pub data: PathBuf,
+    /// `secrets`: the folder of bots' secrets, from the file's own folder: in it a folder for each tenant. What a bot's manifest names must be there, or in a
+    /// variable of the host's environment that begins with `HOB_SECRET_TENANT__`.
+    #[serde(default = "secrets")]
+    pub secrets: PathBuf,
     /// `admin-token`: what the admin API asks for. No default.
     pub admin_token: SecretRef,
     /// `[limits]`.
@@ -165,6 +169,10 @@ fn data() -> PathBuf {
     PathBuf::from("hob-data")
 }
 
+fn secrets() -> PathBuf {
+    PathBuf::from("secrets")
+}
+
 /// What is wrong with a configuration, and where.
 #[derive(Debug)]
 pub struct ConfigError {
@@ -193,8 +201,10 @@ impl Config {
             message: format!("cannot be read: {error}; `hob serve --config FILE` names another"),
         })?;
         let mut config = Self::parse(&text, path)?;
-        if config.data.is_relative() {
-            config.data = path.parent().unwrap_or(Path::new(".")).join(&config.data);
+        for folder in [&mut config.data, &mut config.secrets] {
+            if folder.is_relative() {
+                *folder = path.parent().unwrap_or(Path::new(".")).join(&*folder);
+            }
         }
         let Encryption { master_key, old_master_key } = &mut config.encryption;
         for key in [master_key, old_master_key].into_iter().flatten() {

@@ -23,6 +23,7 @@ use crate::resolve::closing::Closing;
 use crate::run::driver::Message;
 use crate::run::fences::Slots;
 use crate::sandbox::{Kept, Prepared, Sandbox};
+use crate::secrets::Places;
 use crate::sources::{SourceEntry, Sources};
 
 /// The shared state of a host. Everything in it is safe to use from any task.
@@ -112,6 +113,11 @@ impl Core {
             under: Mutex::default(),
             random: AtomicU64::new(seed),
         }
+    }
+
+    /// Where the secrets of a tenant's bots are found.
+    pub(crate) fn places(&self, tenant: &TenantId) -> Places {
+        Places::of(&self.config.secrets, tenant)
     }
 
     /// Makes a release ready to run. Its component is the ledger's to keep: should the compiled code be lost, it is read there again.

@@ -115,7 +115,7 @@ pub(crate) async fn deploy(core: &Arc<Core>, wish: Wish) -> Result<Deployed, Dep
     let mut watches = Watch::of(&manifest, &entry.bases)?;
     let settings = checked(&manifest, settings)?;
     for secret in manifest.secrets.values() {
-        secrets::resolve(&secret.from)?;
+        core.places(&tenant).resolve(&secret.from)?;
     }
     let digest = Release::digest_of(&text, &component);
     let release = core.prepare(&tenant, digest, component.clone(), manifest.clone()).await?;

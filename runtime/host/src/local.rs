@@ -25,7 +25,7 @@ use crate::deploy::{DeployError, checked};
 use crate::host::USER_AGENT;
 use crate::resolve::Watch;
 use crate::run::reads::SourceReads;
-use crate::secrets::OfManifest;
+use crate::secrets::{OfManifest, Places};
 use crate::sources::SourceEntry;
 
 /// One event for one bot.
@@ -155,7 +155,7 @@ pub async fn run(local: LocalRun, clock: Arc<dyn Clock>) -> Result<LocalOutcome,
     };
     let reads = Arc::new(SourceReads::new(Arc::clone(&entry)));
     // The author's own, of this machine.
-    let secrets = Arc::new(OfManifest(manifest.secrets));
+    let secrets = Arc::new(OfManifest { secrets: manifest.secrets, places: Places::Anywhere });
     let output = release.run(input, Outside { fhir: reads, http: Arc::new(Offline), secrets, clock }).await;
     let mut outcome = LocalOutcome {
         trigger,

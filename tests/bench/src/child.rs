@@ -80,8 +80,17 @@ impl HostProcess {
 
     /// The most memory that it ever held, in MB: the resident set, with what of files is mapped.
     pub(crate) fn peak(&self) -> Outcome<f64> {
+        self.memory("VmHWM:")
+    }
+
+    /// The memory that it holds now, in MB: as [`HostProcess::peak`].
+    pub(crate) fn resident(&self) -> Outcome<f64> {
+        self.memory("VmRSS:")
+    }
+
+    fn memory(&self, key: &str) -> Outcome<f64> {
         let status = self.proc("status")?;
-        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).ok_or("/proc tells no memory")?;
+        let line = status.lines().find_map(|line| line.strip_prefix(key)).ok_or("/proc tells no memory")?;
         let kib: u32 = line.trim().trim_end_matches(" kB").parse()?;
         Ok(f64::from(kib) * 1024.0 / 1e6)
     }

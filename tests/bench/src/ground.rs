@@ -58,7 +58,14 @@ impl Ground {
         let key = ground.path().join("data").join(KEY);
         std::fs::create_dir_all(ground.path().join("data"))?;
         std::fs::write(key, MasterKey::generate().to_hex())?;
-        fill(&ground.ledger(), base, secret(ground.path(), "token"), bot).await?;
+        fill(&ground.ledger(), base, secret(ground.path(), "token"), bot.into_iter().collect()).await?;
+        Ok(ground)
+    }
+
+    /// Makes it with many bots.
+    pub(crate) async fn with(base: &str, bots: Vec<Bot<'_>>) -> Outcome<Self> {
+        let ground = Self::prepare(base, None).await?;
+        fill(&ground.ledger(), base, secret(ground.path(), "token"), bots).await?;
         Ok(ground)
     }
 
@@ -93,6 +100,7 @@ pub(crate) fn config(folder: &Path) -> Config {
         data: folder.join("data"),
         admin_token: secret(folder, "admin"),
         limits: HostLimits::default(),
+        secrets: folder.join("secrets"),
         bot_limits: Limits::most(),
         outbound: Outbound::default(),
         encryption: Encryption::default(),
@@ -105,8 +113,8 @@ pub(crate) fn path(id: &str) -> String {
     format!("/in/{TENANT}/{SOURCE}/tasks.0/Task/{id}")
 }
 
-/// Makes the ledger with a source that was proved to do all that is needed, and the bot in service.
-async fn fill(path: &Path, base: &str, token: SecretRef, bot: Option<Bot<'_>>) -> Outcome<()> {
+/// Puts into the ledger a source that was proved to do all that is needed, and bots in service.
+async fn fill(path: &Path, base: &str, token: SecretRef, bots: Vec<Bot<'_>>) -> Outcome<()> {
     let now = SystemClock.now();
     let ledger = open(path)?;
     let epoch = ledger.claim().await?;
@@ -130,7 +138,8 @@ async fn fill(path: &Path, base: &str, token: SecretRef, bot: Option<Bot<'_>>) -
     let source = Source { tenant, id, base: BaseUrl::new(base)?, auth: Auth::None, inbound, capabilities: Some(capabilities) };
     let (tenant, id) = (source.tenant.clone(), source.id.clone());
     ledger.put_source(epoch, source).await?;
-    if let Some(bot) = bot {
+    for bot in bots {
+        let (tenant, id) = (tenant.clone(), id.clone());
         let digest = bot.digest();
         let Bot { manifest: text, component } = bot;
         let manifest = Manifest::parse(text, "bot.toml")?;

@@ -13,6 +13,7 @@ mod admin;
 mod backlog;
 mod child;
 mod client;
+mod deployed;
 mod ground;
 mod hosted;
 mod instance;
@@ -25,6 +26,7 @@ mod tasks;
 mod throughput;
 mod timers;
 mod whole_run;
+mod workers;
 mod write_back;
 
 // What `pool.rs` needs from its own crate, here for the borrowed copy of it.
@@ -44,7 +46,8 @@ use report::{Outcome, Row};
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-const NAMES: [&str; 7] = ["durable-accepts", "fresh-instance", "whole-run", "write-back", "throughput", "backlog", "timers"];
+const NAMES: [&str; 9] =
+    ["durable-accepts", "fresh-instance", "whole-run", "workers", "deployed", "write-back", "throughput", "backlog", "timers"];
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -93,6 +96,8 @@ async fn benches(chosen: impl Fn(&str) -> bool, json: bool) -> Outcome<Vec<Row>>
             "durable-accepts" => accepts::bench().await?,
             "fresh-instance" => vec![instance::bench().await?],
             "whole-run" => vec![whole_run::bench().await?],
+            "workers" => vec![workers::bench().await?],
+            "deployed" => deployed::bench().await?,
             "write-back" => vec![write_back::bench().await?],
             "throughput" => throughput::bench().await?,
             "backlog" => backlog::bench().await?,

@@ -160,6 +160,13 @@ fn response() -> Value {
     })
 }
 
+/// A run of the bot on that form, ready to go.
+pub(crate) fn scoring(manifest: &Manifest) -> Outcome<RunInput> {
+    let settings = manifest.settings.iter().filter_map(|(name, spec)| Some((name.clone(), spec.default.clone()?))).collect();
+    let bytes = bytes::Bytes::from(response().to_string());
+    Ok(RunInput { resource: Some(Document::parse(&bytes)?), ..input(&bytes, &settings)? })
+}
+
 fn input(bytes: &bytes::Bytes, settings: &BTreeMap<String, Value>) -> Outcome<RunInput> {
     let now = SystemClock.now();
     let resource =

@@ -131,7 +131,7 @@ fn uncovered() -> Vec<Case> {
         bot("create-with-contained", TASKS, json!([["create", with_contained]])).harmless(one_task),
         bot("update-of-uncovered-old", ready, json!([["update", task("draft", "ready")]])).denied("system/Task.u"),
         bot("update-to-uncovered-new", ready, json!([["update", task("ready", "draft")]])).denied("system/Task.u"),
-        bot("patch-of-uncovered-old", ready, json!([to("Task/draft", "ready")])).denied("system/Task.u"),
+        bot("patch-of-uncovered-old", ready, json!([to("Task/draft", "ready")])).denied("system/Task.r"),
         bot("patch-to-uncovered-new", ready, json!([to("Task/ready", "draft")])).denied("system/Task.u"),
         bot("patch-of-an-uncovered-create", created, json!([["create", task("x", "ready")], to("{0}", "draft")]))
             .denied("system/Task.c"),

@@ -2,32 +2,7 @@
 
 /// Cases whose refusal is missing in the engine: by what it is known (words, of which one is in what went wrong), and what comes instead. The case
 /// says what there should be; one that is refused as it should be must be taken out. Figures of time are those of a debug build.
-const OPEN: &[(&str, &[&str], &str)] = &[
-    // What the host does for a guest and does not bound before it is done.
-    ("parse-slow", ONE_CALL, "one host call is not interrupted, and holds a worker for as long as it takes"),
-    ("patch-that-doubles", ONE_CALL, "what a patch makes is not bounded before it is made"),
-    ("batch-of-5000000", ONE_CALL, "what one call's arguments are lifted to is not charged, and lifting is not interrupted"),
-    ("log-of-newlines", &["of a log of 4 KiB"], "a line costs the log its text alone: empty lines are kept in any number"),
-    ("log-not-utf8", &["of a log of 4 KiB"], "each byte that is no UTF-8 costs one and is kept as three"),
-    // What is made of a component.
-    ("garbage", &["a release was made of it"], "the proposal is on, and a release is made that cannot run"),
-    ("exceptions", &["a release was made of it"], "the proposal is on, and a release is made that cannot run"),
-    // What a bot learns that its scopes do not give, and what it sends.
-    ("patch-asks-what-may-not-be-read", &["it ended well"], "a test of a patch tells what a resource holds"),
-    (
-        "url-traversal-encoded",
-        &["{\"ok\":null}"],
-        "an encoded separator leads a receiver that decodes first out of the rule's path",
-    ),
-    (
-        "tenant-names-the-hosts-files",
-        &["a release is in service"],
-        "a manifest names any file and variable of the host as its secret",
-    ),
-];
-
-/// One call went on after the CPU time was used up.
-const ONE_CALL: &[&str] = &["in one host call"];
+const OPEN: &[(&str, &[&str], &str)] = &[];
 
 /// By what a case is known that is open, and why it is.
 pub(crate) fn known(name: &str) -> Option<(&'static [&'static str], &'static str)> {

@@ -42,6 +42,8 @@ impl Two {
     async fn start() -> Self {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("admin-token"), TOKEN).unwrap();
+        std::fs::create_dir_all(folder.path().join("secrets/theirs")).unwrap();
+        std::fs::write(folder.path().join("secrets/theirs/of-theirs"), "s3cret").unwrap();
         let config = "listen = \"127.0.0.1:0\"\nadmin = \"127.0.0.1:0\"\npublic-url = \"http://127.0.0.1:9\"\ndata = \"data\"\n\
                       admin-token = { file = \"TOKEN\" }\n";
         let config = config.replace("TOKEN", &folder.path().join("admin-token").display().to_string());
@@ -65,7 +67,7 @@ impl Two {
             assert!(checked.as_str().is_some_and(|lines| lines.contains("\"usable\":true")), "{checked}");
         }
         let more = format!(
-            "{SECRETS}[settings.of-theirs]\ntype = \"string\"\ndefault = \"{THEIRS}\"\n[[http]]\nmethods = [\"POST\"]\nhost = \"a.example\"\npath = \"/\"\nsecrets = [\"OF_THEIRS\"]\n[secrets]\nOF_THEIRS = {{ env = \"PATH\" }}\n"
+            "{SECRETS}[settings.of-theirs]\ntype = \"string\"\ndefault = \"{THEIRS}\"\n[[http]]\nmethods = [\"POST\"]\nhost = \"a.example\"\npath = \"/\"\nsecrets = [\"OF_THEIRS\"]\n[secrets]\nOF_THEIRS = {{ file = \"of-theirs\" }}\n"
         );
         two.must(Method::POST, "theirs/bots", deploy("keeper", "ehr", &more)).await;
         two
@@ -178,6 +180,7 @@ async fn files() -> Result<String, String> {
         format!("{{ file = \"{}\" }}", folder.join("admin-token").display()),
         "{ file = \"/etc/passwd\" }".to_owned(),
         "{ env = \"PATH\" }".to_owned(),
+        "{ file = \"../theirs/of-theirs\" }".to_owned(),
     ] {
         let more = format!(
             "{SECRETS}[[http]]\nmethods = [\"POST\"]\nhost = \"evil.example\"\npath = \"/\"\nsecrets = [\"X\"]\n[secrets]\nX = {secret}\n"

@@ -15,7 +15,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use url::Url;
 
 use super::{Outgoing, Refusal, Tried};
-use crate::secrets::{self, Secret};
+use crate::secrets::{Places, Secret};
 
 /// What a value may be in a URL: one segment, or one part of a query.
 const IN_URL: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b':');
@@ -29,8 +29,8 @@ struct Fill {
 }
 
 /// The request as it is sent, and what hides its secrets in the answer.
-pub(super) fn filled(manifest: &Manifest, outgoing: &Outgoing<'_>) -> Result<(Request<Bytes>, Scrub), Tried> {
-    let mut fill = Fill::of(manifest, outgoing)?;
+pub(super) fn filled(places: &Places, manifest: &Manifest, outgoing: &Outgoing<'_>) -> Result<(Request<Bytes>, Scrub), Tried> {
+    let mut fill = Fill::of(places, manifest, outgoing)?;
     let request = fill.request(outgoing)?;
     // A value of dots could lead to another path than the one that was allowed.
     let names = secrets_in(manifest, outgoing.run, outgoing.url, outgoing.headers, outgoing.body);
@@ -41,7 +41,7 @@ pub(super) fn filled(manifest: &Manifest, outgoing: &Outgoing<'_>) -> Result<(Re
 }
 
 impl Fill {
-    fn of(manifest: &Manifest, outgoing: &Outgoing<'_>) -> Result<Self, Tried> {
+    fn of(places: &Places, manifest: &Manifest, outgoing: &Outgoing<'_>) -> Result<Self, Tried> {
         let names = secrets_in(manifest, outgoing.run, outgoing.url, outgoing.headers, outgoing.body);
         if !names.is_empty() && !permits(&manifest.http, outgoing.method, outgoing.url, &names) {
             let host = Url::parse(outgoing.url).ok().and_then(|url| url.host_str().map(str::to_owned)).unwrap_or_default();
@@ -51,7 +51,7 @@ impl Fill {
         let mut fill = Self::default();
         for name in names {
             let Some(spec) = manifest.secrets.get(name) else { continue };
-            let value = secrets::resolve(&spec.from).map_err(|error| {
+            let value = places.resolve(&spec.from).map_err(|error| {
                 tracing::error!(bot = %manifest.name, secret = name, %error, "a request of a bot waits for its secret");
                 Tried::Later { code: "outbox-secret", why: format!("the secret {name}: {error}"), asked: None }
             })?;
@@ -172,9 +172,13 @@ mod tests {
             ("x-key".to_owned(), format!("Key {two}")),
             ("Authorization".to_owned(), format!("basic {}", BASE64.encode(format!("us:{two}").as_bytes()))),
         ];
-        let (request, scrub) =
-            filled(&manifest, &asked(&format!("https://a.example/v1/{one}/x?q={one}"), &headers, &format!("[{one}]"))).unwrap();
-        assert_eq!(request.uri(), "https://a.example/v1/a%2Fb%3Fc%3D%23d:e/x?q=a%2Fb%3Fc%3D%23d:e");
+        let (request, scrub) = filled(
+            &Places::Anywhere,
+            &manifest,
+            &asked(&format!("https://a.example/v1/{two}/x?q={one}"), &headers, &format!("[{one}]")),
+        )
+        .unwrap();
+        assert_eq!(request.uri(), "https://a.example/v1/s3cret-s3cret/x?q=a%2Fb%3Fc%3D%23d:e");
         assert_eq!(request.headers()["x-key"], "Key s3cret-s3cret");
         let basic = BASE64.encode(b"us:s3cret-s3cret");
         assert_eq!(request.headers()["authorization"], format!("Basic {basic}"));
@@ -195,14 +199,16 @@ mod tests {
         let manifest = manifest(folder.path(), &[("one", "1"), ("two", "2")], "\"one\"");
         let (one, two) = (placeholder(run(), "one"), placeholder(run(), "two"));
         let basic = [("authorization".to_owned(), format!("Basic {}", BASE64.encode(format!("u:{two}").as_bytes())))];
-        assert!(filled(&manifest, &asked("https://a.example/v1", &[], &one)).is_ok());
-        assert!(filled(&manifest, &asked("https://open.example/", &[], "no secret")).is_ok());
+        assert!(filled(&Places::Anywhere, &manifest, &asked("https://a.example/v1", &[], &one)).is_ok());
+        assert!(filled(&Places::Anywhere, &manifest, &asked("https://open.example/", &[], "no secret")).is_ok());
         for (url, headers, body) in [
             ("https://a.example/v1", &[][..], format!("{one}{two}")),
             ("https://a.example/v1", &basic[..], String::new()),
             ("https://open.example/", &[], one.clone()),
         ] {
-            let Err(Tried::Refused(why)) = filled(&manifest, &asked(url, headers, &body)) else { panic!("{url}") };
+            let Err(Tried::Refused(why)) = filled(&Places::Anywhere, &manifest, &asked(url, headers, &body)) else {
+                panic!("{url}")
+            };
             assert_eq!(why.code(), "outbox-not-allowed");
             assert!(why.to_string().contains(".example"), "{why}");
         }
@@ -215,21 +221,26 @@ mod tests {
             let manifest = manifest(folder.path(), &[("one", value)], "\"one\"");
             let one = placeholder(run(), "one");
             let headers = [("x-key".to_owned(), one.clone())];
-            let Err(Tried::Refused(why)) = filled(&manifest, &asked("https://a.example/v1", &headers, "")) else {
+            let Err(Tried::Refused(why)) = filled(&Places::Anywhere, &manifest, &asked("https://a.example/v1", &headers, ""))
+            else {
                 panic!("{value:?}")
             };
             assert!(!why.to_string().contains(value));
             // In base64 it is harmless, and so is it in a URL.
             let basic = [("authorization".to_owned(), format!("Basic {}", BASE64.encode(format!("u:{one}").as_bytes())))];
-            assert!(filled(&manifest, &asked(&format!("https://a.example/v1?k={one}"), &basic, "")).is_ok());
+            assert!(filled(&Places::Anywhere, &manifest, &asked(&format!("https://a.example/v1?k={one}"), &basic, "")).is_ok());
         }
     }
 
     #[test]
     fn a_value_of_dots_leads_nowhere_else() {
         let folder = tempfile::tempdir().unwrap();
-        let manifest = manifest(folder.path(), &[("one", "..")], "\"one\"");
-        let url = format!("https://a.example/v1/{}/admin", placeholder(run(), "one"));
-        assert!(matches!(filled(&manifest, &asked(&url, &[], "")), Err(Tried::Refused(Refusal::Malformed(_)))));
+        // Neither does one with a slash, which some receivers decode before they look.
+        for value in ["..", "a/../../admin"] {
+            let manifest = manifest(folder.path(), &[("one", value)], "\"one\"");
+            let url = format!("https://a.example/v1/{}/admin", placeholder(run(), "one"));
+            let refused = filled(&Places::Anywhere, &manifest, &asked(&url, &[], ""));
+            assert!(matches!(refused, Err(Tried::Refused(Refusal::Malformed(_)))), "{value}");
+        }
     }
 }

@@ -99,7 +99,7 @@ pub(crate) struct Outgoing<'a> {
 
 /// Sends a request once.
 pub(crate) async fn send(core: &Core, bot: &LiveBot, outgoing: &Outgoing<'_>) -> Tried {
-    let (request, scrub) = match fill::filled(&bot.manifest, outgoing) {
+    let (request, scrub) = match fill::filled(&core.places(&bot.tenant), &bot.manifest, outgoing) {
         Ok(filled) => filled,
         Err(why) => return why,
     };

@@ -132,7 +132,8 @@ impl Trying<'_> {
             settings: self.bot.settings.clone(),
         };
         let asks = Arc::new(Asks::new(self.core, self.bot, self.key));
-        let secrets = Arc::new(OfManifest(self.bot.manifest.secrets.clone()));
+        let places = self.core.places(&self.key.tenant);
+        let secrets = Arc::new(OfManifest { secrets: self.bot.manifest.secrets.clone(), places });
         let outside = Outside { fhir: reads.clone(), http: asks.clone(), secrets, clock: Arc::clone(&self.core.clock) };
         let mut output = self.bot.release.run(input, outside).await;
         // A replay takes the rest from the ledger's event.

@@ -120,6 +120,7 @@ async fn begin(world: &Arc<World>, number: u32, token: &Path) -> Result<Option<L
         admin_token: SecretRef::File(token.display().to_string()),
         limits,
         outbound: Outbound::default(),
+        secrets: PathBuf::new(),
         bot_limits: Limits::most(),
         encryption: Encryption::default(),
         retention: Retention::default(),

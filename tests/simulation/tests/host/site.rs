@@ -30,6 +30,7 @@ use crate::far::{Far, Health};
 
 /// The source of those tests that need one.
 pub(crate) const EHR: &str = "ehr";
+const TENANT: &str = "clinic";
 const BEGIN: Timestamp = Timestamp::from_micros(1_790_000_000_000_000);
 
 /// What a bot is run on.
@@ -225,7 +226,9 @@ impl Site {
         sources: &[&str],
         decide: Decide,
     ) -> Self {
-        std::fs::write(folder.path().join("secret"), "simulated").unwrap();
+        let secrets = folder.path().join("secrets").join(TENANT);
+        std::fs::create_dir_all(&secrets).unwrap();
+        std::fs::write(secrets.join("secret"), "simulated").unwrap();
         let world = Arc::new(World {
             clock: Time(Instant::now()),
             far: sources.iter().map(|name| (format!("{name}.sim"), Far::new(&base(name)))).collect(),
@@ -239,7 +242,7 @@ impl Site {
         let ledger = open();
         let mut site = Self {
             world,
-            tenant: "clinic".parse().unwrap(),
+            tenant: TENANT.parse().unwrap(),
             open: Box::new(open),
             ledger: Arc::clone(&ledger),
             running: None,
@@ -257,7 +260,7 @@ impl Site {
 
     /// A file that holds the word `simulated`.
     pub(crate) fn secret_file(&self) -> PathBuf {
-        self.folder.path().join("secret")
+        self.folder.path().join("secrets").join(TENANT).join("secret")
     }
 
     fn secret(&self) -> SecretRef {
@@ -294,6 +297,7 @@ impl Site {
             // Only what is notified: a sweep would read what a test poisoned.
             limits: HostLimits { sweep_ms: 0, ..HostLimits::default() },
             outbound: Outbound::default(),
+            secrets: self.data().join("secrets"),
             bot_limits: Limits::most(),
             encryption: Encryption::default(),
             retention: Retention::default(),
