@@ -13,7 +13,7 @@ use crate::stop::Limit;
 /// What is parsed without leaving the run's thread; what is longer must not hold it.
 const AT_ONCE: usize = 256 << 10;
 /// The longest text that is parsed at all, since it cannot be interrupted: some hundredths of a second's work.
-const LONGEST: usize = 4 << 20;
+const LONGEST: usize = 2 << 20;
 
 impl State {
     async fn parsed_apart(&mut self, body: Vec<u8>) -> wasmtime::Result<Result<Document, serde_json::Error>> {

@@ -77,7 +77,7 @@ fn allows(rule: &HttpRule, method: &Method, url: &Url) -> bool {
         .is_some_and(|rest| rule.path.ends_with('/') || rest.is_empty() || rest.starts_with('/'));
     // A receiver that decodes before it looks would see other segments than the rule does.
     let lower = url.path().to_ascii_lowercase();
-    let plain = !["%2f", "%5c", "%2e", "%00", "\\"].iter().any(|hidden| lower.contains(hidden));
+    let plain = !["%2f", "%5c", "%2e", "%25", "%00", "\\", ".."].iter().any(|hidden| lower.contains(hidden));
     let nobody = url.username().is_empty() && url.password().is_none();
     scheme && host && path && plain && nobody && rule.methods.iter().any(|allowed| allowed.eq_ignore_ascii_case(method.as_str()))
 }
@@ -108,6 +108,8 @@ mod tests {
             "https://sms.example/v1/..%2Fadmin",
             "https://sms.example/v1/%2e%2e%5cadmin",
             "https://sms.example/v1/a%00",
+            "https://sms.example/v1/%252e%252e/admin",
+            "https://sms.example/v1/..;/admin",
             "https://sms.example.evil/v1",
             "https://sms.example@evil.example/v1",
             "https://user@sms.example/v1",
