@@ -1,6 +1,8 @@
 //! `fhir`: writes. Each is held to the scopes, on the content before and after, and staged; nothing is sent.
 
 use hob_model::{Guard, Reference};
+use serde::Serialize;
+use serde_json::value::{RawValue, to_raw_value};
 use serde_json::{Value, json};
 
 use super::fhir::{Answer, ErrorRecord, Trouble, resource_id, resource_type, say, told, version_id};
@@ -32,8 +34,8 @@ impl State {
         self.budget.call()?;
         let at = self.recorder.begin();
         let (request, answer) = match parsed(&body) {
-            Ok(resource) => (json!([resource, if_none_exist]), self.create_checked(resource, if_none_exist).await),
-            Err(trouble) => (json!([null, if_none_exist]), Err(trouble)),
+            Ok(resource) => (raw(&(&resource, &if_none_exist)), self.create_checked(resource, if_none_exist).await),
+            Err(trouble) => (raw(&(Value::Null, &if_none_exist)), Err(trouble)),
         };
         let answer = told(answer)?;
         let record = answer
@@ -51,12 +53,12 @@ impl State {
         let at = self.recorder.begin();
         let (request, answer) = match op {
             Op::Update(body) => match parsed(&body) {
-                Ok(resource) => (json!([resource]), self.update_checked(resource).await),
-                Err(trouble) => (json!([null]), Err(trouble)),
+                Ok(resource) => (raw(&[&resource]), self.update_checked(resource).await),
+                Err(trouble) => (raw(&[Value::Null]), Err(trouble)),
             },
-            Op::Patch(reference, body) => (json!([reference, body]), self.patch_checked(&reference, &body).await),
-            Op::Delete(reference) => (json!([reference]), self.delete_checked(&reference).await),
-            Op::Guard(reference, version) => (json!([reference, version]), self.guard_checked(&reference, &version).await),
+            Op::Patch(reference, body) => (raw(&[&reference, &body]), self.patch_checked(&reference, &body).await),
+            Op::Delete(reference) => (raw(&[&reference]), self.delete_checked(&reference).await),
+            Op::Guard(reference, version) => (raw(&[&reference, &version]), self.guard_checked(&reference, &version).await),
         };
         let answer = told(answer)?;
         let grown = self.recorder.end(function, at, request, answer.as_ref().map(|()| Value::Null).map_err(ErrorRecord::from));
@@ -271,6 +273,11 @@ fn size(value: &Value) -> usize {
         Value::Object(members) => members.iter().map(|(name, value)| name.len() + 4 + size(value)).sum::<usize>() + 2,
         Value::Null | Value::Bool(_) | Value::Number(_) => 8,
     }
+}
+
+/// What was asked, for the journal: printed before it is given away, and not copied.
+fn raw(request: &impl Serialize) -> Box<RawValue> {
+    to_raw_value(request).unwrap_or_else(|_| RawValue::NULL.to_owned())
 }
 
 /// The texts of all references in a content that have a question mark.
