@@ -106,7 +106,7 @@ pub(crate) async fn bench() -> Outcome<Row> {
         }
     }
     let (median, floor) = (median(rounds.ours), median(rounds.floor));
-    Ok(Row { name: "fresh-instance", n: rounds.n, median, unit: "us", floor: Some(floor), goal: Goal::AtMost(1.5) })
+    Ok(Row { name: "fresh-instance", n: rounds.n, median, unit: "us", floor: Some(floor), goal: Goal::AtMost(1.25) })
 }
 
 /// Defines what the bot imports beyond WASI; it calls none of it on an invocation.

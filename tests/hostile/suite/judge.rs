@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use crate::case::{Act, Case, Expect};
 use crate::neighbour::{self, Beside};
 use crate::server::Server;
-use crate::{apart, open, stage};
+use crate::{apart, stage};
 
 /// When something hangs. A release has to be made, and an attempt to end, in less.
 pub(crate) const IN_TIME: Duration = Duration::from_secs(20);
@@ -30,9 +30,7 @@ pub(crate) fn group(name: &str, cases: Vec<Case>) {
     let rows: Vec<Row> = cases
         .iter()
         .map(|case| {
-            let row =
-                stage::runtime().block_on(async { if case.apart { apart::judge(&case.name).await } else { judge(case).await } });
-            row.with_open()
+            stage::runtime().block_on(async { if case.apart { apart::judge(&case.name).await } else { judge(case).await } })
         })
         .collect();
     println!("\n{name}: {} cases\n{:<40} {:>9} {:>26}  end", rows.len(), "case", "time", "neighbour's p99 in ms");
@@ -42,17 +40,6 @@ pub(crate) fn group(name: &str, cases: Vec<Case>) {
 }
 
 impl Row {
-    /// What is known not to hold yet is no failure, and what holds by now is no longer open.
-    fn with_open(mut self) -> Self {
-        let Some((signs, why)) = open::known(&self.name) else { return self };
-        self.end = match self.end {
-            Ok(_) => Err("it is refused as it should be: take it out of OPEN".to_owned()),
-            Err(how) if !signs.iter().any(|sign| how.contains(sign)) => Err(format!("it is open, and for another reason: {how}")),
-            Err(how) => Ok(format!("OPEN, {why} [{}]", short(&how))),
-        };
-        self
-    }
-
     fn print(&self) {
         let beside = self.beside.map_or_else(|| "-".to_owned(), |beside| beside.to_string());
         let end = match &self.end {

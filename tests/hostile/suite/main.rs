@@ -1,5 +1,5 @@
 //! Components, manifests and scripts that mean harm. Each is refused with the words that it should be, the same host then does right work, and
-//! a bot that shares the host with it is hardly slower. `open.rs` lists what does not hold yet.
+//! a bot that shares the host with it is hardly slower.
 //!
 //! `cargo test -p hob-hostile -- --nocapture` prints a table of every case. Cases run one at a time, since they are measured.
 
@@ -26,8 +26,8 @@ mod judge;
 mod loops;
 mod manifests;
 mod memory;
+mod names;
 mod neighbour;
-mod open;
 mod pools;
 mod results;
 mod rules;

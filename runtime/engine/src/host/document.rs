@@ -17,9 +17,6 @@ const LONGEST: usize = 2 << 20;
 
 impl State {
     async fn parsed_apart(&mut self, body: Vec<u8>) -> wasmtime::Result<Result<Document, serde_json::Error>> {
-        if body.len() > LONGEST {
-            return Ok(Err(serde::de::Error::custom(format_args!("the text has {} bytes; {LONGEST} are the most", body.len()))));
-        }
         let meter = std::sync::Arc::clone(&self.meter);
         let work = move || meter.charge(|| Document::parse(&body));
         let parsed = tokio::task::spawn_blocking(work).await.map_err(wasmtime::Error::from)?;
@@ -41,6 +38,9 @@ impl crate::bindings::hob::bot::types::Host for State {}
 impl HostDocument for State {
     async fn parse(&mut self, body: Vec<u8>) -> wasmtime::Result<Result<Resource<Document>, Error>> {
         self.budget.call()?;
+        if body.len() > LONGEST {
+            return Ok(Err(error("parse", format!("the text has {} bytes; {LONGEST} are the most", body.len()))));
+        }
         // Before it is parsed: a short text can be a large document.
         let weight = weight(&body);
         self.budget.hold(weight)?;
