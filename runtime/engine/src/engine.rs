@@ -116,7 +116,7 @@ impl Engine {
         let name = self.cache_name(component);
         let code = match &self.0.cache {
             Some(cache) if cache.has(&name) => Code::Cached(name, again),
-            _ => self.build(component, name, again)?,
+            _ => self.build(component, name, again)?.0,
         };
         let bound = Arc::new(Bound { manifest: manifest.clone(), scopes: Arc::new(scopes) });
         Ok(Arc::new(Release {
@@ -150,12 +150,7 @@ impl Engine {
         let component = again.component().await.map_err(EngineError::Compiler)?;
         let (engine, again) = (self.clone(), Arc::clone(again));
         let built = tokio::task::spawn_blocking(move || engine.build(&component, name, again)).await.map_err(cut_off)??;
-        match built {
-            Code::Held(bot) => Ok(bot),
-            Code::Cached(name, _) => {
-                self.0.loaded.get(&name).ok_or_else(|| EngineError::Compiler("its code was pushed out as it came".to_owned()))
-            }
-        }
+        Ok(built.1)
     }
 
     fn load(&self, name: &Digest) -> Option<Arc<BotPre<State>>> {
@@ -165,20 +160,31 @@ impl Engine {
     }
 
     /// Compiles, checks, and puts into the cache what passed.
-    fn build(&self, component: &[u8], name: Digest, again: Arc<dyn Components>) -> Result<Code, EngineError> {
+    fn build(
+        &self,
+        component: &[u8],
+        name: Digest,
+        again: Arc<dyn Components>,
+    ) -> Result<(Code, Arc<BotPre<State>>), EngineError> {
+        // One at a time: each may take as much memory as its limit allows. Whoever waited may find it built.
+        let _place = self.0.compiling.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(bot) = self.0.loaded.get(&name) {
+            return Ok((Code::Cached(name, again), bot));
+        }
         let compiled = self.compile(component)?;
         let bot = self.link(&compiled)?;
-        let Some(cache) = &self.0.cache else { return Ok(Code::Held(Arc::new(bot))) };
+        let held = |bot| {
+            let bot = Arc::new(bot);
+            Ok((Code::Held(Arc::clone(&bot)), bot))
+        };
+        let Some(cache) = &self.0.cache else { return held(bot) };
         let stored = compiled.serialize().map_err(|error| format!("{error:#}"));
         let stored = stored.and_then(|code| cache.store(&name, &code).map(|()| code.len()).map_err(|error| error.to_string()));
         match stored {
-            Ok(bytes) => {
-                self.0.loaded.put(name, bot, bytes);
-                Ok(Code::Cached(name, again))
-            }
+            Ok(bytes) => Ok((Code::Cached(name, again), self.0.loaded.put(name, bot, bytes))),
             Err(error) => {
                 tracing::warn!(%error, "the compiled component could not be cached; it is compiled again at the next start");
-                Ok(Code::Held(Arc::new(bot)))
+                held(bot)
             }
         }
     }
@@ -203,8 +209,6 @@ impl Engine {
             return Err(EngineError::CoreModule);
         }
         compile::check(component)?;
-        // One at a time: each may take as much memory as its limit allows.
-        let _place = self.0.compiling.lock().unwrap_or_else(PoisonError::into_inner);
         self.0.config.compiler.compile(&self.0.wasmtime, component)
     }
 

@@ -6,7 +6,7 @@
 
 use hob_model::ResourceType;
 
-use crate::criteria::{self, Reach};
+use crate::criteria::{self, Criteria, Reach};
 use crate::scopes::{Access, Missing, Need, Part};
 
 /// A search that may be sent.
@@ -39,6 +39,7 @@ const PARTIAL: [&str; 5] = ["_elements", "_summary", "_contained", "_containedTy
 /// Holds a search to the scopes.
 pub(crate) fn permit(access: &Access, kind: &ResourceType, query: &str) -> Result<Asked, Refused> {
     let grant = access.grant(kind, Need::Search)?;
+    readable(query)?;
     whole_elsewhere(access, kind, query)?;
     let Part::Some(rules) = grant.part() else { return Ok(Asked { query: query.to_owned(), narrowed: false }) };
     if let Some(name) = names(query).find(|name| PARTIAL.contains(&name.as_str())) {
@@ -66,13 +67,36 @@ pub(crate) fn permit(access: &Access, kind: &ResourceType, query: &str) -> Resul
 /// the server says what it found: it needs all of its own type too.
 pub(crate) fn permit_reference(access: &Access, kind: &ResourceType, query: &str) -> Result<(), Refused> {
     access.searches_all(Some(kind), "for a conditional reference")?;
-    whole_elsewhere(access, kind, query)
+    readable(query)?;
+    // A server reads it without our client in between, which refuses what it does not know.
+    Criteria::parse_query(kind, query).map(drop).map_err(Refused::Otherwise)
+}
+
+/// The longest search.
+const LONGEST: usize = 8_192;
+
+/// Refuses what a server may read otherwise than the host does: some cut what comes before a question mark, or trim names.
+fn readable(query: &str) -> Result<(), Refused> {
+    if query.len() > LONGEST {
+        return Err(Refused::Otherwise(format!("the search has {} bytes; {LONGEST} are the most", query.len())));
+    }
+    let odd = query.contains(|c: char| c == '?' || c == '#' || c.is_control());
+    let trimmed = query.split('&').any(|pair| pair.split('=').next().unwrap_or_default().contains(char::is_whitespace));
+    if odd || trimmed {
+        return Err(Refused::Otherwise("in a search, write ? and # percent-encoded, and names without white space".to_owned()));
+    }
+    Ok(())
+}
+
+/// Whether what a server counts is of hits alone: not where it shows others beside them, which may be hidden.
+pub(crate) fn counts(query: &str) -> bool {
+    !names(query).any(|name| ["_include", "_revinclude"].contains(&name.as_str()))
 }
 
 fn whole_elsewhere(access: &Access, kind: &ResourceType, query: &str) -> Result<(), Refused> {
     // Most searches are of plain parameters, and are not taken apart for this.
     let name = |pair: &str| pair.split('=').next().unwrap_or_default().to_owned();
-    if query.split('&').map(name).all(|name| !name.starts_with('_') && !name.contains(['.', '%'])) {
+    if query.split('&').map(name).all(|name| !name.starts_with('_') && !name.contains([':', '.', '%'])) {
         return Ok(());
     }
     for reach in criteria::reaches(kind, query).map_err(Refused::Otherwise)? {
@@ -94,7 +118,8 @@ pub(crate) fn is_partial(query: &str) -> bool {
 
 /// The names of the parameters, without modifiers.
 fn names(query: &str) -> impl Iterator<Item = String> {
-    query.split('&').filter_map(|pair| pair.split(['=', ':']).next()).filter_map(decoded)
+    let name = |pair: &str| decoded(pair.split('=').next()?).map(|name| name.split(':').next().unwrap_or_default().to_owned());
+    query.split('&').filter_map(name)
 }
 
 fn decoded(name: &str) -> Option<String> {

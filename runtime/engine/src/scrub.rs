@@ -37,7 +37,8 @@ impl Scrub {
 
     /// The same, also where it was put into these texts before they went out in base64.
     pub fn hide_in(&mut self, mark: &str, value: &str, around: &[String]) {
-        if value.is_empty() {
+        let known = around.is_empty() && self.0.iter().any(|hidden| hidden.mark == mark && hidden.value == value);
+        if value.is_empty() || known {
             return;
         }
         let texts = around.iter().map(String::as_str).chain([value]);
@@ -47,7 +48,9 @@ impl Scrub {
 
     /// Takes a mark itself for what it stands for: a repeat is shown the mark and not the value. In base64 it is left, as the journal has it there.
     pub(crate) fn repeat(&mut self, mark: &str) {
-        self.0.push(Hidden { mark: mark.to_owned(), value: mark.to_owned(), encoded: Vec::new() });
+        if !self.0.iter().any(|hidden| hidden.mark == mark && hidden.value == mark) {
+            self.0.push(Hidden { mark: mark.to_owned(), value: mark.to_owned(), encoded: Vec::new() });
+        }
     }
 
     /// Whether nothing is hidden.

@@ -25,6 +25,7 @@ pub(crate) struct Known {
 
 /// What kind of Bundle an answer is.
 #[derive(Debug, Clone, Copy)]
+#[allow(clippy::struct_excessive_bools, reason = "four independent properties")]
 pub(crate) struct Shape {
     /// A history, not a search.
     pub(crate) history: bool,
@@ -32,6 +33,8 @@ pub(crate) struct Shape {
     pub(crate) partial: bool,
     /// The scopes cover only a part of the type.
     pub(crate) narrowed: bool,
+    /// What the server counts is of nothing that may be hidden.
+    pub(crate) counts: bool,
 }
 
 /// A page that the guest may ask for.
@@ -103,15 +106,10 @@ impl State {
     }
 
     /// Notes that the bot went beyond its scopes.
-    pub(crate) fn deny(&mut self, missing: &crate::scopes::Missing) -> String {
+    pub(crate) fn deny(&mut self, missing: &crate::scopes::Missing) -> Failure {
         let message = format!("{}; add it to `scopes` in bot.toml", missing.0);
-        self.fatal.get_or_insert_with(|| Failure {
-            kind: FailureKind::Fatal,
-            code: "scope".to_owned(),
-            message: message.clone(),
-            retry_after: None,
-        });
-        message
+        let failure = Failure { kind: FailureKind::Fatal, code: "scope".to_owned(), message, retry_after: None };
+        self.fatal.get_or_insert(failure).clone()
     }
 
     /// What is left when the guest is gone: effects, journal without log, versions seen.

@@ -188,10 +188,14 @@ fn answer(call: &Call) -> Option<Result<HttpResponse, HttpError>> {
         let wait = error.get("retry-after-ms").and_then(Value::as_u64).map(std::time::Duration::from_millis);
         HttpError::Told { code, message: text("message"), retry_after: wait }
     };
-    match serde_json::from_str(call.response.get()).ok()? {
-        Response::Ok { status, headers, body } => {
-            Some(Ok(HttpResponse { status, headers, body: BASE64.decode(body.as_bytes()).ok()?.into() }))
-        }
+    // What cannot be read must not let the answers after it move up.
+    let unread = || Some(Err(HttpError::Ends(ended())));
+    let Ok(response) = serde_json::from_str(call.response.get()) else { return unread() };
+    match response {
+        Response::Ok { status, headers, body } => match BASE64.decode(body.as_bytes()) {
+            Ok(body) => Some(Ok(HttpResponse { status, headers, body: body.into() })),
+            Err(_) => unread(),
+        },
         Response::Error(error) if error.get("code").and_then(Value::as_str) == Some("not-allowed") => None,
         Response::Error(error) => Some(Err(failed(&error))),
     }

@@ -27,11 +27,16 @@ const ANYTHING: [&str; 6] = ["_filter", "_query", "_graph", "_in", "_type", "_ge
 pub fn reaches(resource_type: &str, query: &str) -> Result<Vec<Reach>, CriteriaError> {
     let mut found = Vec::new();
     for Pair { name, value, .. } in query::pairs(query, 0)? {
-        if ANYTHING.contains(&name.split(':').next().unwrap_or_default()) {
+        let (code, modifier) = name.split_once(':').unwrap_or((&name, ""));
+        if matches!(modifier, "in" | "not-in") {
+            found.push(Reach::Type("ValueSet".to_owned()));
+        }
+        // Of a code system, or of what a reference leads to.
+        if ANYTHING.contains(&code) || matches!(modifier, "above" | "below") {
             found.push(Reach::Anything(name));
-        } else if name == "_list" {
+        } else if code == "_list" {
             found.push(Reach::Type("List".to_owned()));
-        } else if name == "_sort" {
+        } else if code == "_sort" {
             // Some servers sort by chains.
             for key in query::split(&value, ',').into_iter().filter(|key| key.contains('.')) {
                 follow(resource_type, key.trim_start_matches('-'), &mut found);
@@ -103,6 +108,9 @@ mod tests {
             ("Patient", "_has:Nonsense:patient:code=1", &["anything by _has"]),
             ("Patient", "_has=1", &[]),
             ("Patient", "_list=1", &["List"]),
+            ("Patient", "_list:not=1", &["List"]),
+            ("Observation", "code:in=http://x/vs", &["ValueSet"]),
+            ("Encounter", "location:below=Location/1", &["anything by location:below"]),
             ("Patient", "_filter=name eq a", &["anything by _filter"]),
             ("Patient", "_query=all", &["anything by _query"]),
             ("Patient", "_sort=-birthdate,organization.name", &["Organization"]),

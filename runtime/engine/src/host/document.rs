@@ -1,10 +1,15 @@
 //! `document`: JSON that the host holds parsed.
 
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 use wasmtime::component::Resource;
 
 use crate::Document;
 use crate::bindings::hob::bot::document::{Error, Host, HostDocument};
+use crate::budget::thread_cpu;
 use crate::document::weight;
 use crate::fhirpath;
 use crate::state::State;
@@ -13,17 +18,46 @@ use crate::stop::Limit;
 /// What is parsed without leaving the run's thread; what is longer must not hold it.
 const AT_ONCE: usize = 256 << 10;
 /// The longest text that is parsed at all, since it cannot be interrupted: some hundredths of a second's work.
-const LONGEST: usize = 2 << 20;
+const LONGEST: usize = 4 << 20;
 
 impl State {
-    async fn parsed_apart(&mut self, body: Vec<u8>) -> wasmtime::Result<Result<Document, serde_json::Error>> {
-        let meter = std::sync::Arc::clone(&self.meter);
-        let work = move || meter.charge(|| Document::parse(&body));
-        let parsed = tokio::task::spawn_blocking(work).await.map_err(wasmtime::Error::from)?;
-        if self.meter.now() > std::time::Duration::from_millis(self.budget.limits.cpu_ms) {
+    /// Parses what the guest gave: within its memory, which is looked at before, for a short text can be a large document; and off the run's thread where
+    /// it is long.
+    pub(crate) async fn parse_given<T: DeserializeOwned + Send + 'static>(
+        &mut self,
+        text: Vec<u8>,
+    ) -> wasmtime::Result<Result<T, String>> {
+        if text.len() > LONGEST {
+            return Ok(Err(format!("the text has {} bytes; {LONGEST} are the most", text.len())));
+        }
+        let weight = weight(&text);
+        self.budget.hold(weight)?;
+        let parsed = if text.len() > AT_ONCE {
+            self.apart(move |_| serde_json::from_slice(&text)).await?
+        } else {
+            serde_json::from_slice(&text)
+        };
+        self.budget.release(weight);
+        Ok(parsed.map_err(|why| why.to_string()))
+    }
+
+    /// Does work that does not yield on a thread of its own, and charges it. `work` is told how to see whether the CPU time is over.
+    pub(crate) async fn apart<T: Send + 'static>(
+        &mut self,
+        work: impl FnOnce(&dyn Fn() -> bool) -> T + Send + 'static,
+    ) -> wasmtime::Result<T> {
+        let left = Duration::from_millis(self.budget.limits.cpu_ms).saturating_sub(self.meter.now());
+        let meter = Arc::clone(&self.meter);
+        let done = tokio::task::spawn_blocking(move || {
+            let begun = thread_cpu();
+            let is_over = move || Duration::from_nanos(thread_cpu().saturating_sub(begun)) > left;
+            meter.charge(|| work(&is_over))
+        });
+        let done = done.await.map_err(wasmtime::Error::from)?;
+        if self.meter.now() > Duration::from_millis(self.budget.limits.cpu_ms) {
             return Err(self.budget.over(Limit::Cpu));
         }
-        Ok(parsed)
+        Ok(done)
     }
 }
 
@@ -38,17 +72,9 @@ impl crate::bindings::hob::bot::types::Host for State {}
 impl HostDocument for State {
     async fn parse(&mut self, body: Vec<u8>) -> wasmtime::Result<Result<Resource<Document>, Error>> {
         self.budget.call()?;
-        if body.len() > LONGEST {
-            return Ok(Err(error("parse", format!("the text has {} bytes; {LONGEST} are the most", body.len()))));
-        }
-        // Before it is parsed: a short text can be a large document.
-        let weight = weight(&body);
-        self.budget.hold(weight)?;
-        let parsed = if body.len() > AT_ONCE { self.parsed_apart(body).await? } else { Document::parse(&body) };
-        self.budget.release(weight);
-        match parsed {
-            Ok(document) => self.hand_out(document).map(Ok),
-            Err(why) => Ok(Err(error("parse", why.to_string()))),
+        match self.parse_given::<Value>(body).await? {
+            Ok(value) => self.hand_out(Document::from(value)).map(Ok),
+            Err(why) => Ok(Err(error("parse", why))),
         }
     }
 
@@ -70,10 +96,12 @@ impl HostDocument for State {
         self.budget.call()?;
         let at = self.recorder.begin();
         let asked = expression.clone();
-        let variables = match variables.as_deref().map(serde_json::from_str::<serde_json::Map<_, _>>) {
+        let variables: serde_json::Map<String, Value> = match variables {
             None => serde_json::Map::new(),
-            Some(Ok(variables)) => variables,
-            Some(Err(why)) => return Ok(Err(error("fhirpath", format!("the variables are no JSON object: {why}")))),
+            Some(text) => match self.parse_given(text.into_bytes()).await? {
+                Ok(variables) => variables,
+                Err(why) => return Ok(Err(error("fhirpath", format!("the variables are no JSON object: {why}")))),
+            },
         };
         let document = self.table.get(&document)?.clone();
         let environment =

@@ -107,10 +107,9 @@ impl State {
         text.parse().map_err(|why| say("invalid", format!("{why}; give Type/id")))
     }
 
-    /// Turns a missing scope into the guest's error and the attempt's end.
+    /// The attempt's end for want of a scope: the guest is not told, for it could go on and tell others.
     pub(crate) fn denied(&mut self, missing: &Missing) -> Trouble {
-        let message = self.deny(missing);
-        say("scope", message)
+        Trouble::Stop(wasmtime::Error::new(Stop(self.deny(missing))))
     }
 
     /// As [`State::denied`], or what the bot has to ask otherwise.
@@ -160,14 +159,15 @@ impl State {
                 Ok(Got { document, next: None })
             }
             (Ask::Search { kind, query, narrowed }, Fetched::Many(page)) => {
-                let shape = Shape { history: false, partial: query::is_partial(query), narrowed: *narrowed };
+                let counts = !*narrowed && query::counts(query);
+                let shape = Shape { history: false, partial: query::is_partial(query), narrowed: *narrowed, counts };
                 let bundle = self.overlay(kind, query, page.bundle, shape);
                 Ok(self.page(bundle, page.next, shape))
             }
             (Ask::History(target), Fetched::Many(page)) => {
                 let grant = self.access.grant(&target.resource_type, Need::Read);
                 let narrowed = !grant.is_ok_and(|grant| grant.is_whole());
-                let shape = Shape { history: true, partial: false, narrowed };
+                let shape = Shape { history: true, partial: false, narrowed, counts: !narrowed };
                 let bundle = self.permitted(page.bundle, shape);
                 Ok(self.page(bundle, page.next, shape))
             }
@@ -194,11 +194,20 @@ impl State {
         Got { document, next }
     }
 
+    /// Charges what the run keeps of an answer to its end, whatever of it is shown.
+    fn keeps(&mut self, fetched: &Fetched) -> wasmtime::Result<()> {
+        match fetched {
+            Fetched::One(found) => self.budget.hold(found.resource.weight()),
+            Fetched::Many(page) => self.budget.hold(page.bundle.weight()),
+        }
+    }
+
     async fn get(&mut self, ask: Ask) -> Answer<Got> {
         match self.plan(ask)? {
             Plan::Ready(document) => Ok(Got { document, next: None }),
             Plan::Fetch(ask) => {
                 let fetched = fetch(Arc::clone(&self.fhir), ask.clone()).await?;
+                self.keeps(&fetched)?;
                 self.finish_read(&ask, fetched)
             }
         }
@@ -210,6 +219,7 @@ impl State {
             return Ok(known.base.clone());
         }
         let found = self.fhir.read(target).await?;
+        self.budget.hold(found.resource.weight())?;
         let base = Base { version: found.version.clone(), resource: found.resource.clone() };
         self.know(target.clone(), found);
         Ok(base)
@@ -285,14 +295,19 @@ impl State {
             })
             .collect();
         let fhir = Arc::clone(&self.fhir);
-        let mut fetched: Vec<(usize, Answer<Fetched>)> = futures::stream::iter(asks)
+        let mut under_way = futures::stream::iter(asks)
             .map(|(at, ask)| {
                 let fhir = Arc::clone(&fhir);
                 async move { (at, fetch(fhir, ask).await) }
             })
-            .buffered(AT_ONCE)
-            .collect()
-            .await;
+            .buffered(AT_ONCE);
+        let mut fetched: Vec<(usize, Answer<Fetched>)> = Vec::new();
+        while let Some((at, answer)) = under_way.next().await {
+            if let Ok(fetched) = &answer {
+                self.keeps(fetched)?;
+            }
+            fetched.push((at, answer));
+        }
         fetched.reverse();
         let mut answers = Vec::with_capacity(plans.len());
         for (at, plan) in plans.into_iter().enumerate() {

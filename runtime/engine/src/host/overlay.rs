@@ -31,9 +31,9 @@ impl State {
         if added.is_empty() { bundle } else { with_entries(&bundle, |entries| entries.extend(added)) }
     }
 
-    /// Drops what the scopes do not show, and keeps whole resources as read. What a server counts goes with what is dropped: it was counted too.
+    /// Drops what the scopes do not show, and keeps whole resources as read.
     pub(crate) fn permitted(&mut self, bundle: Document, shape: Shape) -> Document {
-        let Shape { history, partial, narrowed } = shape;
+        let Shape { history, partial, narrowed, counts } = shape;
         let need = if history { Need::Read } else { Need::Search };
         let hidden = |entry: &Value| {
             let outcome = entry.pointer("/search/mode").and_then(Value::as_str) == Some("outcome");
@@ -45,11 +45,12 @@ impl State {
         };
         let entries = bundle.value().get("entry").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
         let bundle = if entries.iter().any(hidden) {
-            let shown = with_entries(&bundle, |entries| entries.retain(|entry| !hidden(entry)));
-            without_total(&shown)
+            with_entries(&bundle, |entries| entries.retain(|entry| !hidden(entry)))
         } else {
             bundle
         };
+        // Whether it is there must not depend on what was hidden.
+        let bundle = if counts || bundle.value().get("total").is_none() { bundle } else { without_total(&bundle) };
         if !partial && !history {
             self.know_hits(&bundle);
         }
@@ -121,6 +122,11 @@ fn with_entries(bundle: &Document, change: impl FnOnce(&mut Vec<Value>)) -> Docu
         let total = (total + entries.len() as u64).saturating_sub(before);
         members.insert("total".to_owned(), json!(total));
     }
-    members.insert("entry".to_owned(), Value::Array(entries));
+    // As a server has it that found nothing.
+    if entries.is_empty() {
+        members.shift_remove("entry");
+    } else {
+        members.insert("entry".to_owned(), Value::Array(entries));
+    }
     Document::from(value)
 }

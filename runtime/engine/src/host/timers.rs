@@ -15,7 +15,8 @@ impl Host for State {
         self.budget.call()?;
         let began = self.recorder.begin();
         let bytes = key.len() + payload.len();
-        let op = timer(&key, &at, &payload);
+        let payload = self.parse_given(payload.into_bytes()).await?;
+        let op = timer(&key, &at, payload);
         let request = json!({ "key": key, "at": at, "payload": op.as_ref().ok().and_then(payload_of) });
         let answer = op.map(|op| self.stage_timer(op, bytes));
         let grown = self.recorder.end("timers.set", began, request, answer.as_ref());
@@ -64,9 +65,9 @@ fn checked(key: &str) -> Result<String, String> {
     Ok(key.to_owned())
 }
 
-fn timer(key: &str, at: &str, payload: &str) -> Result<TimerOp, String> {
+fn timer(key: &str, at: &str, payload: Result<Value, String>) -> Result<TimerOp, String> {
     let key = checked(key)?;
     let at = Timestamp::parse(at).ok_or("a timer's instant is RFC 3339 with an offset, such as 2026-03-01T09:00:00Z")?;
-    let payload = serde_json::from_str(payload).map_err(|why| format!("a timer's payload is JSON: {why}"))?;
+    let payload = payload.map_err(|why| format!("a timer's payload is JSON: {why}"))?;
     Ok(TimerOp::Set { key, at, payload })
 }

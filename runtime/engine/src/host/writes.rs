@@ -33,7 +33,7 @@ impl State {
     ) -> wasmtime::Result<Result<Created, Error>> {
         self.budget.call()?;
         let at = self.recorder.begin();
-        let (request, answer) = match parsed(&body) {
+        let (request, answer) = match self.parsed(body).await {
             Ok(resource) => (raw(&(&resource, &if_none_exist)), self.create_checked(resource, if_none_exist).await),
             Err(trouble) => (raw(&(Value::Null, &if_none_exist)), Err(trouble)),
         };
@@ -52,7 +52,7 @@ impl State {
         self.budget.call()?;
         let at = self.recorder.begin();
         let (request, answer) = match op {
-            Op::Update(body) => match parsed(&body) {
+            Op::Update(body) => match self.parsed(body).await {
                 Ok(resource) => (raw(&[&resource]), self.update_checked(resource).await),
                 Err(trouble) => (raw(&[Value::Null]), Err(trouble)),
             },
@@ -67,12 +67,17 @@ impl State {
         Ok(answer)
     }
 
+    async fn parsed(&mut self, body: Vec<u8>) -> Answer<Value> {
+        let value: Value = self.parse_given(body).await?.map_err(|why| say("invalid", format!("the body is no JSON: {why}")))?;
+        if value.is_object() { Ok(value) } else { Err(say("invalid", "the body is no JSON object")) }
+    }
+
     async fn create_checked(&mut self, resource: Value, if_none_exist: Option<String>) -> Answer<Created> {
         let kind = resource_type(resource.get("resourceType").and_then(Value::as_str).unwrap_or_default())?;
         let access = self.access.clone();
         let grant = access.grant(&kind, Need::Create).map_err(|missing| self.denied(&missing))?;
         grant.check(&resource).map_err(|missing| self.denied(&missing))?;
-        self.check_references(&resource)?;
+        self.check_references(&resource, None)?;
         let if_none_exist = match if_none_exist {
             Some(query) if query.is_empty() => {
                 return Err(say("invalid", "if-none-exist needs a search, such as identifier=system|value"));
@@ -100,7 +105,9 @@ impl State {
             return Err(say("invalid", format!("if-none-exist cannot be judged on what this run staged: {why}")));
         }
         let page = self.fhir.search(kind, query).await?;
-        let bundle = self.permitted(page.bundle, Shape { history: false, partial: query::is_partial(query), narrowed: false });
+        self.budget.hold(page.bundle.weight())?;
+        let bundle = self
+            .permitted(page.bundle, Shape { history: false, partial: query::is_partial(query), narrowed: false, counts: false });
         let criteria = criteria.ok();
         let mut found: Vec<String> = Vec::new();
         for resource in
@@ -137,7 +144,7 @@ impl State {
         let id =
             resource.get("id").and_then(Value::as_str).ok_or_else(|| say("invalid", "an update needs `id` in the resource"))?;
         let target = Reference { resource_type: kind, id: resource_id(id)? };
-        self.replace(target, |_| Ok(resource)).await
+        self.replace(target, Change::Whole(resource)).await
     }
 
     async fn patch_checked(&mut self, reference: &str, body: &str) -> Answer<()> {
@@ -145,8 +152,8 @@ impl State {
         if matches!(self.staging.seen(&target), Seen::Deleted) {
             return Err(say("gone", "this run has staged its delete"));
         }
-        let patch: json_patch::Patch =
-            serde_json::from_str(body).map_err(|why| say("invalid", format!("not a JSON Patch (RFC 6902): {why}")))?;
+        let patch = self.parse_given::<json_patch::Patch>(body.as_bytes().to_vec()).await?;
+        let patch = patch.map_err(|why| say("invalid", format!("not a JSON Patch (RFC 6902): {why}")))?;
         if !self.staging.is_create(&target) {
             // Whether a patch applies tells what is there.
             let access = self.access.clone();
@@ -157,13 +164,11 @@ impl State {
                 grant.check(base.resource.value()).map_err(|missing| self.denied(&missing))?;
             }
         }
-        let over = self.budget.over(Limit::Output);
-        let most = usize::try_from(self.budget.limits.output_kib).unwrap_or(usize::MAX).saturating_mul(1_024);
-        self.replace(target, |current| patched(current, &patch, most, over)).await
+        self.replace(target, Change::Patch(patch)).await
     }
 
     /// Stages new content, made of what the run sees of the resource.
-    async fn replace(&mut self, target: Reference, make: impl FnOnce(&Document) -> Answer<Value>) -> Answer<()> {
+    async fn replace(&mut self, target: Reference, change: Change) -> Answer<()> {
         let access = self.access.clone();
         let need = if self.staging.is_create(&target) { Need::Create } else { Need::Update };
         let grant = access.grant(&target.resource_type, need).map_err(|missing| self.denied(&missing))?;
@@ -178,21 +183,40 @@ impl State {
         if let Some(base) = &base {
             grant.check(base.resource.value()).map_err(|missing| self.denied(&missing))?;
         }
-        let resource = make(&current)?;
+        let resource = match change {
+            Change::Whole(resource) => resource,
+            Change::Patch(patch) => {
+                let most = usize::try_from(self.budget.limits.output_kib).unwrap_or(usize::MAX).saturating_mul(1_024);
+                let changed = if patch.0.len() > AT_ONCE {
+                    let current = current.clone();
+                    self.apart(move |is_over| patched(&current, &patch, most, is_over)).await?
+                } else {
+                    patched(&current, &patch, most, &|| false)
+                };
+                match changed {
+                    Patched::Done(resource) => resource,
+                    Patched::Refused(why) => return Err(say("invalid", why)),
+                    Patched::TooMuch => return Err(Trouble::Stop(self.budget.over(Limit::Output))),
+                    Patched::TooLong => return Err(Trouble::Stop(self.budget.over(Limit::Cpu))),
+                }
+            }
+        };
         if reference_of(&resource).as_ref() != Some(&target) {
             return Err(say("invalid", "a write cannot change the type or the id of a resource"));
         }
         grant.check(&resource).map_err(|missing| self.denied(&missing))?;
-        self.check_references(&resource)?;
+        self.check_references(&resource, Some(current.value()))?;
         self.staging.update(&target, Document::from(resource), base);
         Ok(())
     }
 
-    /// A reference that is a search (`Patient?identifier=…`) is judged by the server, which writes down whom it found: that is a search of the bot's.
-    fn check_references(&mut self, content: &Value) -> Answer<()> {
-        for text in searches_in(content) {
+    /// A reference that is a search (`Patient?identifier=…`) is judged by the server, which writes down whom it found: that is a search of the bot's. What
+    /// was there before is not.
+    fn check_references(&mut self, content: &Value, before: Option<&Value>) -> Answer<()> {
+        let known = before.map(searches_in).unwrap_or_default();
+        for text in searches_in(content).into_iter().filter(|text| !known.contains(text)) {
             let (path, query) = text.split_once('?').unwrap_or((text, ""));
-            let kind = resource_type(path.rsplit('/').next().unwrap_or_default())?;
+            let kind = resource_type(path)?;
             query::permit_reference(&self.access, &kind, query).map_err(|refused| self.refused(refused))?;
         }
         Ok(())
@@ -245,24 +269,45 @@ impl State {
     }
 }
 
+/// New content of a resource.
+enum Change {
+    Whole(Value),
+    Patch(json_patch::Patch),
+}
+
+/// Operations of a patch that are done without leaving the run's thread.
+const AT_ONCE: usize = 32;
+
+/// What came of a patch.
+enum Patched {
+    Done(Value),
+    Refused(String),
+    TooMuch,
+    TooLong,
+}
+
 /// The resource after the patch. Only `copy` makes more of what is there, and each time anew: it is counted before it is done.
-fn patched(current: &Document, patch: &json_patch::Patch, most: usize, over: wasmtime::Error) -> Answer<Value> {
+fn patched(current: &Document, patch: &json_patch::Patch, most: usize, is_over: &dyn Fn() -> bool) -> Patched {
     let mut resource = current.value().clone();
     let mut copied = 0_usize;
     for operation in &patch.0 {
+        if is_over() {
+            return Patched::TooLong;
+        }
         if let json_patch::PatchOperation::Copy(copy) = operation
             && let Some(source) = resource.pointer(copy.from.as_str())
         {
             copied = copied.saturating_add(size(source));
             if copied > most {
-                return Err(Trouble::Stop(over));
+                return Patched::TooMuch;
             }
         }
         // The crate's error holds the operation's number and pointer, not values.
-        json_patch::patch(&mut resource, std::slice::from_ref(operation))
-            .map_err(|why| say("invalid", format!("the patch does not apply: {why}")))?;
+        if let Err(why) = json_patch::patch(&mut resource, std::slice::from_ref(operation)) {
+            return Patched::Refused(format!("the patch does not apply: {why}"));
+        }
     }
-    Ok(resource)
+    Patched::Done(resource)
 }
 
 /// Roughly the bytes of a value's JSON.
@@ -280,7 +325,7 @@ fn raw(request: &impl Serialize) -> Box<RawValue> {
     to_raw_value(request).unwrap_or_else(|_| RawValue::NULL.to_owned())
 }
 
-/// The texts of all references in a content that have a question mark.
+/// The texts of all references in a content that a server may take for a search: those to another place, with a question mark or not, are URLs.
 fn searches_in(content: &Value) -> Vec<&str> {
     let mut found = Vec::new();
     let mut left = vec![content];
@@ -288,7 +333,7 @@ fn searches_in(content: &Value) -> Vec<&str> {
         match value {
             Value::Array(items) => left.extend(items),
             Value::Object(members) => {
-                found.extend(members.get("reference").and_then(Value::as_str).filter(|text| text.contains('?')));
+                found.extend(members.get("reference").and_then(Value::as_str).filter(|text| is_search(text)));
                 left.extend(members.values());
             }
             _ => {}
@@ -297,7 +342,7 @@ fn searches_in(content: &Value) -> Vec<&str> {
     found
 }
 
-fn parsed(body: &[u8]) -> Answer<Value> {
-    let value: Value = serde_json::from_slice(body).map_err(|why| say("invalid", format!("the body is no JSON: {why}")))?;
-    if value.is_object() { Ok(value) } else { Err(say("invalid", "the body is no JSON object")) }
+fn is_search(reference: &str) -> bool {
+    let elsewhere = ["http://", "https://", "urn:"].iter().any(|scheme| reference.starts_with(scheme));
+    reference.contains('?') && !elsewhere
 }

@@ -45,7 +45,7 @@ async fn searches_show_only_what_the_scope_covers() {
     let output = run(&release(SOME), json!([["search", "Task", ""], ["read", "Task/ready"]]), &server()).await;
     let answers = answers(&output);
     let bundle = &answers[0]["ok"]["bundle"];
-    assert_eq!((bundle["total"].as_u64(), bundle["entry"].as_array().unwrap().len()), (Some(1), 1));
+    assert_eq!((bundle["total"].as_u64(), bundle["entry"].as_array().unwrap().len()), (None, 1));
     assert_eq!(bundle["entry"][0]["resource"]["id"], "ready");
     assert_eq!(answers[1]["ok"]["id"], "ready");
 }
@@ -63,7 +63,7 @@ async fn no_search_tells_of_what_the_scope_does_not_cover() {
             "system/Patient.s",
         ),
         (
-            json!(["create", { "resourceType": "Basic", "extension": [{ "valueReference": { "reference": "https://ehr.example/fhir/Patient?name=a" } }] }]),
+            json!(["create", { "resourceType": "Basic", "extension": [{ "valueReference": { "reference": "Patient?name=b" } }] }]),
             "system/Patient.s",
         ),
         (json!(["create", { "resourceType": "Basic" }, "subject:Patient.name=a"]), "system/Patient.s"),

@@ -145,6 +145,8 @@ impl Trying<'_> {
             Err(failure) => match reads.unanswered() {
                 // Whatever the bot made of it: a server that is down is not the bot's failure.
                 Some(error) if self.entry.is_down(&error).await => self.down(error.retry_after),
+                // Nothing ran: there is nothing to repeat.
+                _ if failure.code == "component-gone" => self.failed(failure.clone(), None, false),
                 _ => self.failed(failure.clone(), Some(output.journal), false),
             },
             Ok(result) => {
