@@ -55,8 +55,7 @@ impl Budget {
     /// Charges bytes of a request in the midst of the run, or of its answer.
     pub(crate) fn transfer(&mut self, bytes: usize) -> wasmtime::Result<()> {
         self.request_bytes = self.request_bytes.saturating_add(bytes);
-        let most = usize::try_from(self.limits.request_kib).unwrap_or(usize::MAX).saturating_mul(1_024);
-        if self.request_bytes > most { Err(self.over(Limit::RequestBytes)) } else { Ok(()) }
+        if self.request_bytes > kib(self.limits.request_kib) { Err(self.over(Limit::RequestBytes)) } else { Ok(()) }
     }
 
     /// Charges memory that the host holds for the guest.
@@ -120,6 +119,16 @@ impl Meter {
         self.used.fetch_add(thread_cpu().saturating_sub(before), Ordering::Relaxed);
         done
     }
+}
+
+/// Bytes of a limit in KiB.
+pub(crate) fn kib(count: u32) -> usize {
+    usize::try_from(count).unwrap_or(usize::MAX).saturating_mul(1_024)
+}
+
+/// When this thread will have used `left` more, by [`thread_cpu`].
+pub(crate) fn cpu_until(left: Duration) -> u64 {
+    thread_cpu().saturating_add(u64::try_from(left.as_nanos()).unwrap_or(u64::MAX))
 }
 
 /// The CPU time of this thread, in nanoseconds.

@@ -13,6 +13,7 @@ pub struct Document(Arc<Inner>);
 struct Inner {
     value: Arc<Value>,
     text: OnceLock<Box<RawValue>>,
+    weight: OnceLock<usize>,
 }
 
 impl Document {
@@ -39,7 +40,7 @@ impl Document {
     /// Roughly what it takes in memory, in bytes: the text, and a value for each comma, bracket and brace of it, those within strings too.
     #[must_use]
     pub fn weight(&self) -> usize {
-        weight(self.json().get().as_bytes())
+        *self.0.weight.get_or_init(|| weight(self.json().get().as_bytes()))
     }
 
     /// Its JSON, without white space. Made at the first call.
@@ -65,7 +66,7 @@ impl From<Value> for Document {
 
 impl From<Arc<Value>> for Document {
     fn from(value: Arc<Value>) -> Self {
-        Self(Arc::new(Inner { value, text: OnceLock::new() }))
+        Self(Arc::new(Inner { value, text: OnceLock::new(), weight: OnceLock::new() }))
     }
 }
 

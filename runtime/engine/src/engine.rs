@@ -26,13 +26,14 @@ const WASI: [&str; 6] = ["wasi:cli/", "wasi:clocks/", "wasi:filesystem/", "wasi:
 #[derive(Clone)]
 pub struct Engine(Arc<Shared>);
 
-struct Shared {
-    config: EngineConfig,
-    wasmtime: wasmtime::Engine,
+/// What clones of an engine share; its releases run on it.
+pub(crate) struct Shared {
+    pub(crate) config: EngineConfig,
+    pub(crate) wasmtime: wasmtime::Engine,
     linker: Linker<State>,
     cache: Option<Cache>,
-    slots: Arc<Semaphore>,
-    busy: Arc<Busy>,
+    pub(crate) slots: Arc<Semaphore>,
+    pub(crate) busy: Arc<Busy>,
     compiling: Mutex<()>,
     loaded: Loaded<BotPre<State>>,
 }
@@ -119,15 +120,11 @@ impl Engine {
             _ => self.build(component, name, again)?.0,
         };
         let bound = Arc::new(Bound { manifest: manifest.clone(), scopes: Arc::new(scopes) });
-        Ok(Arc::new(Release {
-            bound,
-            code,
-            engine: self.clone(),
-            wasmtime: self.0.wasmtime.clone(),
-            slots: Arc::clone(&self.0.slots),
-            busy: Arc::clone(&self.0.busy),
-            tick_ms: self.0.config.tick_ms.max(1),
-        }))
+        Ok(Arc::new(Release { bound, code, engine: self.clone() }))
+    }
+
+    pub(crate) fn shared(&self) -> &Shared {
+        &self.0
     }
 
     /// The code of a release, in memory. Loads it, off the caller's thread, where it is not; builds it anew where the cache has lost it.

@@ -13,6 +13,8 @@ use tokio::io::AsyncWrite;
 use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
 use wasmtime_wasi::p2::{OutputStream, Pollable, StreamResult};
 
+use crate::budget;
+
 /// What a line costs beside its text.
 const LINE: usize = 16;
 
@@ -29,7 +31,7 @@ pub(crate) struct Log {
 
 impl Log {
     pub(crate) fn new(kib: u32) -> Arc<Mutex<Self>> {
-        let left = usize::try_from(kib).unwrap_or(usize::MAX).saturating_mul(1_024);
+        let left = budget::kib(kib);
         Arc::new(Mutex::new(Self { lines: Vec::new(), open: [Vec::new(), Vec::new()], left, dropped: 0, kib }))
     }
 

@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hob_model::{Digest, Effects, Failure, FailureKind, Given, Journal, LogLevel, LogLine, Manifest, Payload};
-use tokio::sync::Semaphore;
 use wasmtime::component::ResourceTable;
 use wasmtime::{Store, UpdateDeadline};
 
@@ -13,7 +12,6 @@ use crate::bindings::BotPre;
 use crate::bindings::hob::bot::types;
 use crate::budget::{Budget, Meter, Metered};
 use crate::engine::Code;
-use crate::pool::Busy;
 use crate::recorder::Recorder;
 use crate::scopes::{Access, Scopes};
 use crate::staging::Staging;
@@ -41,10 +39,6 @@ pub struct Release {
     pub(crate) bound: Arc<Bound>,
     pub(crate) code: Code,
     pub(crate) engine: Engine,
-    pub(crate) wasmtime: wasmtime::Engine,
-    pub(crate) slots: Arc<Semaphore>,
-    pub(crate) busy: Arc<Busy>,
-    pub(crate) tick_ms: u64,
 }
 
 impl Release {
@@ -74,13 +68,14 @@ impl Release {
     /// One attempt; where it repeats one that was recorded, by its journal. With it what the bot was shown, and nobody keeps.
     pub(crate) async fn attempt(&self, input: RunInput, outside: Outside, recorded: Option<Arc<Journal>>) -> (RunOutput, Scrub) {
         let clock = Arc::clone(&outside.clock);
+        let shared = self.engine.shared();
         let bot = match self.engine.code(&self.code).await {
             Ok(bot) => bot,
             Err(error) => return (no_code(&self.bound.manifest, &input, &error), Scrub::default()),
         };
         // The semaphore is never closed; without a permit the pool itself would refuse.
-        let _slot = Arc::clone(&self.slots).acquire_owned().await.ok();
-        let _busy = self.busy.enter();
+        let _slot = Arc::clone(&shared.slots).acquire_owned().await.ok();
+        let _busy = shared.busy.enter();
         let began = clock.now();
         let limits = self.bound.manifest.limits.clone();
         let lines = log::Log::new(limits.log_kib);
@@ -88,7 +83,7 @@ impl Release {
         let wasi = world::wasi(input.seed, input.now, &lines);
         let mut state = State::new(Arc::clone(&self.bound), input, outside, Arc::clone(&meter), wasi, recorded);
         state.know_event();
-        let mut store = Store::new(&self.wasmtime, state);
+        let mut store = Store::new(&shared.wasmtime, state);
         store.limiter(|state| &mut state.budget);
         store.set_hostcall_fuel(LIFTED);
         store.set_epoch_deadline(1);
@@ -113,7 +108,7 @@ impl Release {
             None => answer.and_then(|payload| state.take_result(payload)),
         };
         // Less than a tick over is still over.
-        let result = if result.is_ok() && meter.total() > most + Duration::from_millis(self.tick_ms) {
+        let result = if result.is_ok() && meter.total() > most + Duration::from_millis(shared.config.tick_ms.max(1)) {
             Err(Limit::Cpu.failure(&limits))
         } else {
             result

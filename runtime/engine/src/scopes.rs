@@ -123,17 +123,15 @@ impl Access {
     /// # Errors
     /// [`Missing`] where no scope gives it at all.
     pub(crate) fn grant(&self, resource_type: &ResourceType, need: Need) -> Result<Grant<'_>, Missing> {
-        let covers = |rule: &&Rule| {
-            rule.resource_type.as_ref().is_none_or(|kind| kind == resource_type)
-                && rule.letters.contains(need.letter())
-                && (rule.level == ScopeLevel::System || self.patient.is_some())
-        };
-        let rules: Vec<&Rule> = self.scopes.0.iter().filter(covers).collect();
-        let whole = rules.iter().any(|rule| rule.search.is_none() && rule.level == ScopeLevel::System);
-        let none = rules.is_empty();
-        let part = if whole { Part::Whole } else { Part::Some(rules) };
+        let covering = self.scopes.0.iter().filter(|rule| rule.is_for(Some(resource_type), need) && self.reaches(rule.level));
+        let part = if covering.clone().any(|rule| rule.is_whole()) { Part::Whole } else { Part::Some(covering.collect()) };
+        let none = matches!(&part, Part::Some(rules) if rules.is_empty());
         let grant = Grant { access: self, resource_type: resource_type.clone(), need, part };
         if none { Err(grant.missing()) } else { Ok(grant) }
+    }
+
+    fn reaches(&self, level: ScopeLevel) -> bool {
+        level == ScopeLevel::System || self.patient.is_some()
     }
 
     /// Whether all resources of a type may be searched; of every type, for `None`.
@@ -141,13 +139,7 @@ impl Access {
     /// # Errors
     /// [`Missing`] where not, or only some.
     pub(crate) fn searches_all(&self, resource_type: Option<&ResourceType>, because: &str) -> Result<(), Missing> {
-        let covers = |rule: &Rule| {
-            rule.letters.contains(Need::Search.letter())
-                && rule.search.is_none()
-                && rule.level == ScopeLevel::System
-                && (rule.resource_type.is_none() || rule.resource_type.as_ref() == resource_type)
-        };
-        if self.scopes.0.iter().any(covers) {
+        if self.scopes.0.iter().any(|rule| rule.is_for(resource_type, Need::Search) && rule.is_whole()) {
             return Ok(());
         }
         let kind = resource_type.map_or("*", ResourceType::as_str);
@@ -171,6 +163,16 @@ impl Access {
 }
 
 impl Rule {
+    /// Whether it is for a type, every one for `None`, and for what is to be done.
+    fn is_for(&self, resource_type: Option<&ResourceType>, need: Need) -> bool {
+        (self.resource_type.is_none() || self.resource_type.as_ref() == resource_type) && self.letters.contains(need.letter())
+    }
+
+    /// Whether it covers whatever content.
+    fn is_whole(&self) -> bool {
+        self.search.is_none() && self.level == ScopeLevel::System
+    }
+
     /// Whether the search part and the level cover this content.
     fn covers(&self, access: &Access, resource_type: &ResourceType, resource: &Value) -> bool {
         let matches = |search: &Search| match &search.criteria {

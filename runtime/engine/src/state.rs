@@ -7,7 +7,7 @@ use hob_model::{Effects, Failure, FailureKind, Guard, Journal, OutboxItem, Refer
 use wasmtime::component::{Resource, ResourceTable};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
-use crate::budget::{Budget, Meter};
+use crate::budget::{Budget, Meter, kib};
 use crate::recorder::Recorder;
 use crate::release::Bound;
 use crate::scopes::Access;
@@ -98,8 +98,7 @@ impl State {
         if self.staging.len() + self.guards.len() > usize::try_from(limits.writes).unwrap_or(usize::MAX) {
             return Err(self.budget.over(Limit::Writes));
         }
-        let most = usize::try_from(limits.output_kib).unwrap_or(usize::MAX).saturating_mul(1_024);
-        if self.staging.bytes().saturating_add(self.output) > most {
+        if self.staging.bytes().saturating_add(self.output) > kib(limits.output_kib) {
             return Err(self.budget.over(Limit::Output));
         }
         Ok(())

@@ -155,7 +155,7 @@ impl Text {
 }
 
 /// Where a repeat of an attempt is not what was recorded. It names functions and places, not contents.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "in")]
 pub enum Difference {
     /// A call, counted from 1.

@@ -79,8 +79,7 @@ pub(crate) async fn bench() -> Outcome<Row> {
     eprintln!("whole-run: {ROUNDS} rounds of {ROUND}");
     let manifest = std::fs::read_to_string(crate::root().join("bots/pro-scorer/bot.toml"))?;
     let manifest = Manifest::parse(&manifest, "bot.toml")?;
-    let settings: BTreeMap<String, Value> =
-        manifest.settings.iter().filter_map(|(name, spec)| Some((name.clone(), spec.default.clone()?))).collect();
+    let settings = defaults(&manifest);
     let release = Engine::new(EngineConfig::default())?.prepare(&crate::component("pro_scorer.wasm")?, &manifest)?;
     let bytes = bytes::Bytes::from(response().to_string());
     let written = native(&bytes)?;
@@ -162,9 +161,12 @@ fn response() -> Value {
 
 /// A run of the bot on that form, ready to go.
 pub(crate) fn scoring(manifest: &Manifest) -> Outcome<RunInput> {
-    let settings = manifest.settings.iter().filter_map(|(name, spec)| Some((name.clone(), spec.default.clone()?))).collect();
     let bytes = bytes::Bytes::from(response().to_string());
-    Ok(RunInput { resource: Some(Document::parse(&bytes)?), ..input(&bytes, &settings)? })
+    Ok(RunInput { resource: Some(Document::parse(&bytes)?), ..input(&bytes, &defaults(manifest))? })
+}
+
+fn defaults(manifest: &Manifest) -> BTreeMap<String, Value> {
+    manifest.settings.iter().filter_map(|(name, spec)| Some((name.clone(), spec.default.clone()?))).collect()
 }
 
 fn input(bytes: &bytes::Bytes, settings: &BTreeMap<String, Value>) -> Outcome<RunInput> {

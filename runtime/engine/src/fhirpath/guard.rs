@@ -19,7 +19,7 @@ use octofhir_fhirpath::evaluator::{
 };
 use octofhir_fhirpath::{Collection, ExpressionNode, FhirPathError, FhirPathValue, Result, create_function_registry};
 
-use crate::budget::thread_cpu;
+use crate::budget::{cpu_until, thread_cpu};
 
 /// Values in one collection, a string counted once for each [`PIECE`] of it.
 const LARGEST: usize = 100_000;
@@ -61,8 +61,7 @@ impl Drop for End {
 
 /// Does `work`, evaluations on this thread, within bounds; says which one it went over.
 pub(super) fn bounded<T>(most: Duration, work: impl FnOnce() -> T) -> (T, Option<Over>) {
-    let until = thread_cpu().saturating_add(u64::try_from(most.as_nanos()).unwrap_or(u64::MAX));
-    LEFT.set(Some(Left { until, values: ALL, over: None }));
+    LEFT.set(Some(Left { until: cpu_until(most), values: ALL, over: None }));
     let _end = End;
     let done = work();
     (done, LEFT.get().and_then(|left| left.over))

@@ -2,6 +2,7 @@
 
 mod document;
 mod fhir;
+mod given;
 mod http;
 mod outbox;
 mod overlay;

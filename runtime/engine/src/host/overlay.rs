@@ -28,7 +28,7 @@ impl State {
                 shown.then(|| json!({ "fullUrl": url, "resource": staged.value(), "search": { "mode": "match" } }))
             })
             .collect();
-        if added.is_empty() { bundle } else { with_entries(&bundle, |entries| entries.extend(added)) }
+        if added.is_empty() { bundle } else { with_entries(&bundle, true, |entries| entries.extend(added)) }
     }
 
     /// Drops what the scopes do not show, and keeps whole resources as read.
@@ -44,13 +44,13 @@ impl State {
             }
         };
         let entries = bundle.value().get("entry").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
-        let bundle = if entries.iter().any(hidden) {
-            with_entries(&bundle, |entries| entries.retain(|entry| !hidden(entry)))
+        // Whether a total is there must not depend on what was hidden.
+        let uncounted = !counts && bundle.value().get("total").is_some();
+        let bundle = if uncounted || entries.iter().any(hidden) {
+            with_entries(&bundle, counts, |entries| entries.retain(|entry| !hidden(entry)))
         } else {
             bundle
         };
-        // Whether it is there must not depend on what was hidden.
-        let bundle = if counts || bundle.value().get("total").is_none() { bundle } else { without_total(&bundle) };
         if !partial && !history {
             self.know_hits(&bundle);
         }
@@ -77,7 +77,7 @@ impl State {
         if self.staging.len() == 0 || !resources(&bundle).any(staged) {
             return bundle;
         }
-        with_entries(&bundle, |entries| {
+        with_entries(&bundle, true, |entries| {
             entries.retain_mut(|entry| {
                 let hit = entry.pointer("/search/mode").and_then(Value::as_str).is_none_or(|mode| mode == "match");
                 let Some(resource) = entry.get_mut("resource") else { return true };
@@ -100,16 +100,8 @@ pub(crate) fn resources(bundle: &Document) -> impl Iterator<Item = &Value> {
     bundle.value().get("entry").and_then(Value::as_array).into_iter().flatten().filter_map(|entry| entry.get("resource"))
 }
 
-fn without_total(bundle: &Document) -> Document {
-    let mut value = bundle.value().clone();
-    if let Some(members) = value.as_object_mut() {
-        members.shift_remove("total");
-    }
-    Document::from(value)
-}
-
-/// A copy of a Bundle with other entries; `total` follows.
-fn with_entries(bundle: &Document, change: impl FnOnce(&mut Vec<Value>)) -> Document {
+/// A copy of a Bundle with other entries; `total` follows, or goes where it does not count what is shown.
+fn with_entries(bundle: &Document, counts: bool, change: impl FnOnce(&mut Vec<Value>)) -> Document {
     let mut value = bundle.value().clone();
     let Some(members) = value.as_object_mut() else { return bundle.clone() };
     let mut entries = match members.get_mut("entry").map(Value::take) {
@@ -118,7 +110,9 @@ fn with_entries(bundle: &Document, change: impl FnOnce(&mut Vec<Value>)) -> Docu
     };
     let before = entries.len() as u64;
     change(&mut entries);
-    if let Some(total) = members.get("total").and_then(Value::as_u64) {
+    if !counts {
+        members.shift_remove("total");
+    } else if let Some(total) = members.get("total").and_then(Value::as_u64) {
         let total = (total + entries.len() as u64).saturating_sub(before);
         members.insert("total".to_owned(), json!(total));
     }

@@ -1,5 +1,7 @@
 //! `fhir`: writes. Each is held to the scopes, on the content before and after, and staged; nothing is sent.
 
+use std::time::Duration;
+
 use hob_model::{Guard, Reference};
 use serde::Serialize;
 use serde_json::value::{RawValue, to_raw_value};
@@ -9,6 +11,7 @@ use super::fhir::{Answer, ErrorRecord, Trouble, resource_id, resource_type, say,
 use super::overlay::resources;
 use crate::Document;
 use crate::bindings::hob::bot::fhir::{Created, Error};
+use crate::budget::{cpu_until, kib, thread_cpu};
 use crate::criteria::Criteria;
 use crate::query;
 use crate::scopes::Need;
@@ -156,13 +159,7 @@ impl State {
         let patch = patch.map_err(|why| say("invalid", format!("not a JSON Patch (RFC 6902): {why}")))?;
         if !self.staging.is_create(&target) {
             // Whether a patch applies tells what is there.
-            let access = self.access.clone();
-            let grant = access.grant(&target.resource_type, Need::Read).map_err(|missing| self.denied(&missing))?;
-            if !grant.is_whole()
-                && let Some(base) = self.write_base(&target).await?
-            {
-                grant.check(base.resource.value()).map_err(|missing| self.denied(&missing))?;
-            }
+            self.may_read(&target).await?;
         }
         self.replace(target, Change::Patch(patch)).await
     }
@@ -186,18 +183,19 @@ impl State {
         let resource = match change {
             Change::Whole(resource) => resource,
             Change::Patch(patch) => {
-                let most = usize::try_from(self.budget.limits.output_kib).unwrap_or(usize::MAX).saturating_mul(1_024);
+                let most = kib(self.budget.limits.output_kib);
                 let changed = if patch.0.len() > AT_ONCE {
                     let current = current.clone();
-                    self.apart(move |is_over| patched(&current, &patch, most, is_over)).await?
+                    self.apart(move |left| patched(&current, &patch, most, left)).await?
                 } else {
-                    patched(&current, &patch, most, &|| false)
+                    Some(patched(&current, &patch, most, Duration::MAX))
                 };
                 match changed {
-                    Patched::Done(resource) => resource,
-                    Patched::Refused(why) => return Err(say("invalid", why)),
-                    Patched::TooMuch => return Err(Trouble::Stop(self.budget.over(Limit::Output))),
-                    Patched::TooLong => return Err(Trouble::Stop(self.budget.over(Limit::Cpu))),
+                    Some(Patched::Done(resource)) => resource,
+                    Some(Patched::Refused(why)) => return Err(say("invalid", why)),
+                    Some(Patched::TooMuch) => return Err(Trouble::Stop(self.budget.over(Limit::Output))),
+                    Some(Patched::TooLong) => return Err(Trouble::Stop(self.budget.over(Limit::Cpu))),
+                    None => return Err(say("invalid", "the patch could not be applied")),
                 }
             }
         };
@@ -246,15 +244,21 @@ impl State {
         }
     }
 
-    async fn guard_checked(&mut self, reference: &str, version: &str) -> Answer<()> {
-        let target: Reference = reference.parse().map_err(|why| say("invalid", format!("{why}; give Type/id")))?;
-        let version = version_id(version)?;
+    /// Holds to the scopes what an answer will tell of a resource, though it does not show it.
+    async fn may_read(&mut self, target: &Reference) -> Answer<()> {
         let access = self.access.clone();
         let grant = access.grant(&target.resource_type, Need::Read).map_err(|missing| self.denied(&missing))?;
         if !grant.is_whole() {
-            let base = self.base(&target).await?;
+            let base = self.base(target).await?;
             grant.check(base.resource.value()).map_err(|missing| self.denied(&missing))?;
         }
+        Ok(())
+    }
+
+    async fn guard_checked(&mut self, reference: &str, version: &str) -> Answer<()> {
+        let target: Reference = reference.parse().map_err(|why| say("invalid", format!("{why}; give Type/id")))?;
+        let version = version_id(version)?;
+        self.may_read(&target).await?;
         let guard = Guard { target, version };
         match self.guards.iter().find(|other| other.target == guard.target) {
             Some(other) if other.version != guard.version => {
@@ -287,11 +291,12 @@ enum Patched {
 }
 
 /// The resource after the patch. Only `copy` makes more of what is there, and each time anew: it is counted before it is done.
-fn patched(current: &Document, patch: &json_patch::Patch, most: usize, is_over: &dyn Fn() -> bool) -> Patched {
+fn patched(current: &Document, patch: &json_patch::Patch, most: usize, left: Duration) -> Patched {
+    let until = cpu_until(left);
     let mut resource = current.value().clone();
     let mut copied = 0_usize;
     for operation in &patch.0 {
-        if is_over() {
+        if thread_cpu() > until {
             return Patched::TooLong;
         }
         if let json_patch::PatchOperation::Copy(copy) = operation

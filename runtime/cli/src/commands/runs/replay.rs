@@ -1,6 +1,6 @@
 //! `hob replay`: a recorded run, repeated offline.
 
-use hob_model::RunId;
+use hob_model::{Difference, RunId};
 use reqwest::Method;
 use serde::Deserialize;
 
@@ -41,14 +41,6 @@ struct Repeated {
     calls: usize,
     log: usize,
     writes: usize,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "kebab-case", tag = "in")]
-enum Difference {
-    Call { number: usize, recorded: Option<String>, repeated: Option<String> },
-    Log { number: usize },
-    Outcome,
 }
 
 pub(crate) async fn run(args: Args, client: &Client, out: &Output) -> Result<(), CliError> {
