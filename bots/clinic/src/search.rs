@@ -3,8 +3,15 @@
 /// `identifier=system|value,system|value…`: the resources with any of these identifiers of one system.
 #[must_use]
 pub fn by_identifier(system: &str, values: &[&str]) -> String {
-    let tokens: Vec<String> = values.iter().map(|value| format!("{}%7C{}", encoded(system), encoded(value))).collect();
-    format!("identifier={}", tokens.join(","))
+    let system = encoded(system);
+    let mut query = String::from("identifier=");
+    for (at, value) in values.iter().enumerate() {
+        query.push_str(if at > 0 { "," } else { "" });
+        query.push_str(&system);
+        query.push_str("%7C");
+        query.push_str(&encoded(value));
+    }
+    query
 }
 
 /// One value of a search parameter: FHIR's separators escaped (`\$`, `\,`, `\|`), then all percent-encoded that a query may not hold.
@@ -18,7 +25,8 @@ pub fn encoded(value: &str) -> String {
         if byte.is_ascii_alphanumeric() || b"-._~:/".contains(&byte) {
             out.push(char::from(byte));
         } else {
-            out.push_str(&format!("%{byte:02X}"));
+            let digit = |of: u8| char::from(b"0123456789ABCDEF"[usize::from(of)]);
+            out.extend(['%', digit(byte >> 4), digit(byte & 0xf)]);
         }
     }
     out

@@ -49,15 +49,13 @@ pub fn handle(event: Event, hob: &dyn Host) -> Result<Outcome, Error> {
         }
     }
     let flags = raise(hob, response, &flagged, &rules)?;
-    let scores = scores(hob, id)?;
-    for instrument in INSTRUMENTS {
-        let existing = scores.get(&score_identifier(id, instrument));
-        let write = match (assessments.iter().find(|a| a.instrument.id == instrument.id), existing) {
-            (Some(assessment), existing) => assessment.observation(response, existing),
-            (None, Some(existing)) => withdraw(existing, "the response does not hold this instrument any more"),
-            (None, None) => ScoreWrite::Nothing,
-        };
-        stage(hob, write)?;
+    let mut scores = scores(hob, id)?;
+    for assessment in &assessments {
+        let existing = scores.remove(&assessment.score_identifier());
+        stage(hob, assessment.observation(response, existing.as_ref()))?;
+    }
+    for observation in scores.values() {
+        stage(hob, withdraw(observation, "the response does not hold this instrument any more"))?;
     }
     log(Level::Info, format_args!("{} instruments, {flags} red-flag tasks", assessments.len()));
     Ok(Outcome::Done)

@@ -123,6 +123,8 @@ pub(crate) struct Bot {
     pub(crate) subscriptions: Vec<Subscription>,
     #[serde(default)]
     pub(crate) runs: BTreeMap<RunState, u64>,
+    #[serde(default)]
+    pub(crate) limited: BTreeMap<String, u64>,
 }
 
 #[derive(Debug, Deserialize)]

@@ -51,3 +51,4 @@ pub use replay::Replayed;
 pub use run::{RunInput, RunOutput};
 pub use scrub::Scrub;
 pub use secret::{Secrets, basic_pair, placeholder, secrets_in};
+pub use stop::LIMIT_CODES;

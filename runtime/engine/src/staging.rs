@@ -200,7 +200,7 @@ fn owned(document: Document) -> Value {
 
 fn size(staged: &Staged) -> usize {
     match staged {
-        Staged::Create { resource, .. } | Staged::Update { resource, .. } => resource.json().get().len(),
+        Staged::Create { resource, .. } | Staged::Update { resource, .. } => resource.size(),
         Staged::Delete { .. } => 0,
     }
 }

@@ -3,6 +3,20 @@
 use hob_model::{Failure, FailureKind, Limits};
 use wasmtime::component::ResourceTableError;
 
+/// The codes of failures by which an attempt ends at a limit, those of the manifest and those that are the same for every bot.
+pub const LIMIT_CODES: [&str; 10] = [
+    "limit-cpu",
+    "limit-wall",
+    "limit-memory",
+    "limit-host-calls",
+    "limit-writes",
+    "limit-output",
+    "limit-requests",
+    "limit-request-bytes",
+    "limit-stack",
+    "limit-handles",
+];
+
 /// A limit of the manifest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Limit {

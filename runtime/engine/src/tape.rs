@@ -15,6 +15,9 @@ use crate::{Document, FhirError, FhirErrorCode, FhirReads, Found, Outbound, Page
 /// The code of the failure that ends a replay where the journal does.
 pub(crate) const ENDS: &str = "replay-ends";
 
+/// How many calls further on what the source said is looked for: most often it is the next that has it. A bound, since a run may make very many calls.
+const NEAR: usize = 64;
+
 enum Heard {
     One(Found),
     Many(Page),
@@ -65,7 +68,7 @@ impl Tape {
         let mut text = |document: &Document, before: &str| {
             let json = document.json().get();
             let same = |call: &Call| call.response.get().strip_prefix(before).is_some_and(|rest| rest.starts_with(json));
-            match calls.iter().skip(from).position(same) {
+            match calls.iter().skip(from).take(NEAR).position(same) {
                 Some(at) => {
                     from += at;
                     Text::In { call: from, from: before.len(), length: json.len() }

@@ -1,8 +1,10 @@
 //! The bots in service: compiled, with their criteria ready to judge.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
+use hob_engine::LIMIT_CODES;
 use hob_model::{BotName, Digest, Manifest, SourceId, TenantId, Timestamp};
 use serde_json::Value;
 
@@ -21,6 +23,27 @@ pub(crate) struct LiveBot {
     pub(crate) watches: Vec<Watch>,
     /// When it first went live, by the host's clock.
     pub(crate) deployed: Timestamp,
+    /// Attempts that ended at a limit.
+    pub(crate) limited: Limited,
+}
+
+/// How many attempts ended at which limit since the release came into service on this host.
+#[derive(Debug, Default)]
+pub(crate) struct Limited([AtomicU64; LIMIT_CODES.len()]);
+
+impl Limited {
+    /// Counts a failure, if it is of a limit. A bot's own codes are not counted, however they are spelled: none has a place here.
+    pub(crate) fn count(&self, code: &str) {
+        if let Some(at) = LIMIT_CODES.iter().position(|limit| *limit == code) {
+            self.0[at].fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// The limits at which an attempt has ended, with how often.
+    pub(crate) fn counts(&self) -> BTreeMap<&'static str, u64> {
+        let counts = self.0.iter().map(|count| count.load(Ordering::Relaxed));
+        LIMIT_CODES.into_iter().zip(counts).filter(|(_, count)| *count > 0).collect()
+    }
 }
 
 impl LiveBot {

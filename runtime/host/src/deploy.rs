@@ -17,7 +17,7 @@ use hob_model::{
 use serde_json::{Map, Value};
 
 use crate::agenda;
-use crate::bots::LiveBot;
+use crate::bots::{Limited, LiveBot};
 use crate::core::Core;
 use crate::gaps::recovery;
 use crate::resolve::{JudgeError, Watch};
@@ -361,6 +361,7 @@ async fn put_in_service(core: &Core, tenant: &TenantId, source: &SourceId, parts
         settings,
         watches,
         deployed,
+        limited: Limited::default(),
     });
     let filter = RunFilter { bot: Some(bot.name.clone()), limit: 1, ..RunFilter::default() };
     let newest = core.ledger.runs(tenant, &filter).await?.first().map_or(RunSeq::ZERO, |row| row.seq);

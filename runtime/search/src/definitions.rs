@@ -4,10 +4,12 @@
 //! type is first asked for, since a host uses a handful of the 146.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{LazyLock, OnceLock};
+use std::sync::{Arc, LazyLock, OnceLock};
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
+
+use crate::path::Source;
 
 static TABLE: &[u8] = include_bytes!("../data/r4.json");
 
@@ -43,6 +45,9 @@ pub(crate) struct Definition {
     pub(crate) target: Vec<String>,
     #[serde(default)]
     pub(crate) components: Vec<Component>,
+    /// What the expression compiles to for the type that asked first. A type's own definitions are asked for by that type alone.
+    #[serde(skip)]
+    pub(crate) compiled: OnceLock<(Box<str>, Arc<Source>)>,
 }
 
 /// One part of a composite parameter.

@@ -1,5 +1,7 @@
 //! One search parameter with its modifier and values, compiled to a test of a resource.
 
+use std::sync::Arc;
+
 use serde_json::Value;
 
 use crate::date::DateValue;
@@ -25,12 +27,12 @@ pub(crate) enum Refusal {
 /// A compiled parameter.
 pub(crate) enum Test {
     Missing {
-        source: Source,
+        source: Arc<Source>,
         missing: bool,
     },
     /// Any value matches any element; `negated` turns the whole round (`:not`).
     Values {
-        source: Source,
+        source: Arc<Source>,
         values: Vec<Matcher>,
         negated: bool,
     },
@@ -82,7 +84,7 @@ impl Test {
             return Err(Refusal::Bad("a value is empty".into()));
         }
         if definition.kind == ParameterType::Composite {
-            let roots = roots(source, definition)?;
+            let roots = roots(&source, definition)?;
             let values: Result<_, _> = alternatives.iter().map(|text| composite_row(text, definition)).collect();
             return Ok(Self::Composite { roots, values: values? });
         }
@@ -119,7 +121,10 @@ impl Test {
 }
 
 /// What the parameter looks at, if anything there can be compared.
-pub(crate) fn source(resource_type: &str, definition: &Definition) -> Result<Source, Refusal> {
+pub(crate) fn source(resource_type: &str, definition: &Definition) -> Result<Arc<Source>, Refusal> {
+    if let Some((_, source)) = definition.compiled.get().filter(|(kind, _)| **kind == *resource_type) {
+        return Ok(Arc::clone(source));
+    }
     let expression = match (definition.kind, &definition.expression) {
         (ParameterType::Special, _) => Err("it is special: its meaning is not in its definition"),
         (_, None) => Err("its definition has no expression"),
@@ -129,8 +134,10 @@ pub(crate) fn source(resource_type: &str, definition: &Definition) -> Result<Sou
     let source = Source::compile(expression, resource_type).map_err(Refusal::NotJudgeable)?;
     comparable(definition.kind, &source)?;
     if definition.kind == ParameterType::Composite {
-        roots(source.clone(), definition)?;
+        roots(&source, definition)?;
     }
+    let source = Arc::new(source);
+    definition.compiled.get_or_init(|| (resource_type.into(), Arc::clone(&source)));
     Ok(source)
 }
 
@@ -165,7 +172,7 @@ fn comparable(kind: ParameterType, source: &Source) -> Result<(), Refusal> {
     }
 }
 
-fn roots(source: Source, definition: &Definition) -> Result<Vec<Root>, Refusal> {
+fn roots(source: &Source, definition: &Definition) -> Result<Vec<Root>, Refusal> {
     let Source::Paths(paths) = source else {
         return Err(Refusal::NotJudgeable("a composite needs elements to look into".into()));
     };
@@ -175,10 +182,10 @@ fn roots(source: Source, definition: &Definition) -> Result<Vec<Root>, Refusal> 
         Some(source.and_then(|source| comparable(component.kind, &source).map(|()| source)))
     };
     paths
-        .into_iter()
+        .iter()
         .map(|path| {
-            let components: Result<_, _> = (0..).map_while(|index| component(&path, index)).collect();
-            Ok(Root { components: components?, path })
+            let components: Result<_, _> = (0..).map_while(|index| component(path, index)).collect();
+            Ok(Root { components: components?, path: path.clone() })
         })
         .collect()
 }

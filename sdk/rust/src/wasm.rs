@@ -41,7 +41,12 @@ pub fn run(
 
 fn lift(event: bindings::Event) -> Result<Event, Error> {
     let attributes = serde_json::from_str(&event.attributes)?;
-    let resource = event.resource.map(|document| serde_json::from_slice(&document.bytes())).transpose()?;
+    // A change's payload is its resource: it is here already, up to the size beyond which there is no payload.
+    let resource = match (event.resource, &event.payload) {
+        (Some(_), Some(payload)) if event.trigger == "change" => Some(serde_json::from_slice(&payload.body)?),
+        (Some(document), _) => Some(serde_json::from_slice(&document.bytes())?),
+        (None, _) => None,
+    };
     Ok(Event {
         trigger: Trigger::of(&event.trigger, attributes),
         id: event.id,

@@ -77,5 +77,10 @@ pub async fn bad_bots_die_and_others_go_on(options: Options) {
     }
     let dead = site.get("dead").await;
     assert_eq!(dead["runs"].as_array().unwrap().len(), 9);
+    let listed = site.get("bots").await;
+    let limited =
+        |name: &str| listed["bots"].as_array().unwrap().iter().find(|bot| bot["name"] == name).unwrap()["limited"].clone();
+    let counted = ["looping", "hog", "trapping", "good"].map(limited);
+    assert_eq!(counted, [json!({"limit-cpu": 6}), json!({"limit-memory": 6}), json!({}), json!({})]);
     site.end().await;
 }

@@ -72,7 +72,7 @@ impl HostDocument for State {
 
     async fn bytes(&mut self, document: Resource<Document>) -> wasmtime::Result<Vec<u8>> {
         self.budget.call()?;
-        Ok(self.table.get(&document)?.json().get().as_bytes().to_vec())
+        Ok(self.table.get(&document)?.text().as_bytes().to_vec())
     }
 
     async fn drop(&mut self, document: Resource<Document>) -> wasmtime::Result<()> {

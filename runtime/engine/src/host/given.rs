@@ -15,22 +15,27 @@ const AT_ONCE: usize = 256 << 10;
 const LONGEST: usize = 4 << 20;
 
 impl State {
-    /// Parses what the guest gave: within its memory, which is looked at before, for a short text can be a large document; and off the run's thread where
-    /// it is long.
+    /// Parses what the guest gave.
     pub(crate) async fn parse_given<T: DeserializeOwned + Send + 'static>(
         &mut self,
         text: Vec<u8>,
+    ) -> wasmtime::Result<Result<T, String>> {
+        self.given(text, |text| serde_json::from_slice(text)).await
+    }
+
+    /// The same by `parse`: within the guest's memory, which is looked at before, for a short text can be a large document; and off the run's thread where
+    /// the text is long.
+    pub(crate) async fn given<T: Send + 'static>(
+        &mut self,
+        text: Vec<u8>,
+        parse: fn(&[u8]) -> serde_json::Result<T>,
     ) -> wasmtime::Result<Result<T, String>> {
         if text.len() > LONGEST {
             return Ok(Err(format!("the text has {} bytes; {LONGEST} are the most", text.len())));
         }
         let weight = weight(&text);
         self.budget.hold(weight)?;
-        let parsed = if text.len() > AT_ONCE {
-            self.apart(move |_| serde_json::from_slice(&text)).await?
-        } else {
-            Some(serde_json::from_slice(&text))
-        };
+        let parsed = if text.len() > AT_ONCE { self.apart(move |_| parse(&text)).await? } else { Some(parse(&text)) };
         self.budget.release(weight);
         Ok(match parsed {
             Some(parsed) => parsed.map_err(|why: serde_json::Error| why.to_string()),

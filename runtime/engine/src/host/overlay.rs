@@ -13,8 +13,13 @@ impl State {
     /// A search's first page: staged resources replace or drop hits, staged creates that match are added. Where the host cannot judge
     /// the query, hits are replaced all the same and no creates are added.
     pub(crate) fn overlay(&mut self, kind: &ResourceType, query: &str, bundle: Document, shape: Shape) -> Document {
-        let criteria = Criteria::parse_query(kind, query).ok();
         let bundle = self.permitted(bundle, shape);
+        // Most searches meet nothing that is staged: then nothing is to be judged.
+        let creates = self.staging.of_type(kind).any(|(_, _, create)| create);
+        if !creates && !self.has_staged(&bundle) {
+            return bundle;
+        }
+        let criteria = Criteria::parse_query(kind, query).ok();
         let bundle = self.laid_over(bundle, criteria.as_ref());
         let Some(criteria) = criteria else { return bundle };
         let added: Vec<Value> = self
@@ -71,10 +76,14 @@ impl State {
         }
     }
 
-    fn laid_over(&self, bundle: Document, criteria: Option<&Criteria>) -> Document {
+    fn has_staged(&self, bundle: &Document) -> bool {
         let staged =
             |resource: &Value| reference_of(resource).is_some_and(|target| !matches!(self.staging.seen(&target), Seen::Unstaged));
-        if self.staging.len() == 0 || !resources(&bundle).any(staged) {
+        self.staging.len() > 0 && resources(bundle).any(staged)
+    }
+
+    fn laid_over(&self, bundle: Document, criteria: Option<&Criteria>) -> Document {
+        if !self.has_staged(&bundle) {
             return bundle;
         }
         with_entries(&bundle, true, |entries| {

@@ -13,6 +13,7 @@ use crate::Document;
 use crate::bindings::hob::bot::fhir::{Created, Error};
 use crate::budget::{cpu_until, kib, thread_cpu};
 use crate::criteria::Criteria;
+use crate::document::size;
 use crate::query;
 use crate::scopes::Need;
 use crate::staging::{Base, Seen};
@@ -37,7 +38,7 @@ impl State {
         self.budget.call()?;
         let at = self.recorder.begin();
         let (request, answer) = match self.parsed(body).await {
-            Ok(resource) => (raw(&(&resource, &if_none_exist)), self.create_checked(resource, if_none_exist).await),
+            Ok((resource, text)) => (raw(&(text, &if_none_exist)), self.create_checked(resource, if_none_exist).await),
             Err(trouble) => (raw(&(Value::Null, &if_none_exist)), Err(trouble)),
         };
         let answer = told(answer)?;
@@ -56,7 +57,7 @@ impl State {
         let at = self.recorder.begin();
         let (request, answer) = match op {
             Op::Update(body) => match self.parsed(body).await {
-                Ok(resource) => (raw(&[&resource]), self.update_checked(resource).await),
+                Ok((resource, text)) => (raw(&[text]), self.update_checked(resource).await),
                 Err(trouble) => (raw(&[Value::Null]), Err(trouble)),
             },
             Op::Patch(reference, body) => (raw(&[&reference, &body]), self.patch_checked(&reference, &body).await),
@@ -70,9 +71,15 @@ impl State {
         Ok(answer)
     }
 
-    async fn parsed(&mut self, body: Vec<u8>) -> Answer<Value> {
-        let value: Value = self.parse_given(body).await?.map_err(|why| say("invalid", format!("the body is no JSON: {why}")))?;
-        if value.is_object() { Ok(value) } else { Err(say("invalid", "the body is no JSON object")) }
+    /// The resource that the guest gave, and its text for the journal.
+    async fn parsed(&mut self, body: Vec<u8>) -> Answer<(Value, Box<RawValue>)> {
+        let parse = |body: &[u8]| {
+            let text: Box<RawValue> = serde_json::from_slice(body)?;
+            Ok((serde_json::from_str::<Value>(text.get())?, text))
+        };
+        let given = self.given(body, parse).await?;
+        let (value, text) = given.map_err(|why| say("invalid", format!("the body is no JSON: {why}")))?;
+        if value.is_object() { Ok((value, text)) } else { Err(say("invalid", "the body is no JSON object")) }
     }
 
     async fn create_checked(&mut self, resource: Value, if_none_exist: Option<String>) -> Answer<Created> {
@@ -103,7 +110,8 @@ impl State {
     /// What `if-none-exist` finds, on the server and among staged creates.
     async fn existing(&mut self, kind: &hob_model::ResourceType, query: &str) -> Answer<Option<String>> {
         let staged_here = self.staging.of_type(kind).next().is_some();
-        let criteria = Criteria::parse_query(kind, query);
+        // Only what is staged is judged here; the rest the server has judged.
+        let criteria = (self.staging.len() > 0).then(|| Criteria::parse_query(kind, query)).transpose();
         if let (true, Err(why)) = (staged_here, &criteria) {
             return Err(say("invalid", format!("if-none-exist cannot be judged on what this run staged: {why}")));
         }
@@ -111,7 +119,7 @@ impl State {
         self.budget.hold(page.bundle.weight())?;
         let bundle = self
             .permitted(page.bundle, Shape { history: false, partial: query::is_partial(query), narrowed: false, counts: false });
-        let criteria = criteria.ok();
+        let criteria = criteria.ok().flatten();
         let mut found: Vec<String> = Vec::new();
         for resource in
             resources(&bundle).filter(|resource| resource.get("resourceType").and_then(Value::as_str) == Some(kind.as_str()))
@@ -313,16 +321,6 @@ fn patched(current: &Document, patch: &json_patch::Patch, most: usize, left: Dur
         }
     }
     Patched::Done(resource)
-}
-
-/// Roughly the bytes of a value's JSON.
-fn size(value: &Value) -> usize {
-    match value {
-        Value::String(text) => text.len() + 2,
-        Value::Array(items) => items.iter().map(size).sum::<usize>() + 2,
-        Value::Object(members) => members.iter().map(|(name, value)| name.len() + 4 + size(value)).sum::<usize>() + 2,
-        Value::Null | Value::Bool(_) | Value::Number(_) => 8,
-    }
 }
 
 /// What was asked, for the journal: printed before it is given away, and not copied.

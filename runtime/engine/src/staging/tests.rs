@@ -83,7 +83,7 @@ proptest! {
                 }
             }
         }
-        let expected_bytes = match staging.seen(&a) { Seen::Content(document) => document.json().get().len(), _ => 0 };
+        let expected_bytes = match staging.seen(&a) { Seen::Content(document) => document.size(), _ => 0 };
         prop_assert_eq!(staging.bytes(), expected_bytes);
         let writes = staging.into_writes();
         match last {

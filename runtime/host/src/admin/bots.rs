@@ -199,6 +199,7 @@ async fn shown(core: &Core, bot: &LiveBot) -> Result<Value, ApiError> {
         "triggers": bot.manifest.on.iter().map(trigger).collect::<Vec<_>>(),
         "subscriptions": subscriptions,
         "runs": counts(|state| by_state.get(&state).copied()),
+        "limited": bot.limited.counts(),
     }))
 }
 

@@ -141,6 +141,9 @@ impl Trying<'_> {
         if let Some(failure) = asks.settled().await {
             output.result = Err(failure);
         }
+        if let Err(failure) = &output.result {
+            self.bot.limited.count(&failure.code);
+        }
         match &output.result {
             Err(failure) => match reads.unanswered() {
                 // Whatever the bot made of it: a server that is down is not the bot's failure.

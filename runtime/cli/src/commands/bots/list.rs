@@ -16,6 +16,7 @@ pub(crate) async fn run(client: &Client, out: &Output) -> Result<(), CliError> {
         return out.document(&answer);
     }
     let mut table = Table::new(&["BOT", "VERSION", "RELEASE", "SOURCE", "DEPLOYED", "RUNS"]);
+    let mut limited = Table::new(&["BOT", "ENDED AT", "ATTEMPTS"]);
     let mut triggers = Table::new(&["BOT", "RUNS ON", "SUBSCRIPTION", "STATUS"]);
     for bot in api::read::<Bots>(&answer)?.bots {
         let name = bot.name.as_str();
@@ -27,6 +28,9 @@ pub(crate) async fn run(client: &Client, out: &Output) -> Result<(), CliError> {
             units::when(bot.deployed).into(),
             tally(&bot.runs).into(),
         ]);
+        for (code, count) in bot.limited {
+            limited.row([name.into(), code.into(), Cell::painted(count.to_string(), Paint::Yellow)]);
+        }
         let mut unmatched = bot.subscriptions;
         for trigger in bot.triggers {
             let at = unmatched.iter().position(|sub| trigger.strip_prefix("change ") == Some(sub.criteria.as_str()));
@@ -45,7 +49,12 @@ pub(crate) async fn run(client: &Client, out: &Output) -> Result<(), CliError> {
     }
     out.line(&table.render("", out.color()))?;
     out.line("")?;
-    out.line(&triggers.render("", out.color()))
+    out.line(&triggers.render("", out.color()))?;
+    if limited.is_empty() {
+        return Ok(());
+    }
+    out.line("")?;
+    out.line(&limited.render("", out.color()))
 }
 
 /// A digest that can be told from others at a glance.
