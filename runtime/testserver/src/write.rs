@@ -3,14 +3,15 @@
 
 use hob_model::{Interaction, ResourceId};
 use http::StatusCode;
-use json_patch::Patch;
 use serde_json::{Map, Value};
 
 use crate::Settings;
 use crate::ask::etag;
+use crate::patch::Patch;
 use crate::refusal::Refusal;
+use crate::settings::Manners;
 use crate::store::{Store, Version};
-use crate::{codes, hook};
+use crate::{hook, reading};
 
 /// What one write does.
 #[derive(Debug)]
@@ -64,7 +65,12 @@ impl Judge<'_> {
                 return Err(Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "not-supported", text));
             }
         }
-        let content = self.content(resource_type, Some(id), resource)?;
+        let mut content = self.content(resource_type, Some(id), resource)?;
+        if self.settings.manners == Manners::Hapi
+            && let Some(old) = current.and_then(|version| version.content.as_ref())
+        {
+            keep_labels(&old.value, &mut content);
+        }
         Ok(match current.map(|version| version.content.as_ref()) {
             None => Step::new(resource_type, id, StatusCode::CREATED).writing(Interaction::Create, Some(content)),
             // Brought back: it goes on counting.
@@ -92,9 +98,7 @@ impl Judge<'_> {
         if patch.is_empty() {
             return Ok(Step::new(resource_type, id, StatusCode::OK));
         }
-        let mut patched = content.value.clone();
-        json_patch::patch(&mut patched, patch)
-            .map_err(|e| Refusal::unprocessable(format!("operation {} of the patch cannot be done", e.operation)))?;
+        let patched = patch.apply(self.settings.manners, &content.value)?;
         self.update(resource_type, id, patched, None)
     }
 
@@ -121,11 +125,40 @@ impl Judge<'_> {
         {
             return Err(Refusal::malformed("id is not the id in the URL"));
         }
-        codes::check(resource_type, &content)?;
+        let content = reading::read(self.settings.reading, resource_type, content)?;
         if resource_type == "Subscription" {
             hook::check(&content, &self.settings.base)?;
         }
         Ok(content)
+    }
+}
+
+/// Brings back a resource that the same transaction deletes before: it goes on counting.
+pub(crate) fn brought_back(step: Step) -> Step {
+    match step.write {
+        Some((_, content)) => Step { status: StatusCode::CREATED, write: Some((Interaction::Update, content)), ..step },
+        None => step,
+    }
+}
+
+/// On HAPI tags and security labels stay when an update leaves them out.
+fn keep_labels(old: &Value, new: &mut Map<String, Value>) {
+    for key in ["tag", "security"] {
+        let labels = |meta: Option<&Value>| {
+            let labels = meta.and_then(|meta| meta.get(key)).and_then(Value::as_array);
+            labels.cloned().unwrap_or_default()
+        };
+        let named = |label: &Value| (label.get("system").cloned(), label.get("code").cloned());
+        let mut all = labels(old.get("meta"));
+        if all.is_empty() {
+            continue;
+        }
+        let more: Vec<Value> = labels(new.get("meta")).into_iter().filter(|label| !all.iter().any(|own| named(own) == named(label))).collect();
+        all.extend(more);
+        let meta = new.entry("meta").or_insert_with(|| Value::Object(Map::new()));
+        if let Value::Object(meta) = meta {
+            meta.insert(key.to_owned(), Value::Array(all));
+        }
     }
 }
 
