@@ -174,8 +174,8 @@ impl Topics {
     pub(crate) fn note_topic(&mut self, id: &str, version: &Version, bases: &ServerBases) {
         self.topics.remove(id);
         let resource = version.content.as_ref().map(|content| &content.value);
-        let Some(url) = texts(resource, &format!("{TOPIC}.url")).next() else { return };
-        let name = format!("{TOPIC}.resourceTrigger");
+        let (url, name) = (format!("{TOPIC}.url"), format!("{TOPIC}.resourceTrigger"));
+        let Some(url) = texts(resource, &url).next() else { return };
         let triggers = extensions(resource, &name).filter_map(|one| Trigger::read(one, bases)).collect();
         self.topics.insert(id.to_owned(), (url.to_owned(), triggers));
     }
