@@ -9,6 +9,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::Settings;
+use crate::settings::Manners;
 use crate::refusal::Refusal;
 use crate::store::{Sequence, Version};
 
@@ -147,6 +148,7 @@ impl<'a> Entry<'a> {
         let (method, status) = match version.interaction {
             Interaction::Create => ("POST", "201 Created"),
             Interaction::Update => ("PUT", "200 OK"),
+            Interaction::Delete if settings.manners == Manners::Hapi => ("DELETE", "200 OK"),
             Interaction::Delete => ("DELETE", "204 No Content"),
         };
         let told = settings.deletes_bear_time || version.interaction != Interaction::Delete;

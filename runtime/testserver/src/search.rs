@@ -146,7 +146,7 @@ pub(crate) fn page(server: &Server, resource_type: &str, query: &str, handling: 
     let beside = include::beside(server, sequence, &query.includes, &hits);
     let shown = hits.into_iter().map(|hit| (hit, Mode::Match)).chain(beside.into_iter().map(|more| (more, Mode::Include)));
     let entries = shown.map(|((resource_type, id, version), mode)| {
-        let resource = version.content.as_ref().map(|content| match query.shape.apply(&content.value) {
+        let resource = version.content.as_ref().map(|content| match query.shape.apply(server.settings.manners, &content.value) {
             Some(shown) => Cow::Owned(shown),
             None => Cow::Borrowed(&content.value),
         });

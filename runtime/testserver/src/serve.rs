@@ -181,7 +181,7 @@ impl Server {
         for (_, name, value) in paged::pieces(query) {
             shape.take(self.settings.manners, name, value)?;
         }
-        let answer = match shape.apply(&content.value) {
+        let answer = match shape.apply(self.settings.manners, &content.value) {
             Some(shown) => Answer::json(Bytes::from(shown.to_string())),
             None => Answer::json(content.bytes()),
         };

@@ -46,7 +46,7 @@ impl Shape {
     }
 
     /// The resource as it is shown; none where that is as it is.
-    pub(crate) fn apply(&self, resource: &Value) -> Option<Value> {
+    pub(crate) fn apply(&self, manners: Manners, resource: &Value) -> Option<Value> {
         let content = resource.as_object()?;
         let resource_type = content.get("resourceType")?.as_str()?;
         let level = elements::of(resource_type)?;
@@ -69,7 +69,9 @@ impl Shape {
                         name == key || Some(name) == choice
                     })
                 };
-                kept(content, |key| always(key) || required(key) || wanted(key))
+                // R4 wants what is mandatory too; HAPI leaves it out.
+                let mandatory = |key: &str| manners == Manners::Standard && required(key);
+                kept(content, |key| always(key) || mandatory(key) || wanted(key))
             }
         };
         mark(&mut shown);
@@ -137,7 +139,7 @@ mod tests {
             "note": [{"text": "n"}], "valueQuantity": {"value": 1}, "component": [{"code": {"text": "y"}, "interpretation": [{"text": "z"}]}],
         });
         let keys = |shape: Shape| {
-            let shown = shape.apply(&observation).unwrap();
+            let shown = shape.apply(Manners::Standard, &observation).unwrap();
             assert_eq!(shown["meta"]["tag"][0]["code"], "SUBSETTED");
             shown.as_object().unwrap().keys().filter(|key| *key != "meta").cloned().collect::<Vec<_>>().join(" ")
         };
@@ -145,7 +147,7 @@ mod tests {
         assert_eq!(keys(Shape::Text), "resourceType id status code text");
         assert_eq!(keys(Shape::Data), "resourceType id status code note valueQuantity component");
         assert_eq!(keys(Shape::Elements(vec!["Observation.value".into()])), "resourceType id status code valueQuantity");
-        assert_eq!(Shape::Summary.apply(&observation).unwrap()["component"][0], json!({"code": {"text": "y"}}));
-        assert_eq!(Shape::Whole.apply(&observation), None);
+        assert_eq!(Shape::Summary.apply(Manners::Standard, &observation).unwrap()["component"][0], json!({"code": {"text": "y"}}));
+        assert_eq!(Shape::Whole.apply(Manners::Standard, &observation), None);
     }
 }
