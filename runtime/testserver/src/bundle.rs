@@ -114,11 +114,16 @@ impl Entry {
 
 /// One entry, as if it had come alone.
 fn alone(server: &mut Server, now: Timestamp, entry: Entry) -> Result<Value, Refusal> {
+    if entry.resource.as_ref().is_some_and(dangles) {
+        return Err(Refusal::malformed("it refers to a name: in a batch no entry knows of another"));
+    }
     let request = entry.request(server.settings.base.as_str())?;
     let answer = server.answer(now, &request)?;
     let response = answer.response();
     let header = |name: &str| response.headers().get(name).and_then(|value: &HeaderValue| value.to_str().ok());
-    let mut said = json!({"status": status(response.status())});
+    // A delete says no more in a Bundle than that it was done.
+    let is_deleted = entry.method == Method::DELETE && response.status() == StatusCode::OK;
+    let mut said = json!({"status": status(if is_deleted { StatusCode::NO_CONTENT } else { response.status() })});
     for (name, value) in [("location", header("location")), ("etag", header("etag"))] {
         if let Some(value) = value {
             said[name] = json!(value);
@@ -170,7 +175,9 @@ fn transaction(server: &mut Server, now: Timestamp, mut entries: Vec<Entry>) -> 
     let mut asks = Vec::with_capacity(entries.len());
     for (index, (entry, url)) in entries.iter().zip(&urls).enumerate() {
         let (path, query) = url.split_once('?').unwrap_or((url, ""));
-        let ask = Ask::read(server.settings.manners, &entry.method, path).map_err(|e| e.at_entry(index))?;
+        // A type that R4 does not have is a mistake in the Bundle, not something that is not there.
+        let ask = Ask::read(server.settings.manners, &entry.method, path);
+        let ask = ask.map_err(|e| Refusal::malformed(e.text()).at_entry(index))?;
         asks.push((ask, query));
     }
     let (aims, next_id) = aims(server, &entries, &asks)?;
@@ -288,6 +295,9 @@ fn aims(server: &Server, entries: &[Entry], asks: &[(Ask<'_>, &str)]) -> Result<
                         search::one(stored.chain(earlier)).map_err(|e| e.at_entry(index))?
                     }
                 };
+                if let (None, Some(query), Some(resource)) = (&existing, condition, &entry.resource) {
+                    matches::may_create(server, resource_type, query, resource).map_err(|e| e.at_entry(index))?;
+                }
                 let how = if existing.is_some() { How::Find } else { How::Create };
                 let id = existing.unwrap_or_else(|| new_id(resource_type));
                 Aim::Writes(Target { resource_type: resource_type.to_owned(), id, how })

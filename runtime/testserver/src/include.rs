@@ -133,10 +133,25 @@ pub(crate) fn beside<'s>(server: &'s Server, sequence: Sequence, includes: &[Inc
     all
 }
 
-/// All that these refer to, and what that refers to in turn.
-pub(crate) fn everything_referred_to<'s>(server: &'s Server, sequence: Sequence, hits: &[Found<'s>]) -> Vec<Found<'s>> {
-    let all = Include { from: None, code: None, target: None, iterates: true, is_reverse: false };
-    beside(server, sequence, &[all], hits)
+/// All that these refer to, and what that refers to in turn; patients, of whom nobody asked, end it.
+pub(crate) fn referred_to<'s>(server: &'s Server, sequence: Sequence, hits: &[Found<'s>]) -> Vec<Found<'s>> {
+    let mut seen: BTreeSet<(&str, &str)> = hits.iter().map(|(resource_type, id, _)| (*resource_type, *id)).collect();
+    let mut all = Vec::new();
+    let mut latest = hits.to_vec();
+    while !latest.is_empty() {
+        let mut found = Vec::new();
+        for (resource_type, _, version) in &latest {
+            let Some(content) = &version.content else { continue };
+            for (_, lens) in Lens::references_of(resource_type) {
+                let targets = lens.references(&content.value, &server.bases).into_iter().filter(|(to, _)| to != "Patient");
+                let targets = targets.filter_map(|(to, id)| look(server, sequence, &to, &id));
+                found.extend(targets.filter(|(to, id, _)| seen.insert((*to, *id))));
+            }
+        }
+        all.extend(found.iter().copied());
+        latest = found;
+    }
+    all
 }
 
 /// A resource as it was at `sequence`, if it was there.

@@ -6,6 +6,7 @@ use crate::Server;
 use crate::elements::is_resource;
 use crate::refusal::Refusal;
 use crate::search;
+use crate::settings::Manners;
 
 /// A conditional update writes what it found, whatever id the body has.
 pub(crate) fn rename(resource: &mut Value, id: &str) {
@@ -21,6 +22,14 @@ pub(crate) fn satisfies(server: &Server, resource_type: &str, query: &str, resou
         Ok(())
     } else {
         Err(Refusal::malformed("the resource does not match the condition that it is created by"))
+    }
+}
+
+/// HAPI wants the same of a conditional create; R4 does not.
+pub(crate) fn may_create(server: &Server, resource_type: &str, query: &str, resource: &Value) -> Result<(), Refusal> {
+    match server.settings.manners {
+        Manners::Standard => Ok(()),
+        Manners::Hapi => satisfies(server, resource_type, query, resource),
     }
 }
 

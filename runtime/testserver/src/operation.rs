@@ -58,7 +58,7 @@ fn there<'s>(server: &'s Server, resource_type: &str, id: &str) -> Result<&'s Va
     version.content.as_ref().map(|content| &content.value).ok_or_else(|| Refusal::gone("it was deleted"))
 }
 
-/// These patients, what is in their compartments, and what all of that refers to, other patients aside.
+/// These patients, what is in their compartments (of the types that are asked for), and what all of that refers to, other patients aside.
 fn everything(server: &Server, patients: &[&str], path: &str, query: &str) -> Result<Answer, Refusal> {
     let mut cursor = Cursor::first(&server.settings, server.store.sequence);
     let (mut types, mut since, mut used) = (None, None, Vec::new());
@@ -84,19 +84,21 @@ fn everything(server: &Server, patients: &[&str], path: &str, query: &str) -> Re
     let sequence = cursor.sequence;
     let wanted: BTreeSet<&str> = patients.iter().copied().collect();
     let mut all: Vec<Found<'_>> = patients.iter().filter_map(|id| include::look(server, sequence, "Patient", id)).collect();
-    for (name, _) in server.store.shelves().filter(|(name, _)| *name != "Patient") {
-        all.extend(include::current(server, sequence, name).filter(|(.., version)| {
+    // Groups and Lists tell of others too, and of more than of these.
+    for (name, _) in server.store.shelves().filter(|(name, _)| !["Group", "List"].contains(name)) {
+        if types.as_ref().is_some_and(|types: &BTreeSet<String>| !types.contains(name)) {
+            continue;
+        }
+        all.extend(include::current(server, sequence, name).filter(|(_, id, version)| {
             let content = version.content.as_ref();
             let own = content.map(|content| hob_search::patients_of_within(&content.value, &server.bases)).unwrap_or_default();
-            own.iter().any(|patient| wanted.contains(patient.as_str()))
+            let is_one = name == "Patient" && wanted.contains(id);
+            !is_one && own.iter().any(|patient| wanted.contains(patient.as_str()))
         }));
     }
-    let further = include::everything_referred_to(server, sequence, &all);
-    all.extend(further.into_iter().filter(|(name, ..)| *name != "Patient"));
-    all.retain(|(name, _, version)| {
-        let of_type = types.as_ref().is_none_or(|types| types.contains(*name) || *name == "Patient");
-        of_type && since.is_none_or(|since| version.at >= since)
-    });
+    let further = include::referred_to(server, sequence, &all);
+    all.extend(further);
+    all.retain(|(.., version)| since.is_none_or(|since| version.at >= since));
     let entries = cursor.cut(&all).iter().map(|(name, id, version)| {
         let resource = version.content.as_ref().map(|content| Cow::Borrowed(&content.value));
         Entry::found(&server.settings, name, id, resource, Mode::Match)

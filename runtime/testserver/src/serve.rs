@@ -73,7 +73,11 @@ impl Server {
                 if let Some(id) = found {
                     return self.write(now, Step::found(resource_type, &id), headers);
                 }
-                self.create(now, resource_type, self.body(request)?, headers)
+                let resource = self.body(request)?;
+                if let Some(query) = condition {
+                    matches::may_create(self, resource_type, query, &resource)?;
+                }
+                self.create(now, resource_type, resource, headers)
             }
             Ask::Update(resource_type, id) => {
                 let step = self.judge().update(resource_type, id, self.body(request)?, if_match)?;
