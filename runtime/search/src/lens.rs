@@ -72,7 +72,9 @@ impl Lens {
     /// All parameters of a type that look at references, with their codes.
     pub fn references_of(resource_type: &str) -> impl Iterator<Item = (&'static str, Self)> {
         let codes = definitions::parameter_codes(resource_type);
-        codes.filter_map(move |code| Some((code, Self::of(resource_type, code)?))).filter(|(_, lens)| lens.kind == ParameterType::Reference)
+        codes
+            .filter_map(move |code| Some((code, Self::of(resource_type, code)?)))
+            .filter(|(_, lens)| lens.kind == ParameterType::Reference)
     }
 
     /// Its `type`.
@@ -203,7 +205,8 @@ mod tests {
         assert_eq!(keys(&patient, "name"), [text("ødegard"), text("zoe")]);
         assert_eq!(keys(&patient, "active"), [SortKey::Token(String::new(), "true".to_owned())]);
         assert!(keys(&patient, "death-date").is_empty());
-        let observation = json!({"resourceType": "Observation", "valueQuantity": {"value": 1.5}, "subject": {"reference": "Patient/1"}});
+        let observation =
+            json!({"resourceType": "Observation", "valueQuantity": {"value": 1.5}, "subject": {"reference": "Patient/1"}});
         assert_eq!(keys(&observation, "value-quantity"), [SortKey::Number("1.5".parse().unwrap())]);
         assert_eq!(keys(&observation, "subject"), [text("Patient/1")]);
         assert!(Lens::of("Patient", "nonsense").is_none());

@@ -89,7 +89,8 @@ impl Dater {
         match &self.0 {
             Some((known, value)) if *known == second => value.clone(),
             _ => {
-                let value = HeaderValue::from_str(&http_date(now)).unwrap_or(HeaderValue::from_static("Thu, 01 Jan 1970 00:00:00 GMT"));
+                let value =
+                    HeaderValue::from_str(&http_date(now)).unwrap_or(HeaderValue::from_static("Thu, 01 Jan 1970 00:00:00 GMT"));
                 self.0 = Some((second, value.clone()));
                 value
             }

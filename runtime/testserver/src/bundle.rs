@@ -16,7 +16,8 @@ use crate::ask::{Ask, unhandled};
 use crate::patch::{JSON_PATCH, Patch};
 use crate::refusal::Refusal;
 use crate::server::parsed;
-use crate::write::{self, Step};
+use crate::settings::Manners;
+use crate::write::Step;
 use crate::{matches, search};
 
 struct Entry {
@@ -222,7 +223,7 @@ fn transaction(server: &mut Server, now: Timestamp, mut entries: Vec<Entry>) -> 
     Ok(answers)
 }
 
-/// What each entry does, and where ids go on. No two may write the same, but that one may be made anew which another deletes.
+/// What each entry does, and where ids go on.
 fn aims(server: &Server, entries: &[Entry], asks: &[(Ask<'_>, &str)]) -> Result<(Vec<Aim>, u64), Refusal> {
     let mut next_id = server.store.next_id;
     let mut seen = BTreeSet::new();
@@ -261,8 +262,12 @@ fn aims(server: &Server, entries: &[Entry], asks: &[(Ask<'_>, &str)]) -> Result<
             found.push((how == How::Delete).then_some(Aim::Nothing));
             continue;
         };
-        let set = if how == How::Delete { &mut deleted } else { &mut seen };
-        if !set.insert((resource_type.to_owned(), id.clone())) {
+        let key = (resource_type.to_owned(), id.clone());
+        // By R4 no two may overlap; HAPI lets one be made anew that another deletes.
+        let may_return = server.settings.manners == Manners::Hapi;
+        let (own, other) = if how == How::Delete { (&mut deleted, &seen) } else { (&mut seen, &deleted) };
+        let overlaps = other.contains(&key) && !may_return;
+        if !own.insert(key) || overlaps {
             return Err(Refusal::malformed("another entry writes the same resource").at_entry(index));
         }
         found.push(Some(Aim::Writes(Target { resource_type: resource_type.to_owned(), id, how })));
@@ -303,7 +308,8 @@ fn aims(server: &Server, entries: &[Entry], asks: &[(Ask<'_>, &str)]) -> Result<
                 Aim::Writes(Target { resource_type: resource_type.to_owned(), id, how })
             }
             (None, Ask::UpdateWhere(resource_type)) => {
-                let resource = entry.resource.as_ref().ok_or_else(|| Refusal::malformed("resource is missing").at_entry(index))?;
+                let resource =
+                    entry.resource.as_ref().ok_or_else(|| Refusal::malformed("resource is missing").at_entry(index))?;
                 matches::satisfies(server, resource_type, query, resource).map_err(|e| e.at_entry(index))?;
                 Aim::Writes(Target { resource_type: resource_type.to_owned(), id: new_id(resource_type), how: How::Create })
             }
@@ -349,9 +355,10 @@ fn step(server: &Server, entry: &mut Entry, target: &Target, aims: &[Aim]) -> Re
     let if_match = entry.if_match.take();
     let if_match = if_match.as_deref();
     let Target { resource_type, id, how } = target;
-    let is_deleted = aims.iter().filter_map(Aim::target).any(|other| {
-        other.how == How::Delete && other.resource_type == *resource_type && other.id == *id
-    });
+    let is_deleted = aims
+        .iter()
+        .filter_map(Aim::target)
+        .any(|other| other.how == How::Delete && other.resource_type == *resource_type && other.id == *id);
     match how {
         How::Find => Ok(Step::found(resource_type, id)),
         How::Create => judge.create(resource_type, id, entry.taken()?),
@@ -361,8 +368,10 @@ fn step(server: &Server, entry: &mut Entry, target: &Target, aims: &[Aim]) -> Re
             if resource.get("id").is_none() || entry.by_condition {
                 matches::rename(&mut resource, id);
             }
-            let step = judge.update(resource_type, id, resource, if_match)?;
-            Ok(if is_deleted { write::brought_back(step) } else { step })
+            if is_deleted {
+                return judge.bring_back(resource_type, id, resource, if_match);
+            }
+            judge.update(resource_type, id, resource, if_match)
         }
         How::Patch if is_deleted => Err(Refusal::gone("another entry deletes it")),
         How::Patch => judge.patch(resource_type, id, &entry.patch()?, if_match),

@@ -80,7 +80,8 @@ pub(crate) fn of_system(server: &Server, query: &str) -> Result<Answer, Refusal>
     let mut lines: Vec<_> = logs.filter(|(_, _, line)| asked.wants(line.sequence, line.at)).collect();
     lines.sort_by_key(|(_, _, line)| std::cmp::Reverse(line.sequence));
     let page = asked.cursor.cut(&lines).iter();
-    let versions = page.filter_map(|(name, shelf, line)| Some((*name, &*line.id, shelf.records.get(&line.id)?.versions.get(line.index)?)));
+    let versions =
+        page.filter_map(|(name, shelf, line)| Some((*name, &*line.id, shelf.records.get(&line.id)?.versions.get(line.index)?)));
     let entries = versions.map(|(name, id, version)| Entry::version(&server.settings, name, id, version)).collect();
     paged::page(&server.settings, "history", "_history", &asked.used, asked.cursor, lines.len(), entries).map(Answer::json)
 }

@@ -83,7 +83,10 @@ impl Include {
                 for url in lens.canonicals(&content.value, &server.bases) {
                     let of_target = lens.targets().iter().flat_map(|to| current(server, sequence, to));
                     out.extend(of_target.filter(|(.., version)| {
-                        version.content.as_ref().is_some_and(|content| content.value.get("url").is_some_and(|own| *own == url.as_str()))
+                        version
+                            .content
+                            .as_ref()
+                            .is_some_and(|content| content.value.get("url").is_some_and(|own| *own == url.as_str()))
                     }));
                 }
             }

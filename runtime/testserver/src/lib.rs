@@ -57,7 +57,7 @@ mod write;
 pub use front::{Deliveries, Running};
 pub use hook::{Post, SEND_DELETES};
 pub use poster::Delivery;
+pub use reading::Reading;
 pub use seed::{SeedError, SeedFileError, seeds_in};
 pub use server::{Kept, Server};
-pub use reading::Reading;
 pub use settings::{Activation, ConflictStatus, Manners, Settings, VersionIds};

@@ -134,7 +134,9 @@ fn validate(resource_type: &str, resource: Value) -> Result<Answer, Refusal> {
         })
         .collect();
     if issues.is_empty() {
-        return Ok(Answer::json(Refusal::done("No issues: elements, shapes and values are those of R4; profiles and invariants were not judged")));
+        return Ok(Answer::json(Refusal::done(
+            "No issues: elements, shapes and values are those of R4; profiles and invariants were not judged",
+        )));
     }
     let outcome = json!({"resourceType": "OperationOutcome", "issue": issues});
     Ok(Answer::json(Bytes::from(outcome.to_string())).with_status(StatusCode::OK))

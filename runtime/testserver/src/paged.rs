@@ -9,8 +9,8 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::Settings;
-use crate::settings::Manners;
 use crate::refusal::Refusal;
+use crate::settings::Manners;
 use crate::store::{Sequence, Version};
 
 /// Which page.

@@ -272,7 +272,11 @@ fn is_time(time: &str) -> bool {
         [hour, minute] => two(hour, 23) && two(minute, 59),
         [hour, minute, second] => {
             let (whole, part) = second.split_once('.').unwrap_or((second, "0"));
-            two(hour, 23) && two(minute, 59) && two(whole, 60) && !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit())
+            two(hour, 23)
+                && two(minute, 59)
+                && two(whole, 60)
+                && !part.is_empty()
+                && part.bytes().all(|byte| byte.is_ascii_digit())
         }
         _ => false,
     };
@@ -297,7 +301,8 @@ mod tests {
             "resourceType": "Patient", "colour": "red", "gender": ["male"], "active": "true", "birthDate": null, "telecom": [],
             "name": {"family": "X", "bogus": 1, "given": "Y"}, "address": "no", "language": "", "contact": [{}],
         }));
-        let kept = json!({"resourceType": "Patient", "gender": "male", "active": true, "name": [{"family": "X", "given": ["Y"]}]});
+        let kept =
+            json!({"resourceType": "Patient", "gender": "male", "active": true, "name": [{"family": "X", "given": ["Y"]}]});
         assert_eq!(read.unwrap(), kept);
     }
 
@@ -307,7 +312,10 @@ mod tests {
             (json!({"resourceType": "Patient", "gender": "mail"}), "Patient.gender"),
             (json!({"resourceType": "Patient", "active": "yes"}), "Patient.active"),
             (json!({"resourceType": "Patient", "birthDate": "1980-13"}), "Patient.birthDate"),
-            (json!({"resourceType": "Patient", "contained": [{"resourceType": "Task", "status": "done"}]}), "Patient.contained.status"),
+            (
+                json!({"resourceType": "Patient", "contained": [{"resourceType": "Task", "status": "done"}]}),
+                "Patient.contained.status",
+            ),
         ] {
             let refused = lenient(resource).unwrap_err();
             assert!(refused.starts_with(&format!("{at}:")), "{refused}");
@@ -316,7 +324,9 @@ mod tests {
 
     #[test]
     fn a_strict_server_tells_of_the_first_and_a_validator_of_all() {
-        let Value::Object(content) = json!({"resourceType": "Observation", "colour": 1, "valueQuantity": {"value": 1, "units": "kg"}}) else {
+        let Value::Object(content) =
+            json!({"resourceType": "Observation", "colour": 1, "valueQuantity": {"value": 1, "units": "kg"}})
+        else {
             panic!("an object")
         };
         assert!(read(Reading::Strict, "Observation", content.clone()).unwrap_err().text().starts_with("Observation.colour"));
@@ -338,6 +348,11 @@ mod tests {
         let form = json!({"resourceType": "Questionnaire", "status": "draft", "item": [{"linkId": "1", "type": "group",
             "item": [{"linkId": "1.1", "type": "string", "_text": {"extension": [{"url": "urn:x", "valueCode": "y"}]}}]}]});
         assert_eq!(lenient(form.clone()).unwrap(), form);
-        assert!(is_date("2024-02-29T10:00:00.123+01:00") && is_date("2024-02") && !is_date("2023-02-29") && !is_date("2024-02T10:00:00Z"));
+        assert!(
+            is_date("2024-02-29T10:00:00.123+01:00")
+                && is_date("2024-02")
+                && !is_date("2023-02-29")
+                && !is_date("2024-02T10:00:00Z")
+        );
     }
 }

@@ -176,8 +176,6 @@ pub(crate) fn one(mut found: impl Iterator<Item = String>) -> Result<Option<Stri
     let first = found.next();
     match found.next() {
         None => Ok(first),
-        Some(_) => {
-            Err(Refusal::new(StatusCode::PRECONDITION_FAILED, "multiple-matches", "the condition finds more than one"))
-        }
+        Some(_) => Err(Refusal::new(StatusCode::PRECONDITION_FAILED, "multiple-matches", "the condition finds more than one")),
     }
 }

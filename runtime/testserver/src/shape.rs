@@ -106,7 +106,9 @@ fn summary(level: &Level, type_name: &str, content: &Map<String, Value>) -> Map<
             _ => None,
         };
         let one = |value: &Value| match (below, value) {
-            (Some((level, type_name)), Value::Object(content)) if name != "meta" => Value::Object(summary(level, type_name, content)),
+            (Some((level, type_name)), Value::Object(content)) if name != "meta" => {
+                Value::Object(summary(level, type_name, content))
+            }
             _ => value.clone(),
         };
         let part = match value {
@@ -147,7 +149,10 @@ mod tests {
         assert_eq!(keys(Shape::Text), "resourceType id status code text");
         assert_eq!(keys(Shape::Data), "resourceType id status code note valueQuantity component");
         assert_eq!(keys(Shape::Elements(vec!["Observation.value".into()])), "resourceType id status code valueQuantity");
-        assert_eq!(Shape::Summary.apply(Manners::Standard, &observation).unwrap()["component"][0], json!({"code": {"text": "y"}}));
+        assert_eq!(
+            Shape::Summary.apply(Manners::Standard, &observation).unwrap()["component"][0],
+            json!({"code": {"text": "y"}})
+        );
         assert_eq!(Shape::Whole.apply(Manners::Standard, &observation), None);
     }
 }

@@ -340,7 +340,11 @@ fn listener<'s>(server: &'s Server, id: &str) -> Result<(&'s Topics, String, Str
     let content = server.store.current("Subscription", id).and_then(|version| version.content.as_ref());
     let text = |name: &str| content.and_then(|content| content.value.get(name)?.as_str()).unwrap_or_default().to_owned();
     let is_topical = content.and_then(|content| content.value.as_object()).is_some_and(is_topical);
-    if is_topical { Ok((&server.topics, text("criteria"), text("status"))) } else { Err(Refusal::unsupported("it is not a Subscription to a topic")) }
+    if is_topical {
+        Ok((&server.topics, text("criteria"), text("status")))
+    } else {
+        Err(Refusal::unsupported("it is not a Subscription to a topic"))
+    }
 }
 
 /// `$status`

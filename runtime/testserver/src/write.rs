@@ -80,6 +80,17 @@ impl Judge<'_> {
         })
     }
 
+    /// An update of what the same transaction deletes before: it is made anew, and goes on counting.
+    pub(crate) fn bring_back(self, resource_type: &str, id: &str, resource: Value, if_match: Option<&str>) -> Result<Step, Refusal> {
+        let current = self.store.current(resource_type, id);
+        if current.is_none_or(|version| version.content.is_none()) {
+            return self.update(resource_type, id, resource, if_match);
+        }
+        self.check_version(current, if_match, self.settings.if_match_creates)?;
+        let content = self.content(resource_type, Some(id), resource)?;
+        Ok(Step::new(resource_type, id, StatusCode::CREATED).writing(Interaction::Update, Some(content)))
+    }
+
     pub(crate) fn delete(self, resource_type: &str, id: &str, if_match: Option<&str>) -> Result<Step, Refusal> {
         let current = self.store.current(resource_type, id);
         if self.settings.if_match_on_delete && current.is_some() {
@@ -133,14 +144,6 @@ impl Judge<'_> {
     }
 }
 
-/// Brings back a resource that the same transaction deletes before: it goes on counting.
-pub(crate) fn brought_back(step: Step) -> Step {
-    match step.write {
-        Some((_, content)) => Step { status: StatusCode::CREATED, write: Some((Interaction::Update, content)), ..step },
-        None => step,
-    }
-}
-
 /// On HAPI tags and security labels stay when an update leaves them out.
 fn keep_labels(old: &Value, new: &mut Map<String, Value>) {
     for key in ["tag", "security"] {
@@ -153,7 +156,8 @@ fn keep_labels(old: &Value, new: &mut Map<String, Value>) {
         if all.is_empty() {
             continue;
         }
-        let more: Vec<Value> = labels(new.get("meta")).into_iter().filter(|label| !all.iter().any(|own| named(own) == named(label))).collect();
+        let more: Vec<Value> =
+            labels(new.get("meta")).into_iter().filter(|label| !all.iter().any(|own| named(own) == named(label))).collect();
         all.extend(more);
         let meta = new.entry("meta").or_insert_with(|| Value::Object(Map::new()));
         if let Value::Object(meta) = meta {

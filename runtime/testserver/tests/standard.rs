@@ -15,7 +15,10 @@ fn what_r4_does_not_have_is_refused_unless_told_otherwise() {
     let odd = json!({"resourceType": "Patient", "colour": "red"});
     let mut strict = Site::new(|_| {});
     let refused = strict.create(&odd);
-    assert_eq!((refused.status, refused.body["issue"][0]["diagnostics"].as_str()), (422, Some("Patient.colour: R4 has no such element")));
+    assert_eq!(
+        (refused.status, refused.body["issue"][0]["diagnostics"].as_str()),
+        (422, Some("Patient.colour: R4 has no such element"))
+    );
     let mut kind = Site::new(|settings| settings.reading = Reading::Lenient);
     assert!(kind.create(&odd).body.get("colour").is_none());
     let mut blind = Site::new(|settings| settings.reading = Reading::AsIs);
@@ -25,7 +28,8 @@ fn what_r4_does_not_have_is_refused_unless_told_otherwise() {
 #[test]
 fn conditions_respect_if_match_and_labels_go() {
     let mut site = Site::new(|_| {});
-    let named = |gender: &str| json!({"resourceType": "Patient", "gender": gender, "identifier": [{"system": "urn:s", "value": "1"}]});
+    let named =
+        |gender: &str| json!({"resourceType": "Patient", "gender": gender, "identifier": [{"system": "urn:s", "value": "1"}]});
     let put = |site: &mut Site, gender: &str, headers: &[(&str, &str)]| {
         site.send("PUT", "Patient?identifier=urn:s%7C1", headers, &named(gender))
     };
@@ -61,7 +65,8 @@ fn the_statement_says_what_is_done() {
     assert_eq!(resources.len(), 146);
     let task = resources.iter().find(|one| one["type"] == "Task").unwrap();
     assert_eq!(task["updateCreate"], false);
-    let interactions: Vec<&str> = task["interaction"].as_array().unwrap().iter().map(|one| one["code"].as_str().unwrap()).collect();
+    let interactions: Vec<&str> =
+        task["interaction"].as_array().unwrap().iter().map(|one| one["code"].as_str().unwrap()).collect();
     assert!(interactions.contains(&"patch") && !interactions.contains(&"history-type"));
     // Each parameter that is named can be searched by, at least for whether it is there.
     for parameter in task["searchParam"].as_array().unwrap() {

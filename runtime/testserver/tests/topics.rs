@@ -66,7 +66,10 @@ fn a_topic_tells_what_it_fires_on_and_numbers_it() {
     let part = &parameter(&bundles[0], "notification-event")["part"];
     assert_eq!(part[0], json!({"name": "event-number", "valueString": "1"}));
     assert_eq!(part[2]["valueReference"]["reference"], "http://fhir.test/r4/Patient/3");
-    assert_eq!((&bundles[0]["entry"][1]["resource"]["id"], &bundles[0]["entry"][1]["request"]["method"]), (&json!("3"), &json!("POST")));
+    assert_eq!(
+        (&bundles[0]["entry"][1]["resource"]["id"], &bundles[0]["entry"][1]["request"]["method"]),
+        (&json!("3"), &json!("POST"))
+    );
 
     site.put(&with_id(active("male"), "3"), None);
     site.put(&with_id(json!({"resourceType": "Patient", "gender": "male", "active": true, "birthDate": "2000"}), "3"), None);
@@ -80,7 +83,10 @@ fn a_topic_tells_what_it_fires_on_and_numbers_it() {
     assert_eq!((&status["type"], &parameter(&status, "type")["valueCode"]), (&json!("searchset"), &json!("query-status")));
     let events = site.get("Subscription/2/$events?eventsSinceNumber=2&content=id-only").body;
     assert_eq!(parameter(&events, "notification-event")["part"][0]["valueString"], "2");
-    assert_eq!((&events["entry"][1]["fullUrl"], events["entry"][1].get("resource")), (&json!("http://fhir.test/r4/Patient/4"), None));
+    assert_eq!(
+        (&events["entry"][1]["fullUrl"], events["entry"][1].get("resource")),
+        (&json!("http://fhir.test/r4/Patient/4"), None)
+    );
     assert_eq!(events["entry"].as_array().unwrap().len(), 2);
 }
 

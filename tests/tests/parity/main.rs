@@ -2,7 +2,11 @@
 //! content. `cases.rs` says how the requests are written, `side.rs` what of an answer is a server's own choice. Where the two are known to differ, the
 //! request says why; one that no longer differs fails the test as one that newly does.
 
-#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test that fails says so by a panic, and this one has something to tell")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a test that fails says so by a panic, and this one has something to tell"
+)]
 #![allow(missing_docs, unreachable_pub, reason = "a test binary has no users")]
 
 mod cases;
@@ -54,7 +58,11 @@ async fn the_test_server_answers_as_hapi_does() {
         }
     }
     let differ: usize = known.values().sum();
-    println!("{} requests compared with HAPI 8.8.0: {agreed} agree, {differ} differ for {} known reasons", cases.len(), known.len());
+    println!(
+        "{} requests compared with HAPI 8.8.0: {agreed} agree, {differ} differ for {} known reasons",
+        cases.len(),
+        known.len()
+    );
     for (why, number) in &known {
         println!("  {number:>2}  {why}");
     }

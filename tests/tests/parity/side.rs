@@ -56,9 +56,8 @@ impl Side {
         }
         let answer = request.send().await.unwrap();
         let status = answer.status().as_u16();
-        let header = |answer: &Response, name: &str| {
-            answer.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned)
-        };
+        let header =
+            |answer: &Response, name: &str| answer.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
         let (etag, location) = (header(&answer, "etag"), header(&answer, "location"));
         let written = location.clone().or_else(|| header(&answer, "content-location"));
         let text = answer.text().await.unwrap();
