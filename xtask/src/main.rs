@@ -18,7 +18,7 @@ mod test;
 
 const HELP: &str = "cargo xtask TASK
 
-  demo [--keep]      a synthetic clinic morning on a real FHIR server, step by step and checked
+  demo [--keep]      a synthetic clinic morning on a FHIR server, step by step and checked (--fhir hapi: on a real HAPI)
   test [--quick]     format, lints, arrows between rooms, units, bots' cases, end to end on HAPI (--quick: without HAPI)
   bench [--json]     speed as ratios to a floor taken in the same run
   sim [--seeds N]    the real host over a simulated server, network and people, by seed (--help: mutants, JSON)

@@ -14,7 +14,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("hob-dispatch", &["hob-model"]),
     ("hob-engine", &["hob-model", "hob-search"]),
     ("hob-fhir", &["hob-model"]),
-    // For tests and the simulation.
+    // For tests, the simulation and the CLI's author commands.
     ("hob-testserver", &["hob-model", "hob-search"]),
     ("hob-host", &["hob-model", "hob-search", "hob-ingress", "hob-ledger", "hob-dispatch", "hob-engine", "hob-fhir"]),
     ("hob-cli", &["hob-host", "hob-model", "hob-ingress"]),

@@ -39,14 +39,23 @@ impl DateValue {
     }
 
     pub(crate) fn matches(&self, element: &Value, kind: &ElementType) -> bool {
-        let target = match kind {
-            ElementType::Date => element.as_str().and_then(|text| parse(text, false)),
-            ElementType::Period => period(element),
-            ElementType::Timing => timing(element),
-            _ => None,
-        };
-        target.is_some_and(|target| compare(self.prefix, self.span, target))
+        span(element, kind).is_some_and(|target| compare(self.prefix, self.span, target))
     }
+}
+
+/// The time that an element covers.
+fn span(element: &Value, kind: &ElementType) -> Option<Span> {
+    match kind {
+        ElementType::Date => element.as_str().and_then(|text| parse(text, false)),
+        ElementType::Period => period(element),
+        ElementType::Timing => timing(element),
+        _ => None,
+    }
+}
+
+/// Where the time begins that an element covers, in nanoseconds since 1970.
+pub(crate) fn begins(element: &Value, kind: &ElementType) -> Option<i128> {
+    span(element, kind).map(|span| span.start)
 }
 
 fn compare(prefix: Prefix, search: Span, target: Span) -> bool {

@@ -21,7 +21,8 @@ static DEFINITIONS: LazyLock<Definitions> = LazyLock::new(|| {
 /// The `type` of a SearchParameter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub(crate) enum ParameterType {
+#[allow(missing_docs, reason = "the names are FHIR's")]
+pub enum ParameterType {
     Number,
     Date,
     String,
@@ -31,6 +32,24 @@ pub(crate) enum ParameterType {
     Quantity,
     Uri,
     Special,
+}
+
+impl ParameterType {
+    /// The code that FHIR has for it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Number => "number",
+            Self::Date => "date",
+            Self::String => "string",
+            Self::Token => "token",
+            Self::Reference => "reference",
+            Self::Composite => "composite",
+            Self::Quantity => "quantity",
+            Self::Uri => "uri",
+            Self::Special => "special",
+        }
+    }
 }
 
 /// One search parameter as one resource type has it.

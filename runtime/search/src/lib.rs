@@ -34,6 +34,7 @@ mod element;
 mod error;
 mod expression;
 mod judge;
+mod lens;
 mod number;
 mod path;
 mod prefix;
@@ -47,7 +48,9 @@ mod when;
 
 pub use compartment::{compartment_search, patients_of, patients_of_within};
 pub use criteria::{Criteria, Parameter};
+pub use definitions::ParameterType;
 pub use error::CriteriaError;
+pub use lens::{Lens, Listed, SortKey, listed, resource_types};
 pub use reach::{Reach, reaches};
 pub use reference::ServerBases;
 pub use when::{When, WhenError};

@@ -146,7 +146,7 @@ fn range(element: &Value) -> Option<Interval> {
     (low.is_some() || high.is_some()).then_some(Interval { low, high, exclusive: false })
 }
 
-fn decimal(element: &Value) -> Option<Decimal> {
+pub(crate) fn decimal(element: &Value) -> Option<Decimal> {
     let Value::Number(number) = element else {
         return None;
     };

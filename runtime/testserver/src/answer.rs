@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use hob_model::Timestamp;
-use http::header::{CONTENT_TYPE, DATE, ETAG, HeaderValue, LOCATION};
+use http::header::{CONTENT_TYPE, DATE, ETAG, HeaderValue, LAST_MODIFIED, LOCATION};
 use http::{Response, StatusCode};
 
 use crate::refusal::Refusal;
@@ -46,6 +46,25 @@ impl Answer {
         self
     }
 
+    pub(crate) fn with_last_modified(mut self, at: Timestamp) -> Self {
+        if let Ok(value) = HeaderValue::from_str(&http_date(at)) {
+            self.0.headers_mut().insert(LAST_MODIFIED, value);
+        }
+        self
+    }
+
+    /// The same with this body, or with none.
+    pub(crate) fn with_body(mut self, body: Option<Bytes>) -> Self {
+        match body {
+            Some(body) => *self.0.body_mut() = body,
+            None => {
+                self.0.headers_mut().remove(CONTENT_TYPE);
+                *self.0.body_mut() = Bytes::new();
+            }
+        }
+        self
+    }
+
     pub(crate) fn response(&self) -> &Response<Bytes> {
         &self.0
     }
@@ -54,6 +73,10 @@ impl Answer {
         self.0.headers_mut().insert(DATE, date);
         self.0
     }
+}
+
+fn http_date(at: Timestamp) -> String {
+    at.to_utc().format("%a, %d %b %Y %H:%M:%S GMT").to_string()
 }
 
 /// The `Date` header, made once a second.
@@ -66,8 +89,8 @@ impl Dater {
         match &self.0 {
             Some((known, value)) if *known == second => value.clone(),
             _ => {
-                let text = now.to_utc().format("%a, %d %b %Y %H:%M:%S GMT").to_string();
-                let value = HeaderValue::from_str(&text).unwrap_or(HeaderValue::from_static("Thu, 01 Jan 1970 00:00:00 GMT"));
+                let value =
+                    HeaderValue::from_str(&http_date(now)).unwrap_or(HeaderValue::from_static("Thu, 01 Jan 1970 00:00:00 GMT"));
                 self.0 = Some((second, value.clone()));
                 value
             }

@@ -1,13 +1,12 @@
 //! What the program is told.
 
-use std::fs;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
 use hob_model::BaseUrl;
-use hob_testserver::{ConflictStatus, Delivery, Settings, VersionIds};
+use hob_testserver::{ConflictStatus, Delivery, SeedFileError, Settings, VersionIds, seeds_in};
 use serde_json::Value;
 
 /// A FHIR R4 server in memory, for tests; never for production. Prints its base URL when it listens.
@@ -99,32 +98,12 @@ impl Args {
     }
 
     /// All that it begins with, each with the name of its file.
-    pub(crate) fn seeds(&self) -> Result<Vec<(String, Value)>, String> {
-        let mut files: Vec<PathBuf> = self.bundle.iter().cloned().collect();
-        if let Some(folder) = &self.seed_folder {
-            let listed = fs::read_dir(folder).map_err(|e| format!("{}: {e}", folder.display()))?;
-            let mut found: Vec<PathBuf> = listed.filter_map(|entry| Some(entry.ok()?.path())).collect();
-            found.retain(|path| path.extension().is_some_and(|end| end == "json" || end == "ndjson"));
-            found.sort();
-            files.extend(found);
-        }
+    pub(crate) fn seeds(&self) -> Result<Vec<(String, Value)>, SeedFileError> {
         let mut seeds = Vec::new();
-        for file in files {
-            let name = file.display().to_string();
-            let text = fs::read_to_string(&file).map_err(|e| format!("{name}: {e}"))?;
-            for resource in resources(&file, &text) {
-                seeds.push((name.clone(), resource.map_err(|e| format!("{name}: {e}"))?));
-            }
+        for path in self.bundle.iter().chain(&self.seed_folder) {
+            seeds.extend(seeds_in(path)?.into_iter().map(|(path, resource)| (path.display().to_string(), resource)));
         }
         Ok(seeds)
-    }
-}
-
-fn resources(file: &Path, text: &str) -> Vec<serde_json::Result<Value>> {
-    if file.extension().is_some_and(|end| end == "ndjson") {
-        text.lines().filter(|line| !line.trim().is_empty()).map(serde_json::from_str).collect()
-    } else {
-        vec![serde_json::from_str(text)]
     }
 }
 

@@ -3,6 +3,7 @@
 use http::{Method, StatusCode};
 
 use crate::refusal::Refusal;
+use crate::settings::Manners;
 
 /// One interaction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -10,8 +11,13 @@ pub(crate) enum Ask<'a> {
     Metadata,
     /// A transaction or a batch.
     Bundle,
+    SystemHistory,
+    /// Also by POST to `_search`.
     Search(&'a str),
     Create(&'a str),
+    UpdateWhere(&'a str),
+    PatchWhere(&'a str),
+    DeleteWhere(&'a str),
     TypeHistory(&'a str),
     Read(&'a str, &'a str),
     Update(&'a str, &'a str),
@@ -19,51 +25,91 @@ pub(crate) enum Ask<'a> {
     Patch(&'a str, &'a str),
     History(&'a str, &'a str),
     Vread(&'a str, &'a str, &'a str),
+    /// The name is without `$`.
+    Operation(On<'a>, &'a str),
+}
+
+/// What an operation is asked of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum On<'a> {
+    System,
+    Type(&'a str),
+    Instance(&'a str, &'a str),
 }
 
 impl<'a> Ask<'a> {
-    /// `path` is below the base, without slashes at its ends.
-    pub(crate) fn read(method: &Method, path: &'a str) -> Result<Self, Refusal> {
-        let mut segments = path.split('/').filter(|segment| !segment.is_empty());
-        let parts = (segments.next(), segments.next(), segments.next(), segments.next(), segments.next());
-        let is_get = *method == Method::GET;
-        Ok(match parts {
-            (None, ..) if *method == Method::POST => Self::Bundle,
-            (Some("metadata"), None, ..) if is_get => Self::Metadata,
-            (Some(resource_type), None, ..) if is_get => Self::Search(known(resource_type)?),
-            (Some(resource_type), None, ..) if *method == Method::POST => Self::Create(known(resource_type)?),
-            (Some(resource_type), Some("_history"), None, ..) if is_get => Self::TypeHistory(known(resource_type)?),
-            (Some(_), Some(name), ..) if name.starts_with(['$', '_']) => {
-                return Err(Refusal::not_found("this server has no such operation"));
-            }
-            (Some(resource_type), Some(id), None, ..) => {
-                let resource_type = known(resource_type)?;
+    /// `path` is below the base. A HEAD asks what a GET would.
+    pub(crate) fn read(manners: Manners, method: &Method, path: &'a str) -> Result<Self, Refusal> {
+        let segments: Vec<&str> = path.split('/').filter(|segment| !segment.is_empty()).collect();
+        let is_get = *method == Method::GET || *method == Method::HEAD;
+        let is_post = *method == Method::POST;
+        Ok(match segments[..] {
+            [] if is_post => Self::Bundle,
+            ["metadata"] if is_get => Self::Metadata,
+            ["_history"] if is_get => Self::SystemHistory,
+            [name] if name.starts_with('$') && (is_get || is_post) => Self::Operation(On::System, &name[1..]),
+            [name] => {
+                let resource_type = known(name)?;
                 match *method {
-                    Method::GET => Self::Read(resource_type, id),
+                    _ if is_get => Self::Search(resource_type),
+                    Method::POST => Self::Create(resource_type),
+                    Method::PUT => Self::UpdateWhere(resource_type),
+                    Method::PATCH => Self::PatchWhere(resource_type),
+                    Method::DELETE => Self::DeleteWhere(resource_type),
+                    _ => return Err(unhandled(manners)),
+                }
+            }
+            [name, "_history"] if is_get => Self::TypeHistory(known(name)?),
+            [name, "_search"] if is_get || is_post => Self::Search(known(name)?),
+            [name, operation] if operation.starts_with('$') && (is_get || is_post) => {
+                Self::Operation(On::Type(known(name)?), &operation[1..])
+            }
+            [name, id] => {
+                let resource_type = known(name)?;
+                match *method {
+                    _ if is_get => Self::Read(resource_type, id),
                     Method::PUT => Self::Update(resource_type, id),
                     Method::DELETE => Self::Delete(resource_type, id),
                     Method::PATCH => Self::Patch(resource_type, id),
-                    _ => return Err(not_allowed()),
+                    _ => return Err(unhandled(manners)),
                 }
             }
-            (Some(resource_type), Some(id), Some("_history"), None, _) if is_get => Self::History(known(resource_type)?, id),
-            (Some(resource_type), Some(id), Some("_history"), Some(version), None) if is_get => {
-                Self::Vread(known(resource_type)?, id, version)
+            [name, id, "_history"] if is_get => Self::History(known(name)?, id),
+            [name, id, operation] if operation.starts_with('$') && (is_get || is_post) => {
+                Self::Operation(On::Instance(known(name)?, id), &operation[1..])
             }
-            _ => return Err(not_allowed()),
+            [name, id, "_history", version] if is_get => Self::Vread(known(name)?, id, version),
+            [name, ..] => {
+                known(name)?;
+                return Err(unhandled(manners));
+            }
+            [] => return Err(unhandled(manners)),
         })
     }
 }
 
-fn not_allowed() -> Refusal {
-    Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "not-supported", "this server does not do that with this path")
+/// The server has nothing that such a request could mean.
+pub(crate) fn unhandled(manners: Manners) -> Refusal {
+    let status = match manners {
+        Manners::Standard => StatusCode::METHOD_NOT_ALLOWED,
+        Manners::Hapi => StatusCode::BAD_REQUEST,
+    };
+    Refusal::new(status, "not-supported", "this server does not do that with this path")
+}
+
+/// An operation that the server lacks.
+pub(crate) fn no_operation(manners: Manners) -> Refusal {
+    match manners {
+        Manners::Standard => Refusal::not_found("this server has no such operation"),
+        Manners::Hapi => Refusal::unsupported("this server has no such operation"),
+    }
 }
 
 /// The type, if R4 has it.
 pub(crate) fn known(resource_type: &str) -> Result<&str, Refusal> {
-    match hob_search::Criteria::parse(resource_type) {
-        Ok(_) => Ok(resource_type),
-        Err(_) => Err(Refusal::not_found("R4 has no such resource type")),
+    match crate::elements::is_resource(resource_type) {
+        true => Ok(resource_type),
+        false => Err(Refusal::not_found("R4 has no such resource type")),
     }
 }
 
@@ -84,19 +130,30 @@ mod tests {
 
     #[test]
     fn paths_name_interactions() {
-        let read = |method: Method, path: &'static str| Ask::read(&method, path);
-        assert_eq!(read(Method::POST, ""), Ok(Ask::Bundle));
-        assert_eq!(read(Method::GET, "metadata"), Ok(Ask::Metadata));
-        assert_eq!(read(Method::GET, "Task"), Ok(Ask::Search("Task")));
-        assert_eq!(read(Method::GET, "Task/_history"), Ok(Ask::TypeHistory("Task")));
-        assert_eq!(read(Method::GET, "Task/1/_history/2"), Ok(Ask::Vread("Task", "1", "2")));
-        assert_eq!(read(Method::PATCH, "Task/1"), Ok(Ask::Patch("Task", "1")));
+        let read = |method: Method, path: &'static str| Ask::read(Manners::Standard, &method, path);
+        for (method, path, ask) in [
+            (Method::POST, "", Ask::Bundle),
+            (Method::GET, "metadata", Ask::Metadata),
+            (Method::GET, "_history", Ask::SystemHistory),
+            (Method::GET, "Task", Ask::Search("Task")),
+            (Method::POST, "Task/_search", Ask::Search("Task")),
+            (Method::DELETE, "Task", Ask::DeleteWhere("Task")),
+            (Method::GET, "Task/_history", Ask::TypeHistory("Task")),
+            (Method::GET, "Task/1/_history/2", Ask::Vread("Task", "1", "2")),
+            (Method::HEAD, "Task/1", Ask::Read("Task", "1")),
+            (Method::PATCH, "Task/1", Ask::Patch("Task", "1")),
+            (Method::POST, "Task/$validate", Ask::Operation(On::Type("Task"), "validate")),
+            (Method::GET, "Patient/1/$everything", Ask::Operation(On::Instance("Patient", "1"), "everything")),
+        ] {
+            assert_eq!(read(method, path), Ok(ask), "{path}");
+        }
         for (method, path, status) in [
             (Method::GET, "", 405),
             (Method::GET, "Tusk/1", 404),
             (Method::POST, "Task/1", 405),
-            (Method::POST, "Task/$validate", 404),
+            (Method::PUT, "Task/$validate/2", 405),
             (Method::GET, "Task/1/_history/2/3", 405),
+            (Method::GET, "Tusk/1/2/3", 404),
         ] {
             assert_eq!(read(method, path).unwrap_err().status.as_u16(), status, "{path}");
         }

@@ -1,4 +1,4 @@
-//! Histories of a resource and of a type, newest first.
+//! Histories of a resource, of a type and of all, newest first.
 
 use hob_model::Timestamp;
 use percent_encoding::percent_decode_str;
@@ -7,6 +7,7 @@ use crate::Server;
 use crate::answer::Answer;
 use crate::paged::{self, Cursor, Entry, pieces};
 use crate::refusal::Refusal;
+use crate::settings::Manners;
 use crate::store::{Logged, Sequence, Version};
 
 struct Asked<'a> {
@@ -27,7 +28,7 @@ fn asked<'a>(server: &Server, query: &'a str) -> Result<Asked<'a>, Refusal> {
             let value = percent_decode_str(value).decode_utf8_lossy();
             asked.since = Some(Timestamp::parse(&value).ok_or_else(|| Refusal::malformed("_since is not an instant"))?);
             asked.used.push(piece);
-        } else if !["_format", "_pretty"].contains(&name) {
+        } else if !["_format", "_pretty"].contains(&name) && server.settings.manners == Manners::Standard {
             return Err(Refusal::unsupported("a history takes _since and _count alone"));
         }
     }
@@ -67,4 +68,20 @@ pub(crate) fn of_type(server: &Server, resource_type: &str, query: &str) -> Resu
     let entries = versions.map(|(id, version)| Entry::version(&server.settings, resource_type, id, version)).collect();
     let path = format!("{resource_type}/_history");
     paged::page(&server.settings, "history", &path, &asked.used, asked.cursor, lines.len(), entries).map(Answer::json)
+}
+
+/// Of all types together.
+pub(crate) fn of_system(server: &Server, query: &str) -> Result<Answer, Refusal> {
+    if !server.settings.type_history {
+        return Err(Refusal::not_found("this server has no history of all types"));
+    }
+    let asked = asked(server, query)?;
+    let logs = server.store.shelves().flat_map(|(name, shelf)| shelf.log.iter().map(move |line| (name, shelf, line)));
+    let mut lines: Vec<_> = logs.filter(|(_, _, line)| asked.wants(line.sequence, line.at)).collect();
+    lines.sort_by_key(|(_, _, line)| std::cmp::Reverse(line.sequence));
+    let page = asked.cursor.cut(&lines).iter();
+    let versions =
+        page.filter_map(|(name, shelf, line)| Some((*name, &*line.id, shelf.records.get(&line.id)?.versions.get(line.index)?)));
+    let entries = versions.map(|(name, id, version)| Entry::version(&server.settings, name, id, version)).collect();
+    paged::page(&server.settings, "history", "_history", &asked.used, asked.cursor, lines.len(), entries).map(Answer::json)
 }

@@ -11,6 +11,7 @@ use serde_json::{Map, Value};
 
 use crate::refusal::Refusal;
 use crate::store::Version;
+use crate::topic;
 
 /// The extension of a channel by which HAPI is asked to notify deletes.
 pub const SEND_DELETES: &str = "http://hapifhir.io/fhir/StructureDefinition/subscription-send-delete-messages";
@@ -32,12 +33,18 @@ pub struct Post {
     pub request: Request<Bytes>,
 }
 
+/// Where a Subscription wants its notifications.
+#[derive(Debug)]
+pub(crate) struct Channel {
+    pub(crate) endpoint: String,
+    pub(crate) headers: Vec<(HeaderName, HeaderValue)>,
+}
+
 /// A Subscription that is active.
 #[derive(Debug)]
 struct Hook {
     criteria: Criteria,
-    endpoint: String,
-    headers: Vec<(HeaderName, HeaderValue)>,
+    channel: Channel,
     with_payload: bool,
     deletes: bool,
 }
@@ -51,23 +58,20 @@ pub(crate) struct Hooks {
 
 /// Refuses a Subscription of type rest-hook that could never notify.
 pub(crate) fn check(resource: &Map<String, Value>, base: &BaseUrl) -> Result<(), Refusal> {
-    if is_rest_hook(resource) {
-        Hook::of(resource, base).map_err(Refusal::unprocessable)?;
+    match is_rest_hook(resource) {
+        true if topic::is_topical(resource) => topic::check(resource, base).map_err(Refusal::unprocessable),
+        true => Hook::of(resource, base).map(|_| ()).map_err(Refusal::unprocessable),
+        false => Ok(()),
     }
-    Ok(())
 }
 
 fn is_rest_hook(resource: &Map<String, Value>) -> bool {
     resource.get("channel").and_then(|channel| channel.get("type")).is_some_and(|kind| kind == "rest-hook")
 }
 
-impl Hook {
-    fn of(resource: &Map<String, Value>, base: &BaseUrl) -> Result<Self, String> {
-        let text = |value: Option<&Value>| value.and_then(Value::as_str).map(str::to_owned);
-        let channel = resource.get("channel").ok_or("Subscription.channel is missing")?;
-        let criteria = text(resource.get("criteria")).ok_or("Subscription.criteria is missing")?;
-        let criteria = Criteria::parse(&criteria).map_err(|e| format!("Subscription.criteria: {e}"))?;
-        let endpoint = text(channel.get("endpoint")).ok_or("Subscription.channel.endpoint is missing")?;
+impl Channel {
+    pub(crate) fn of(channel: &Value) -> Result<Self, String> {
+        let endpoint = channel.get("endpoint").and_then(Value::as_str).ok_or("Subscription.channel.endpoint is missing")?;
         let endpoint = endpoint.trim_end_matches('/').to_owned();
         if endpoint.parse::<Uri>().ok().is_none_or(|uri| uri.authority().is_none() || uri.query().is_some()) {
             return Err("Subscription.channel.endpoint is not an absolute URL without a query".to_owned());
@@ -79,6 +83,16 @@ impl Hook {
                 pair.and_then(|(name, value)| Some((name.trim().parse().ok()?, HeaderValue::from_str(value.trim()).ok()?)));
             headers.push(pair.ok_or("a line of Subscription.channel.header is not `Name: value`")?);
         }
+        Ok(Self { endpoint, headers })
+    }
+}
+
+impl Hook {
+    fn of(resource: &Map<String, Value>, base: &BaseUrl) -> Result<Self, String> {
+        let text = |value: Option<&Value>| value.and_then(Value::as_str).map(str::to_owned);
+        let channel = resource.get("channel").ok_or("Subscription.channel is missing")?;
+        let criteria = text(resource.get("criteria")).ok_or("Subscription.criteria is missing")?;
+        let criteria = Criteria::parse(&criteria).map_err(|e| format!("Subscription.criteria: {e}"))?;
         let with_payload = match channel.get("payload").and_then(Value::as_str) {
             None => false,
             Some(payload) if payload.contains("json") => true,
@@ -87,7 +101,7 @@ impl Hook {
         let extensions = channel.get("extension").and_then(Value::as_array).into_iter().flatten();
         let deletes = extensions.into_iter().any(|one| one["url"] == SEND_DELETES && one["valueBoolean"] == true);
         let criteria = criteria.with_server_bases(ServerBases::new([base.as_str()]));
-        Ok(Self { criteria, endpoint, headers, with_payload, deletes })
+        Ok(Self { criteria, channel: Channel::of(channel)?, with_payload, deletes })
     }
 
     /// The criteria of a delete are its type alone: HAPI has nothing else to judge then.
@@ -99,9 +113,9 @@ impl Hook {
     }
 
     fn request(&self, resource_type: &str, id: &str, version: &Version) -> Option<Request<Bytes>> {
-        let named = format!("{}/{resource_type}/{id}", self.endpoint);
+        let named = format!("{}/{resource_type}/{id}", self.channel.endpoint);
         let (method, url, body) = match &version.content {
-            _ if !self.with_payload => (Method::POST, self.endpoint.clone(), Bytes::new()),
+            _ if !self.with_payload => (Method::POST, self.channel.endpoint.clone(), Bytes::new()),
             Some(content) => (Method::PUT, named, content.bytes()),
             None => (Method::DELETE, named, Bytes::new()),
         };
@@ -114,7 +128,7 @@ impl Hook {
         } else if method == Method::POST {
             headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded; charset=UTF-8"));
         }
-        for (name, value) in &self.headers {
+        for (name, value) in &self.channel.headers {
             headers.append(name.clone(), value.clone());
         }
         *request.method_mut() = method;
@@ -129,7 +143,7 @@ impl Hooks {
         self.requested.remove(id);
         let Some(resource) = version.content.as_ref().and_then(|content| content.value.as_object()) else { return };
         match resource.get("status").and_then(Value::as_str) {
-            Some("active") if is_rest_hook(resource) => {
+            Some("active") if is_rest_hook(resource) && !topic::is_topical(resource) => {
                 // It was checked when it came.
                 if let Ok(hook) = Hook::of(resource, base) {
                     self.active.insert(id.to_owned(), hook);

@@ -1,6 +1,8 @@
 //! Pages of searches and histories. A cursor names the newest commit that its first page saw, so that what is written in between neither
 //! repeats nor hides an entry.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 use hob_model::Interaction;
 use serde::Serialize;
@@ -8,6 +10,7 @@ use serde_json::Value;
 
 use crate::Settings;
 use crate::refusal::Refusal;
+use crate::settings::Manners;
 use crate::store::{Sequence, Version};
 
 /// Which page.
@@ -85,7 +88,7 @@ struct Link {
 pub(crate) struct Entry<'a> {
     full_url: String,
     #[serde(skip_serializing_if = "Option::is_none")]
-    resource: Option<&'a Value>,
+    resource: Option<Cow<'a, Value>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     search: Option<SearchMode>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -96,7 +99,15 @@ pub(crate) struct Entry<'a> {
 
 #[derive(Serialize)]
 struct SearchMode {
-    mode: &'static str,
+    mode: Mode,
+}
+
+/// Why something is in a searchset.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Mode {
+    Match,
+    Include,
 }
 
 #[derive(Serialize)]
@@ -116,11 +127,17 @@ struct EntryResponse {
 
 impl<'a> Entry<'a> {
     /// What a search found.
-    pub(crate) fn matched(settings: &Settings, resource_type: &str, id: &str, version: &'a Version) -> Self {
+    pub(crate) fn found(
+        settings: &Settings,
+        resource_type: &str,
+        id: &str,
+        resource: Option<Cow<'a, Value>>,
+        mode: Mode,
+    ) -> Self {
         Self {
             full_url: format!("{}/{resource_type}/{id}", settings.base),
-            resource: version.content.as_ref().map(|content| &content.value),
-            search: Some(SearchMode { mode: "match" }),
+            resource,
+            search: Some(SearchMode { mode }),
             request: None,
             response: None,
         }
@@ -131,12 +148,13 @@ impl<'a> Entry<'a> {
         let (method, status) = match version.interaction {
             Interaction::Create => ("POST", "201 Created"),
             Interaction::Update => ("PUT", "200 OK"),
+            Interaction::Delete if settings.manners == Manners::Hapi => ("DELETE", "200 OK"),
             Interaction::Delete => ("DELETE", "204 No Content"),
         };
         let told = settings.deletes_bear_time || version.interaction != Interaction::Delete;
         Self {
             full_url: format!("{}/{resource_type}/{id}", settings.base),
-            resource: version.content.as_ref().map(|content| &content.value),
+            resource: version.content.as_ref().map(|content| Cow::Borrowed(&content.value)),
             search: None,
             request: Some(EntryRequest { method, url: format!("{resource_type}/{id}/_history/{}", version.id) }),
             response: Some(EntryResponse {

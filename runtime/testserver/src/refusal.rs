@@ -57,4 +57,10 @@ impl Refusal {
         let issue = json!({"severity": "error", "code": self.code, "diagnostics": self.text});
         Bytes::from(json!({"resourceType": "OperationOutcome", "issue": [issue]}).to_string())
     }
+
+    /// An outcome that says what was done.
+    pub(crate) fn done(text: &str) -> Bytes {
+        let issue = json!({"severity": "information", "code": "informational", "diagnostics": text});
+        Bytes::from(json!({"resourceType": "OperationOutcome", "issue": [issue]}).to_string())
+    }
 }

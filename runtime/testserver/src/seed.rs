@@ -1,5 +1,8 @@
 //! Filling a server before it is used.
 
+use std::fs;
+use std::path::{Path, PathBuf};
+
 use hob_model::Timestamp;
 use serde_json::Value;
 
@@ -15,6 +18,40 @@ pub struct SeedError {
     pub index: usize,
     /// What is wrong with it.
     pub why: String,
+}
+
+/// Why a file of seeds cannot be read.
+#[derive(Debug, thiserror::Error)]
+#[error("{}: {why}", path.display())]
+pub struct SeedFileError {
+    /// The file or folder.
+    pub path: PathBuf,
+    /// What is wrong with it.
+    pub why: String,
+}
+
+/// What a file holds (`.json`: a resource or a Bundle; `.ndjson`: a resource a line), or all such files of a folder and the folders in it, by name;
+/// each with its file, for [`Server::seed`].
+///
+/// # Errors
+/// [`SeedFileError`] for the first file that cannot be read.
+pub fn seeds_in(path: &Path) -> Result<Vec<(PathBuf, Value)>, SeedFileError> {
+    let failed = |path: &Path, why: String| SeedFileError { path: path.to_owned(), why };
+    if path.is_dir() {
+        let listed = fs::read_dir(path).map_err(|e| failed(path, e.to_string()))?;
+        let mut found: Vec<PathBuf> = listed.filter_map(|entry| Some(entry.ok()?.path())).collect();
+        found.retain(|path| path.is_dir() || path.extension().is_some_and(|end| end == "json" || end == "ndjson"));
+        found.sort();
+        let parts: Result<Vec<_>, _> = found.iter().map(|path| seeds_in(path)).collect();
+        return Ok(parts?.into_iter().flatten().collect());
+    }
+    let text = fs::read_to_string(path).map_err(|e| failed(path, e.to_string()))?;
+    let resources: Vec<serde_json::Result<Value>> = if path.extension().is_some_and(|end| end == "ndjson") {
+        text.lines().filter(|line| !line.trim().is_empty()).map(serde_json::from_str).collect()
+    } else {
+        vec![serde_json::from_str(&text)]
+    };
+    resources.into_iter().map(|resource| Ok((path.to_owned(), resource.map_err(|e| failed(path, e.to_string()))?))).collect()
 }
 
 impl Server {

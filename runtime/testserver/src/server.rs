@@ -3,18 +3,17 @@
 use bytes::Bytes;
 use hob_model::{Interaction, Reference, Timestamp};
 use hob_search::ServerBases;
-use http::{Request, Response, StatusCode};
+use http::{Method, Request, Response, StatusCode};
 use serde_json::{Map, Value, json};
 
 use crate::answer::{Answer, Dater};
-use crate::ask::Ask;
 use crate::hook::{Hooks, Post};
 use crate::integrity::Referrers;
 use crate::refusal::Refusal;
-use crate::search::{self, Handling};
 use crate::store::{Content, Store, Version};
+use crate::topic::Topics;
 use crate::write::{Judge, SERVERS, Step};
-use crate::{Settings, VersionIds, bundle, history, metadata};
+use crate::{Settings, VersionIds};
 
 /// A FHIR R4 server in memory: pure, so that the same requests at the same times give the same answers, bit for bit.
 #[derive(Debug)]
@@ -27,7 +26,8 @@ pub struct Server {
     posts: Vec<Post>,
     dater: Dater,
     /// The path of the base URL, which stands before every request's path.
-    root: String,
+    pub(crate) root: String,
+    pub(crate) topics: Topics,
 }
 
 /// One version that the server has, as [`Server::versions`] lists it.
@@ -58,7 +58,7 @@ impl Server {
         let root = if root.is_empty() { String::new() } else { format!("/{root}") };
         let bases = ServerBases::new([url]);
         let (hooks, referrers, dater) = (Hooks::default(), Referrers::default(), Dater::default());
-        Self { settings, bases, store: Store::new(), hooks, referrers, posts: Vec::new(), dater, root }
+        Self { settings, bases, store: Store::new(), hooks, referrers, posts: Vec::new(), dater, root, topics: Topics::default() }
     }
 
     /// Answers one request that came at `now`. What it wants sent is then in [`Server::take_posts`].
@@ -68,6 +68,28 @@ impl Server {
             self.activate(now);
         }
         answer.into_response(self.dater.at(now))
+    }
+
+    /// Answers a GET of a path below the base, such as `Patient?gender=female`: a short way for programs that ask without a socket.
+    pub fn get(&mut self, now: Timestamp, path: &str) -> Response<Bytes> {
+        self.ask(now, &Method::GET, path, Bytes::new())
+    }
+
+    /// Answers a request by method, path below the base and a body of FHIR JSON, or none.
+    pub fn ask(&mut self, now: Timestamp, method: &Method, path: &str, body: impl Into<Bytes>) -> Response<Bytes> {
+        let path = path.trim_start_matches('/');
+        let url = if path.is_empty() { self.settings.base.to_string() } else { format!("{}/{path}", self.settings.base) };
+        let request = Request::builder().method(method).uri(url).header("content-type", "application/fhir+json");
+        match request.body(body.into()) {
+            Ok(request) => self.handle(now, &request),
+            Err(_) => Answer::refused(&Refusal::malformed("the path is not one of a URL")).into_response(self.dater.at(now)),
+        }
+    }
+
+    /// The settings that it was made with.
+    #[must_use]
+    pub fn settings(&self) -> &Settings {
+        &self.settings
     }
 
     /// The notifications that came due since the last call, in the order of commits; of one version, in the order of the Subscriptions' ids.
@@ -119,56 +141,6 @@ impl Server {
         Some(kept(resource_type, id, record.current()?))
     }
 
-    pub(crate) fn answer(&mut self, now: Timestamp, request: &Request<Bytes>) -> Result<Answer, Refusal> {
-        let path = request.uri().path();
-        let path = path.strip_prefix(self.root.as_str()).filter(|rest| rest.is_empty() || rest.starts_with('/'));
-        let path = path.ok_or_else(|| Refusal::not_found("the path is not below this server's base URL"))?;
-        let query = request.uri().query().unwrap_or_default();
-        let header = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok());
-        let if_match = header("if-match");
-        match Ask::read(request.method(), path)? {
-            Ask::Metadata => Ok(Answer::json(metadata::statement(&self.settings, now))),
-            Ask::Bundle => bundle::process(self, now, request.body()),
-            Ask::Search(resource_type) => {
-                let strict = header("prefer").is_some_and(|prefer| prefer.contains("handling=strict"));
-                let handling = if strict { Handling::Strict } else { Handling::Lenient };
-                search::page(self, resource_type, query, handling)
-            }
-            Ask::TypeHistory(resource_type) => history::of_type(self, resource_type, query),
-            Ask::History(resource_type, id) => history::of_instance(self, resource_type, id, query),
-            Ask::Read(resource_type, id) => self.version(resource_type, id, None),
-            Ask::Vread(resource_type, id, version) => self.version(resource_type, id, Some(version)),
-            Ask::Create(resource_type) => {
-                let found = header("if-none-exist").map(|query| search::only(self, resource_type, query)).transpose()?.flatten();
-                if let Some(id) = found {
-                    return self.write(now, Step::found(resource_type, &id));
-                }
-                let (id, next_id) = self.new_id(resource_type, self.store.next_id);
-                let step = self.judge().create(resource_type, &id, parsed(request.body())?)?;
-                let answer = self.write(now, step)?;
-                self.store.next_id = next_id;
-                Ok(answer)
-            }
-            Ask::Update(resource_type, id) => {
-                let step = self.judge().update(resource_type, id, parsed(request.body())?, if_match)?;
-                self.write(now, step)
-            }
-            Ask::Delete(resource_type, id) => {
-                let step = self.judge().delete(resource_type, id, if_match)?;
-                self.write(now, step)
-            }
-            Ask::Patch(resource_type, id) => {
-                if !header("content-type").is_some_and(|kind| kind.starts_with(bundle::JSON_PATCH)) {
-                    let text = "this server takes JSON Patch alone";
-                    return Err(Refusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "not-supported", text));
-                }
-                let patch = bundle::operations(request.body())?;
-                let step = self.judge().patch(resource_type, id, &patch, if_match)?;
-                self.write(now, step)
-            }
-        }
-    }
-
     pub(crate) fn judge(&self) -> Judge<'_> {
         Judge { store: &self.store, settings: &self.settings }
     }
@@ -184,43 +156,21 @@ impl Server {
         }
     }
 
-    fn version(&self, resource_type: &str, id: &str, version: Option<&str>) -> Result<Answer, Refusal> {
-        let record = self.store.record(resource_type, id).ok_or_else(|| Refusal::not_found("there is no such resource"))?;
-        let found = match version {
-            None => record.current(),
-            Some(version) => record.version(version),
-        };
-        let found = found.ok_or_else(|| Refusal::not_found("there is no such version"))?;
-        match &found.content {
-            Some(content) => Ok(Answer::json(content.bytes()).with_etag(&found.id)),
-            None => Err(Refusal::gone("it was deleted")),
-        }
-    }
-
-    fn write(&mut self, now: Timestamp, step: Step) -> Result<Answer, Refusal> {
-        let (resource_type, id, status) = (step.resource_type.clone(), step.id.clone(), step.status);
-        self.check(std::slice::from_ref(&step))?;
-        self.commit(now, vec![step]);
-        let Some(version) = self.store.current(&resource_type, &id) else { return Ok(Answer::empty(status)) };
-        let answer = match &version.content {
-            Some(content) => Answer::json(content.bytes()).with_status(status),
-            None => Answer::empty(status),
-        };
-        let location = format!("{}/{resource_type}/{id}/_history/{}", self.settings.base, version.id);
-        Ok(answer.with_etag(&version.id).with_location(&location))
-    }
-
     /// What can be told only of all steps of a commit together.
     pub(crate) fn check(&self, steps: &[Step]) -> Result<(), Refusal> {
         if self.settings.integrity { self.referrers.check(&self.store, &self.settings.base, steps) } else { Ok(()) }
     }
 
-    /// Does what was judged, all of it, as one commit at one instant.
-    pub(crate) fn commit(&mut self, now: Timestamp, steps: Vec<Step>) {
+    /// Does what was judged, all of it, as one commit at one instant; gives the id of the version that each step leaves.
+    pub(crate) fn commit(&mut self, now: Timestamp, steps: Vec<Step>) -> Vec<Option<String>> {
         // As HAPI's: several versions in one millisecond bear the same time.
         let now = Timestamp::from_micros(now.micros().div_euclid(1000).saturating_mul(1000));
+        let mut left = Vec::with_capacity(steps.len());
         for step in steps {
-            let Some((interaction, content)) = step.write else { continue };
+            let Some((interaction, content)) = step.write else {
+                left.push(self.store.current(&step.resource_type, &step.id).map(|version| version.id.clone()));
+                continue;
+            };
             let sequence = self.store.sequence + 1;
             let number = self.store.record(&step.resource_type, &step.id).map_or(0, |record| record.versions.len()) + 1;
             let version_id = match self.settings.versions {
@@ -228,9 +178,11 @@ impl Server {
                 VersionIds::Opaque => opaque(sequence),
             };
             let content = content.map(|content| Content::new(Value::Object(stamped(content, &step.id, &version_id, now))));
+            left.push(Some(version_id.clone()));
             let version = Version { sequence, id: version_id, at: now, interaction, content };
             self.store.push(&step.resource_type, &step.id, version);
-            let Some(version) = self.store.current(&step.resource_type, &step.id) else { continue };
+            let Some(record) = self.store.record(&step.resource_type, &step.id) else { continue };
+            let Some((version, before)) = record.versions.split_last() else { continue };
             if self.settings.integrity
                 && let Some(content) = &version.content
             {
@@ -238,9 +190,16 @@ impl Server {
             }
             if step.resource_type == "Subscription" {
                 self.hooks.note(&step.id, version, &self.settings.base);
+                self.posts.extend(self.topics.note(&step.id, version, &self.settings.base, self.settings.manners));
+            }
+            if step.resource_type == "Basic" {
+                self.topics.note_topic(&step.id, version, &self.bases);
             }
             self.posts.extend(self.hooks.posts(&step.resource_type, &step.id, version));
+            let base = &self.settings.base;
+            self.posts.extend(self.topics.posts(base, &step.resource_type, &step.id, version, before.last()));
         }
+        left
     }
 }
 

@@ -3,6 +3,18 @@
 use hob_model::{BaseUrl, Capabilities, Timestamp};
 use http::StatusCode;
 
+use crate::reading::Reading;
+
+/// Whose small manners it has, where R4 leaves a choice or a server departs from it: how a delete is answered, which status a bad patch or an unknown
+/// path gets, whether unknown search parameters are always refused, whether tags stay when an update leaves them out. `docs/testserver.md` lists them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Manners {
+    /// What R4 says or suggests.
+    Standard,
+    /// HAPI FHIR JPA 8.8.
+    Hapi,
+}
+
 /// How the server answers a stale `If-Match`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ConflictStatus {
@@ -48,6 +60,10 @@ pub struct Settings {
     pub software: String,
     /// `CapabilityStatement.software.version`.
     pub software_version: String,
+    /// What no other setting says.
+    pub manners: Manners,
+    /// What becomes of content that R4 does not have.
+    pub reading: Reading,
     /// How a stale `If-Match` is answered.
     pub conflict: ConflictStatus,
     /// Whether `PUT Type/id` may create.
@@ -82,6 +98,8 @@ impl Settings {
             base,
             software: "Hob test server".to_owned(),
             software_version: env!("CARGO_PKG_VERSION").to_owned(),
+            manners: Manners::Standard,
+            reading: Reading::Strict,
             conflict: ConflictStatus::PreconditionFailed,
             client_ids: true,
             if_match_creates: false,
@@ -123,6 +141,8 @@ impl Settings {
     pub fn hapi(base: BaseUrl) -> Self {
         Self {
             software: "HAPI FHIR Server (imitated)".to_owned(),
+            manners: Manners::Hapi,
+            reading: Reading::Lenient,
             conflict: ConflictStatus::Conflict,
             if_match_creates: true,
             if_match_on_delete: false,

@@ -3,14 +3,15 @@
 
 use hob_model::{Interaction, ResourceId};
 use http::StatusCode;
-use json_patch::Patch;
 use serde_json::{Map, Value};
 
 use crate::Settings;
 use crate::ask::etag;
+use crate::patch::Patch;
 use crate::refusal::Refusal;
+use crate::settings::Manners;
 use crate::store::{Store, Version};
-use crate::{codes, hook};
+use crate::{hook, reading};
 
 /// What one write does.
 #[derive(Debug)]
@@ -64,7 +65,12 @@ impl Judge<'_> {
                 return Err(Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "not-supported", text));
             }
         }
-        let content = self.content(resource_type, Some(id), resource)?;
+        let mut content = self.content(resource_type, Some(id), resource)?;
+        if self.settings.manners == Manners::Hapi
+            && let Some(old) = current.and_then(|version| version.content.as_ref())
+        {
+            keep_labels(&old.value, &mut content);
+        }
         Ok(match current.map(|version| version.content.as_ref()) {
             None => Step::new(resource_type, id, StatusCode::CREATED).writing(Interaction::Create, Some(content)),
             // Brought back: it goes on counting.
@@ -72,6 +78,17 @@ impl Judge<'_> {
             Some(Some(old)) if is_same(&old.value, &content) => Step::new(resource_type, id, StatusCode::OK),
             Some(Some(_)) => Step::new(resource_type, id, StatusCode::OK).writing(Interaction::Update, Some(content)),
         })
+    }
+
+    /// An update of what the same transaction deletes before: it is made anew, and goes on counting.
+    pub(crate) fn bring_back(self, resource_type: &str, id: &str, resource: Value, if_match: Option<&str>) -> Result<Step, Refusal> {
+        let current = self.store.current(resource_type, id);
+        if current.is_none_or(|version| version.content.is_none()) {
+            return self.update(resource_type, id, resource, if_match);
+        }
+        self.check_version(current, if_match, self.settings.if_match_creates)?;
+        let content = self.content(resource_type, Some(id), resource)?;
+        Ok(Step::new(resource_type, id, StatusCode::CREATED).writing(Interaction::Update, Some(content)))
     }
 
     pub(crate) fn delete(self, resource_type: &str, id: &str, if_match: Option<&str>) -> Result<Step, Refusal> {
@@ -92,9 +109,7 @@ impl Judge<'_> {
         if patch.is_empty() {
             return Ok(Step::new(resource_type, id, StatusCode::OK));
         }
-        let mut patched = content.value.clone();
-        json_patch::patch(&mut patched, patch)
-            .map_err(|e| Refusal::unprocessable(format!("operation {} of the patch cannot be done", e.operation)))?;
+        let patched = patch.apply(self.settings.manners, &content.value)?;
         self.update(resource_type, id, patched, None)
     }
 
@@ -121,11 +136,33 @@ impl Judge<'_> {
         {
             return Err(Refusal::malformed("id is not the id in the URL"));
         }
-        codes::check(resource_type, &content)?;
+        let content = reading::read(self.settings.reading, resource_type, content)?;
         if resource_type == "Subscription" {
             hook::check(&content, &self.settings.base)?;
         }
         Ok(content)
+    }
+}
+
+/// On HAPI tags and security labels stay when an update leaves them out.
+fn keep_labels(old: &Value, new: &mut Map<String, Value>) {
+    for key in ["tag", "security"] {
+        let labels = |meta: Option<&Value>| {
+            let labels = meta.and_then(|meta| meta.get(key)).and_then(Value::as_array);
+            labels.cloned().unwrap_or_default()
+        };
+        let named = |label: &Value| (label.get("system").cloned(), label.get("code").cloned());
+        let mut all = labels(old.get("meta"));
+        if all.is_empty() {
+            continue;
+        }
+        let more: Vec<Value> =
+            labels(new.get("meta")).into_iter().filter(|label| !all.iter().any(|own| named(own) == named(label))).collect();
+        all.extend(more);
+        let meta = new.entry("meta").or_insert_with(|| Value::Object(Map::new()));
+        if let Value::Object(meta) = meta {
+            meta.insert(key.to_owned(), Value::Array(all));
+        }
     }
 }
 

@@ -101,7 +101,7 @@ fn a_transaction_that_is_refused_leaves_nothing() {
             json!({"request": {"method": "PATCH", "url": "Patient/1"}, "resource": {"resourceType": "Binary", "data": "W10="}}),
             400,
         ),
-        (json!({"request": {"method": "PUT", "url": "Patient?gender=male"}, "resource": patient("male")}), 405),
+        (json!({"request": {"method": "PUT", "url": "Patient"}, "resource": patient("male")}), 405),
         (json!({"resource": patient("male")}), 400),
         (post(FIRST, patient("male")), 400),
     ] {

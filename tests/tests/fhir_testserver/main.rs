@@ -35,7 +35,7 @@ macro_rules! on_both {
     };
 }
 
-// All but the source check, which is in `check`, and `$validate`, which the test server lacks.
+// All but the source check, which is in `check`.
 on_both![
     commits::happens_once_however_often_it_is_sent,
     commits::of_eight_at_once_one_happens,
@@ -48,4 +48,5 @@ on_both![
     client::reads_versions_and_histories,
     client::searches_are_strict_and_paged,
     client::subscriptions_are_made_changed_and_set_off,
+    client::validates_and_knows_final_ids,
 ];

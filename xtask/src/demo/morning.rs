@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use super::Which;
 use super::fhir::{Fhir, Seen};
 use super::processes::Host;
 use super::scenes::{self, ESCALATION, RED_FLAG, SCORE};
@@ -17,7 +18,7 @@ struct Morning<'a> {
 }
 
 /// Opens the clinic, plays the morning, and checks what the bots left; gives the summary.
-pub(crate) fn play(host: &Host, fhir: &Fhir) -> Result<String, String> {
+pub(crate) fn play(host: &Host, fhir: &Fhir, which: Which) -> Result<String, String> {
     open(host, fhir)?;
     let mut morning = Morning { fhir, made: Vec::new(), rows: Vec::new() };
     morning.score()?;
@@ -26,7 +27,7 @@ pub(crate) fn play(host: &Host, fhir: &Fhir) -> Result<String, String> {
     morning.assignment()?;
     morning.nobody()?;
     morning.reminder()?;
-    morning.validate()?;
+    morning.validate(which)?;
     settled(host)?;
     Ok(morning.summary())
 }
@@ -47,8 +48,8 @@ fn open(host: &Host, fhir: &Fhir) -> Result<(), String> {
     fhir.post("", &people)?;
     println!("   staff with their licences; Ana, of New York, who is in {zone} this week, where it is {clock}; Ben, of Montana");
     println!("=> hob comes to know the server, and gets its bots");
-    host.hob(&["source", "add", "hapi", "--base", fhir.base()])?;
-    host.hob(&["source", "check", "hapi"])?;
+    host.hob(&["source", "add", "clinic", "--base", fhir.base()])?;
+    host.hob(&["source", "check", "clinic"])?;
     let component = |bot: &str| crate::bots::folder().join(format!("{}.wasm", bot.replace('-', "_"))).display().to_string();
     for (bot, setting) in [
         ("pro-scorer", "crisis=@examples/clinic/crisis.json"),
@@ -56,7 +57,7 @@ fn open(host: &Host, fhir: &Fhir) -> Result<(), String> {
         ("reminder", "clinic=Elm Street Clinic"),
     ] {
         let folder = format!("bots/{bot}");
-        host.hob(&["deploy", &folder, "--source", "hapi", "--component", &component(bot), "--set", setting])?;
+        host.hob(&["deploy", &folder, "--source", "clinic", "--component", &component(bot), "--set", setting])?;
     }
     Ok(())
 }
@@ -155,7 +156,7 @@ impl Morning<'_> {
         println!("=> 9:40  Ana has a survey that falls due in 8 seconds");
         let written = self.fhir.write(&scenes::survey("ana-survey", 8))?;
         let seen = self.fhir.wait(&written, "the reminder", |fhir| {
-            // HAPI searches CommunicationRequest by patient; of Ana's there is one.
+            // Of Ana's there is one.
             Ok(fhir.search("CommunicationRequest?patient=ana")?.into_iter().next())
         })?;
         if seen.after < Duration::from_secs(6) {
@@ -171,8 +172,12 @@ impl Morning<'_> {
         Ok(())
     }
 
-    fn validate(&self) -> Result<(), String> {
-        println!("=> all that the bots wrote goes through the server's validator");
+    fn validate(&self, which: Which) -> Result<(), String> {
+        let how = match which {
+            Which::Test => "elements, shapes and values by R4's definitions",
+            Which::Hapi => "HAPI's own",
+        };
+        println!("=> all that the bots wrote goes through the server's validator ({how})");
         let mut wrong = Vec::new();
         for resource in &self.made {
             for error in self.fhir.errors(resource)? {

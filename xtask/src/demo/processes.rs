@@ -1,4 +1,4 @@
-//! The two processes of the demo: a HAPI FHIR server and a hob host. Both end with the demo, however it ends.
+//! The two processes of the demo: a FHIR server and a hob host. Both end with the demo, however it ends.
 
 use std::io::{BufRead as _, BufReader};
 use std::path::PathBuf;
@@ -10,7 +10,7 @@ use crate::shell;
 
 /// The demo's admin token: it guards a host on loopback that lives for a minute.
 pub(crate) const TOKEN: &str = "demo";
-/// What HAPI's notifications prove to know.
+/// What the FHIR server's notifications prove to know.
 const INBOUND: &str = "Bearer demo-inbound";
 
 fn hapi_folder() -> PathBuf {
@@ -36,36 +36,52 @@ impl Drop for Killed {
     }
 }
 
-/// A HAPI FHIR server that is starting or runs.
-pub(crate) struct Hapi {
+/// A FHIR server that is starting or runs.
+pub(crate) struct Fhir {
     child: Killed,
+    /// What stands before the base URL on the line that says that it is ready.
+    mark: &'static str,
+    /// What to look at when it does not come up.
+    hint: &'static str,
 }
 
-impl Hapi {
-    pub(crate) fn start() -> Result<Self, String> {
+impl Fhir {
+    pub(crate) fn hapi() -> Result<Self, String> {
         println!("=> start the HAPI FHIR server");
-        let child = Command::new("java")
+        let mut command = Command::new("java");
+        command
             .current_dir(hapi_folder())
             .args(["-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xmx768m", "-cp", "target/classes:target/lib/*"])
-            .args(["hob.hapi.Main", "--port", "0", "--exit-with-stdin"])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .map_err(|e| format!("HAPI does not start: {e}"))?;
-        Ok(Self { child: Killed(child) })
+            .args(["hob.hapi.Main", "--port", "0", "--exit-with-stdin"]);
+        Self::start(command, "READY ", "is there a gigabyte of memory free?")
+    }
+
+    pub(crate) fn test() -> Result<Self, String> {
+        println!("=> start the test server");
+        let mut command = Command::new(shell::root().join("target/debug/hob-testserver"));
+        command.args(["--listen", "127.0.0.1:0"]);
+        Self::start(command, "", "run target/debug/hob-testserver to see why")
+    }
+
+    fn start(mut command: Command, mark: &'static str, hint: &'static str) -> Result<Self, String> {
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+        let child = command.spawn().map_err(|e| format!("the FHIR server does not start: {e}"))?;
+        Ok(Self { child: Killed(child), mark, hint })
     }
 
     /// Waits until it answers; gives its base URL.
     pub(crate) fn wait(&self) -> Result<String, String> {
         // The child is not taken apart: its pipe of standard input must stay open for as long as it is to live.
-        let out = self.child.0.stdout.as_ref().ok_or("HAPI has no standard output")?;
+        let out = self.child.0.stdout.as_ref().ok_or("the FHIR server has no standard output")?;
         let mut lines = BufReader::new(dup(out)?).lines();
         loop {
             match lines.next() {
-                Some(Ok(line)) if line.starts_with("READY ") => return Ok(line["READY ".len()..].trim().to_owned()),
-                Some(Ok(_)) => {}
-                _ => return Err("HAPI ended before it was ready: is there a gigabyte of memory free?".into()),
+                Some(Ok(line)) => {
+                    if let Some(base) = line.strip_prefix(self.mark) {
+                        return Ok(base.trim().to_owned());
+                    }
+                }
+                _ => return Err(format!("the FHIR server ended before it was ready: {}", self.hint)),
             }
         }
     }
@@ -73,7 +89,7 @@ impl Hapi {
 
 fn dup(out: &std::process::ChildStdout) -> Result<std::fs::File, String> {
     use std::os::fd::AsFd as _;
-    out.as_fd().try_clone_to_owned().map(Into::into).map_err(|e| format!("HAPI's output: {e}"))
+    out.as_fd().try_clone_to_owned().map(Into::into).map_err(|e| format!("the FHIR server's output: {e}"))
 }
 
 /// A hob host.
@@ -99,7 +115,7 @@ impl Host {
             .args(["serve", "--json", "--config"])
             .arg(&config)
             .env("HOB_ADMIN_TOKEN", TOKEN)
-            .env("HOB_IN_HAPI", INBOUND)
+            .env("HOB_IN_CLINIC", INBOUND)
             .stdout(Stdio::piped())
             .stderr(log)
             .spawn()

@@ -67,6 +67,9 @@ class ServerConfig {
     settings.setEnforceReferentialIntegrityOnDelete(options.referentialIntegrity());
     settings.setAllowExternalReferences(true);
     settings.setAllowInlineMatchUrlReferences(true);
+    // Off by default, since they cost an index each; a server that is compared with R4 has them.
+    settings.setAllowContainsSearches(true);
+    settings.setIndexIdentifierOfType(true);
     // A test that writes and then searches must see what it wrote.
     settings.setReuseCachedSearchResultsForMillis(null);
     // Otherwise Bundle.total of a history comes from a cache and is stale.
