@@ -39,7 +39,7 @@ fn main() -> ExitCode {
         ["crash", rest @ ..] => crash::run(rest),
         ["bots"] => setup::wasm_target().and_then(|()| bots::build()),
         ["rooms"] => rooms::check(),
-        ["setup"] => setup::wasm_target().and_then(|()| setup::java()),
+        ["setup"] => setup::wasm_target().and_then(|()| setup::python()).and_then(|()| setup::java()),
         [] | ["help" | "--help" | "-h"] => {
             print!("{HELP}");
             return ExitCode::SUCCESS;

@@ -19,7 +19,7 @@ native unit test on :class:`hob_sdk.testing.World`::
 from . import log, triggers
 from .decorator import bot
 from .errors import Failure, FhirError, HttpError, Refused, Reject, Retry
-from .event import Done, Event, Payload, Reply
+from .event import Done, Event, Outcome, Payload, Reply
 from .host import Created, Document, Fhir, Host, Page
 from .json_types import Json, Resource
 from .outside import Message, Request, Response
@@ -38,6 +38,7 @@ __all__ = [
     "HttpError",
     "Json",
     "Message",
+    "Outcome",
     "Page",
     "Payload",
     "Refused",
