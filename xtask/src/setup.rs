@@ -40,7 +40,9 @@ pub(crate) fn python() -> Result<(), String> {
         return Ok(());
     }
     if !shell::succeeds("python3", &["-c", "import sys; raise SystemExit(sys.version_info < (3, 11))"]) {
-        return Err("Python 3.11 or later is missing (`python3`): `apt-get install python3 python3-venv`, or see python.org".into());
+        return Err(
+            "Python 3.11 or later is missing (`python3`): `apt-get install python3 python3-venv`, or see python.org".into()
+        );
     }
     if !shell::succeeds("python3", &["-c", "import venv, ensurepip"]) {
         return Err("Python's venv is missing: `apt-get install python3-venv`".into());

@@ -56,7 +56,7 @@ def test_late_imports_are_found() -> None:
     import ast
 
     found = [(one.module, one.where, one.optional) for one in source.late_imports(ast.parse(text), "bot.py")]
-    assert found == [("b.c", "bot.py:3", False), ("d", "bot.py:5", True), ("g", "bot.py:7", False)]
+    assert found == [("b.c", "bot.py:3", False), ("d", "bot.py:5", True), ("d.e", "bot.py:5", True), ("g", "bot.py:7", False)]
 
 
 @pytest.mark.parametrize(

@@ -35,9 +35,10 @@ enum Happening {
 impl Case {
     /// The run's input; none where no trigger wants the event.
     fn input(&self, manifest: &Manifest) -> Option<RunInput> {
-        let settings = manifest.settings.iter().filter_map(|(name, spec)| {
-            Some((name.clone(), self.settings.get(name).or(spec.default.as_ref())?.clone()))
-        });
+        let settings = manifest
+            .settings
+            .iter()
+            .filter_map(|(name, spec)| Some((name.clone(), self.settings.get(name).or(spec.default.as_ref())?.clone())));
         let now = Timestamp::parse(&self.now).unwrap();
         let base = match &self.event {
             Happening::Timer { timer, due, payload } => {
@@ -45,7 +46,9 @@ impl Case {
                 input(Cause::Timer { key, due, set_by }, payload, None)
             }
             Happening::Change { change, resource } => {
-                let is = |one: &&Value| format!("{}/{}", one["resourceType"].as_str().unwrap(), one["id"].as_str().unwrap()) == *resource;
+                let is = |one: &&Value| {
+                    format!("{}/{}", one["resourceType"].as_str().unwrap(), one["id"].as_str().unwrap()) == *resource
+                };
                 let versions: Vec<&Value> = self.given.iter().filter(is).collect();
                 let mut newest = (*versions.last().expect("the event's resource is given")).clone();
                 let wanted = manifest.on.iter().any(|trigger| match trigger {
@@ -60,15 +63,27 @@ impl Case {
                 }
                 let version = versions.len().to_string();
                 newest["meta"]["versionId"] = json!(version);
-                let resource =
-                    ResourceKey { tenant: "clinic".parse().unwrap(), source: "ehr".parse().unwrap(), resource: resource.parse().unwrap() };
+                let resource = ResourceKey {
+                    tenant: "clinic".parse().unwrap(),
+                    source: "ehr".parse().unwrap(),
+                    resource: resource.parse().unwrap(),
+                };
                 let interaction = if change == "create" { Interaction::Create } else { Interaction::Update };
-                let cause = Cause::Change { key: ChangeKey { resource, version: version.parse().unwrap() }, interaction, previous: None };
+                let cause =
+                    Cause::Change { key: ChangeKey { resource, version: version.parse().unwrap() }, interaction, previous: None };
                 input(cause, &newest.clone(), Some(newest))
             }
         };
         Some(RunInput { now, settings: settings.collect(), ..base })
     }
+}
+
+/// A conditional create's search as the bot gave it: the engine narrows it to the scopes.
+fn asked(output: &RunOutput, narrowed: &str) -> String {
+    let creates = output.journal.calls.iter().filter(|call| call.function == "fhir.create");
+    let queries =
+        creates.filter_map(|call| serde_json::from_str::<Value>(call.request.get()).ok()?[1].as_str().map(str::to_owned));
+    queries.into_iter().find(|query| narrowed.starts_with(query.as_str())).unwrap_or_else(|| narrowed.to_owned())
 }
 
 /// What a run did, as a case says it.
@@ -86,7 +101,7 @@ fn did(output: &RunOutput) -> Value {
             let mut shown = resource.clone();
             shown.as_object_mut().unwrap().shift_remove("id");
             match if_none_exist {
-                Some(query) => json!({ "create": shown, "if-none-exist": query }),
+                Some(query) => json!({ "create": shown, "if-none-exist": asked(output, query) }),
                 None => json!({ "create": shown }),
             }
         }
@@ -106,7 +121,7 @@ fn did(output: &RunOutput) -> Value {
         TimerOp::Set { key, at, payload } => {
             let text = payload.to_string();
             let named = created.as_ref().map_or(text.clone(), |made| text.replace(made, "(created)"));
-            json!({ "set": key, "at": at.to_string(), "payload": serde_json::from_str::<Value>(&named).unwrap() })
+            json!({ "set": key, "at": at.to_string().replace(".000000Z", "Z"), "payload": serde_json::from_str::<Value>(&named).unwrap() })
         }
         TimerOp::Cancel { key } => json!({ "cancel": key }),
     });

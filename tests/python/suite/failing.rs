@@ -20,7 +20,8 @@ async fn an_exception_is_its_type_and_where_it_was() {
         let output = failed(json!(["raise", how])).await;
         let failure = failure(&output);
         assert_eq!((failure.kind, failure.code.as_str()), (FailureKind::Retry, "exception"));
-        let place = failure.message.strip_prefix(&format!("{kind} at parts/deep.py:")).unwrap_or_else(|| panic!("{}", failure.message));
+        let place =
+            failure.message.strip_prefix(&format!("{kind} at parts/deep.py:")).unwrap_or_else(|| panic!("{}", failure.message));
         let (line, rest) = place.split_once(' ').unwrap();
         assert!(line.parse::<u32>().is_ok_and(|line| line > 10), "{place}");
         assert!(rest.starts_with("in further < parts/deep.py:") && rest.contains("< bot.py:"), "{place}");
@@ -42,7 +43,10 @@ async fn what_the_bot_says_itself_is_said() {
     assert!(log(&output).contains(&(LogLevel::Error, "details: {\"more\": \"in words\"}")));
     let output = failed(json!(["retry", "not now"])).await;
     let retried = failure(&output);
-    assert_eq!((retried.kind, retried.code.as_str(), retried.retry_after), (FailureKind::Retry, "later", Some(Duration::from_secs(5))));
+    assert_eq!(
+        (retried.kind, retried.code.as_str(), retried.retry_after),
+        (FailureKind::Retry, "later", Some(Duration::from_secs(5)))
+    );
 }
 
 #[tokio::test]
@@ -75,7 +79,9 @@ async fn exits_loops_recursion_and_greed_end_the_run_and_not_the_host() {
 
 #[tokio::test]
 async fn what_is_no_outcome_is_named() {
-    let output = run_twice(actor(), steps(&json!([["fhirpath", { "resourceType": "Task" }, "'no-step'"]])), &Arc::new(Fake::default())).await;
+    let output =
+        run_twice(actor(), steps(&json!([["fhirpath", { "resourceType": "Task" }, "'no-step'"]])), &Arc::new(Fake::default()))
+            .await;
     assert!(output.result.is_ok());
     let output = failed(json!(["no such step"])).await;
     assert_eq!(failure(&output).code, "no-step");

@@ -55,7 +55,11 @@ async fn memory_is_fresh_in_every_run() {
 #[tokio::test]
 async fn zones_and_late_imports_are_there_without_files() {
     let fhir = Arc::new(Fake::default());
-    let ask = steps(&json!([["zone", "2026-07-01T12:00:00+00:00", "America/New_York"], ["zone", "2026-01-01T12:00:00+00:00", "Asia/Kathmandu"], ["late"]]));
+    let ask = steps(&json!([
+        ["zone", "2026-07-01T12:00:00+00:00", "America/New_York"],
+        ["zone", "2026-01-01T12:00:00+00:00", "Asia/Kathmandu"],
+        ["late"]
+    ]));
     let output = run_twice(actor(), ask, &fhir).await;
     assert_eq!(answers(&output), json!(["2026-07-01T08:00:00-04:00", "2026-01-01T17:45:00+05:45", ["3.30", "3.30"]]));
 }

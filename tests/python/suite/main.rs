@@ -9,10 +9,10 @@
 )]
 
 mod cases;
+mod failing;
 #[path = "../../../runtime/engine/tests/sandbox/fake.rs"]
 #[allow(dead_code, reason = "the engine's own tests want more of it")]
 mod fake;
-mod failing;
 mod machine;
 mod natives;
 mod stage;

@@ -23,7 +23,10 @@ async fn said(script: Value) -> Value {
 #[tokio::test]
 async fn reads() {
     let answered = said(json!([
-        ["find", "Task/9"], ["vread", "Task/1", "1"], ["history", "Task/1"], ["search", "Task", "status=ready"],
+        ["find", "Task/9"],
+        ["vread", "Task/1", "1"],
+        ["history", "Task/1"],
+        ["search", "Task", "status=ready"],
         ["batch", "Task/2", "Task/9", "Task?status=draft"]
     ]))
     .await;
@@ -51,7 +54,9 @@ async fn writes_are_staged_and_seen() {
     let output = run_twice(actor(), steps(&script), &server(0)).await;
     let answered = answers(&output);
     assert_eq!((&answered[0], &answered[1], &answered[4]["status"]), (&json!(true), &json!(true), &json!("draft")));
-    let [Write::Create { resource, .. }, Write::Update { .. }, Write::Update { .. }, Write::Delete { .. }] = &output.effects.writes[..] else {
+    let [Write::Create { resource, .. }, Write::Update { .. }, Write::Update { .. }, Write::Delete { .. }] =
+        &output.effects.writes[..]
+    else {
         panic!("{:?}", output.effects.writes)
     };
     assert_eq!(resource["description"], "Größe 1,80 m – ✓");
@@ -70,10 +75,10 @@ async fn timers_outbox_requests_settings_and_secrets() {
     assert_eq!(answered[3], json!([201, { "to": "somebody" }]));
     assert_eq!(answered[4], json!([3, "none"]));
     assert_eq!(answered[5].as_str().map(str::len), Some(64));
-    assert_eq!(answered[6], SECRET.len());
+    assert_eq!(answered[6], true);
     assert_eq!(answered[7], json!(["ready!"]));
     let TimerOp::Set { key, at, .. } = &output.effects.timers[0] else { panic!("{:?}", output.effects.timers) };
-    assert_eq!((key.as_str(), at.to_string().as_str()), ("due", "2026-01-01T13:00:00Z"));
+    assert_eq!((key.as_str(), at.to_string().as_str()), ("due", "2026-01-01T13:00:00.000000Z"));
     assert!(matches!(&output.effects.timers[1], TimerOp::Cancel { key } if key == "old"));
     let [message] = &output.effects.outbox[..] else { panic!("{:?}", output.effects.outbox) };
     assert_eq!((message.key.as_str(), message.body.as_slice()), ("sms", &b"hi"[..]));
@@ -90,7 +95,8 @@ async fn what_is_printed_and_logged_is_the_runs_log() {
 
 #[tokio::test]
 async fn a_change_has_its_trigger_and_its_resource() {
-    let resource = ResourceKey { tenant: "clinic".parse().unwrap(), source: "ehr".parse().unwrap(), resource: "Task/1".parse().unwrap() };
+    let resource =
+        ResourceKey { tenant: "clinic".parse().unwrap(), source: "ehr".parse().unwrap(), resource: "Task/1".parse().unwrap() };
     let key = ChangeKey { resource, version: "2".parse().unwrap() };
     let cause = Cause::Change { key, interaction: Interaction::Update, previous: None };
     let script = json!([["event"], ["resource"]]);

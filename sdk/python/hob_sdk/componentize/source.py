@@ -106,7 +106,10 @@ def late_imports(module: ast.Module, file: str) -> list[Late]:
         if isinstance(node, ast.Import) and in_function:
             found.extend(Late(alias.name, f"{file}:{node.lineno}", optional) for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and in_function and node.level == 0 and node.module:
-            found.append(Late(node.module, f"{file}:{node.lineno}", optional))
+            where = f"{file}:{node.lineno}"
+            found.append(Late(node.module, where, optional))
+            # A name may be a module of a package, or just a name in it.
+            found.extend(Late(f"{node.module}.{alias.name}", where, True) for alias in node.names if alias.name != "*")
         inside = in_function or isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
         guarded = set(map(id, node.body)) if isinstance(node, ast.Try) and any(map(_catches, node.handlers)) else set()
         for child in ast.iter_child_nodes(node):

@@ -89,7 +89,7 @@ def step(name: str, args: list, event: Event, hob: Host) -> object:
         case "sign":
             return hob.secret("KEY").sign("hmac-sha256", args[0].encode()).hex()
         case "expose":
-            return len(hob.secret(args[0]).expose())
+            return len(hob.secret(args[0]).expose()) > 0
         case "fhirpath":
             return hob.fhirpath(args[0], args[1])
         case "print":
