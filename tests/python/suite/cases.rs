@@ -10,7 +10,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::fake::Fake;
-use crate::stage::{example, input, manifest, release, run_twice};
+use crate::stage::{example, input, manifest, release, run, run_twice};
 
 /// A file of `cases/`, in the format of the shipped bots' cases.
 #[derive(Deserialize)]
@@ -157,4 +157,21 @@ async fn every_case_of_the_example() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
+}
+
+/// Printed, not judged: what a run costs in this build, whose host functions are not optimised; `cargo xtask bench python` judges.
+#[tokio::test]
+async fn what_a_run_costs() {
+    let (release, manifest) = (release(&example()), manifest(&example()));
+    let text = std::fs::read_to_string(example().join("cases/01-crisis.json")).unwrap();
+    let case: Case = serde_json::from_str(&text).unwrap();
+    let fhir = Arc::new(Fake::with(case.given.clone()));
+    let mut cpu = Vec::new();
+    for _ in 0..200 {
+        let output = run(&release, case.input(&manifest).unwrap(), &fhir).await;
+        assert_eq!(output.effects.writes.len(), 1, "{:?}", output.result);
+        cpu.push(output.cpu.as_micros());
+    }
+    cpu.sort_unstable();
+    println!("200 runs: {} us of CPU in the middle, {} at least", cpu[100], cpu[0]);
 }

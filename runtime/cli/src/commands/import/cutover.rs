@@ -11,9 +11,9 @@ use hob_host::moving::{At, MovingError, Remote};
 use hob_model::BotName;
 use serde_json::{Value, json};
 
-use super::Args;
 use super::read::{failed, is_url, remote};
 use super::state::{self, Now, State, Switch};
+use super::{Args, tell};
 use crate::api::{self, Bots};
 use crate::args::Global;
 use crate::error::CliError;
@@ -49,7 +49,7 @@ pub(super) async fn run(args: &Args, global: &Global, out: &Output) -> Result<()
             place.turn(&remote, way, &mut state).await?;
         }
     }
-    tell(&chosen, &state, way, out)
+    tell::all(&chosen, &state, &args.out, out)
 }
 
 fn chosen(state: &State, named: &[BotName]) -> Result<Vec<BotName>, CliError> {
@@ -190,34 +190,6 @@ fn turned(mut resource: Value, switch: &Switch, way: Way) -> Value {
         }
     }
     resource
-}
-
-fn tell(bots: &[BotName], state: &State, way: Way, out: &Output) -> Result<(), CliError> {
-    let switches = |bot: &BotName| state.bots.get(bot).map_or(&[][..], |moved| moved.switches.as_slice());
-    let since = |bot: &BotName| {
-        let instants = switches(bot).iter().filter_map(|switch| match &switch.now {
-            Now::Off { since, .. } => *since,
-            _ => None,
-        });
-        instants.min()
-    };
-    if out.json() {
-        let shown =
-            |bot: &BotName| json!({ "name": bot, "switches": switches(bot), "off_since": since(bot).map(|at| at.to_string()) });
-        return out.document(&json!({ "bots": bots.iter().map(shown).collect::<Vec<_>>() }));
-    }
-    for bot in bots {
-        let word = if way == Way::Off { "off" } else { "on" };
-        let named: Vec<String> = switches(bot).iter().map(|switch| switch.reference.to_string()).collect();
-        out.line(&format!(
-            "{bot}: {} {word} at the old host",
-            if named.is_empty() { "nothing".to_owned() } else { named.join(", ") }
-        ))?;
-        if let (Way::Off, Some(since)) = (way, since(bot)) {
-            out.next(&format!("hob deploy {bot} --source NAME, then hob backfill {bot} --since {since}"));
-        }
-    }
-    Ok(())
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ mod read;
 mod render;
 mod scan;
 mod state;
+mod tell;
 mod triggers;
 
 use std::path::PathBuf;

@@ -176,7 +176,10 @@ fn switches(bot: &Bot) -> Vec<Value> {
     let version = |one: &Value| one.pointer("/meta/versionId").cloned().unwrap_or_default();
     for one in bot.subscriptions.iter().filter(|one| triggers::is_on(one)) {
         let reference = format!("Subscription/{}", one["id"].as_str().unwrap_or_default());
-        found.push(json!({ "reference": reference, "version": version(one), "fields": { "status": one["status"] } }));
+        let kind = one["criteria"].as_str().and_then(|criteria| criteria.split('?').next());
+        found.push(
+            json!({ "reference": reference, "version": version(one), "type": kind, "fields": { "status": one["status"] } }),
+        );
     }
     if let Some(one) = &bot.resource {
         let fields: serde_json::Map<String, Value> = ["cronTiming", "cronString"]

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-use hob_model::{BotName, Reference, Timestamp, VersionId};
+use hob_model::{BotName, Reference, ResourceType, Timestamp, VersionId};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -42,6 +42,9 @@ pub(super) struct Switch {
     pub(super) reference: Reference,
     /// The version that was imported, and at which it is turned off.
     pub(super) version: Option<VersionId>,
+    /// The type of the resources whose changes it runs the bot on; none for a cron.
+    #[serde(rename = "type", default)]
+    pub(super) resource_type: Option<ResourceType>,
     /// What it has when it is on.
     pub(super) fields: Map<String, Value>,
     /// How it stands.
