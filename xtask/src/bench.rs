@@ -9,11 +9,10 @@ use crate::shell;
 /// read `--json`, so what the build has to say goes to standard error.
 pub(crate) fn run(args: &[&str]) -> Result<(), String> {
     let this = std::env::current_exe().map_err(|e| format!("the program of this task is gone: {e}"))?;
-    let stderr = std::io::stderr().as_fd().try_clone_to_owned().map_err(|e| format!("standard error: {e}"))?;
-    succeed(
-        "the build of the components",
-        Command::new(this).arg("bots").current_dir(shell::root()).stdout(Stdio::from(stderr)),
-    )?;
+    for (what, task) in [("the build of the components", &["bots"][..]), ("the set-up of Python", &["setup", "python"])] {
+        let stderr = std::io::stderr().as_fd().try_clone_to_owned().map_err(|e| format!("standard error: {e}"))?;
+        succeed(what, Command::new(&this).args(task).current_dir(shell::root()).stdout(Stdio::from(stderr)))?;
+    }
     succeed("the benches", shell::cargo().args(["run", "--quiet", "--release", "--package", "hob-bench", "--"]).args(args))
 }
 

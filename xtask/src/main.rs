@@ -25,7 +25,7 @@ const HELP: &str = "cargo xtask TASK
   crash [--kills N]  a real host killed under load, and what is on the server judged (--help: seed, HAPI, JSON)
   bots               build the bots and the test components
   rooms              check the arrows between rooms and who may name what
-  setup              the wasm target, and what else the tasks need
+  setup [python]     the wasm target, the Python for bots, and what else the tasks need
 ";
 
 fn main() -> ExitCode {
@@ -39,7 +39,8 @@ fn main() -> ExitCode {
         ["crash", rest @ ..] => crash::run(rest),
         ["bots"] => setup::wasm_target().and_then(|()| bots::build()),
         ["rooms"] => rooms::check(),
-        ["setup"] => setup::wasm_target().and_then(|()| setup::java()),
+        ["setup", "python"] => setup::python(),
+        ["setup"] => setup::wasm_target().and_then(|()| setup::python()).and_then(|()| setup::java()),
         [] | ["help" | "--help" | "-h"] => {
             print!("{HELP}");
             return ExitCode::SUCCESS;

@@ -27,7 +27,9 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("hob-crash", &["hob-host", "hob-model", "hob-simulation", "hob-testserver", "hob-tests"]),
     // For its compiler; the rest it names in its tests.
     ("hob-hostile", &["hob-engine"]),
-    ("hob-bench", &["hob-host", "hob-ledger", "hob-engine", "hob-model", "clinic"]),
+    // For the digest of what a component is made from; the rest it names in its tests.
+    ("hob-python", &["hob-model"]),
+    ("hob-bench", &["hob-host", "hob-ledger", "hob-engine", "hob-model", "hob-python", "clinic"]),
 ];
 
 /// A library and the one room that may name it.

@@ -27,3 +27,30 @@ pub(crate) fn java() -> Result<(), String> {
     }
     Ok(())
 }
+
+/// Makes the virtual environment in which Python bots are built and tested, with the versions that sdk/python/requirements.txt pins.
+pub(crate) fn python() -> Result<(), String> {
+    let wanted = shell::root().join("sdk/python/requirements.txt");
+    let folder = shell::root().join("target/python/venv");
+    // Written last, so that a venv that was cut short is made anew.
+    let mark = folder.join("requirements.txt");
+    let read = |path: &std::path::Path| std::fs::read(path).map_err(|e| format!("{}: {e}", path.display()));
+    let pins = read(&wanted)?;
+    if read(&mark).is_ok_and(|made_of| made_of == pins) && folder.join("bin/python").is_file() {
+        return Ok(());
+    }
+    if !shell::succeeds("python3", &["-c", "import sys; raise SystemExit(sys.version_info < (3, 11))"]) {
+        return Err(
+            "Python 3.11 or later is missing (`python3`): `apt-get install python3 python3-venv`, or see python.org".into()
+        );
+    }
+    if !shell::succeeds("python3", &["-c", "import venv, ensurepip"]) {
+        return Err("Python's venv is missing: `apt-get install python3-venv`".into());
+    }
+    let mut make = std::process::Command::new("python3");
+    shell::step("make a virtual environment for Python bots", make.args(["-m", "venv", "--clear"]).arg(&folder))?;
+    let mut install = std::process::Command::new(folder.join("bin/python"));
+    install.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--requirement"]).arg(&wanted);
+    shell::step("install componentize-py and pytest", &mut install)?;
+    std::fs::write(&mark, pins).map_err(|e| format!("{}: {e}", mark.display()))
+}

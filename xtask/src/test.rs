@@ -10,6 +10,7 @@ pub(crate) fn run(args: &[&str]) -> Result<(), String> {
         _ => return Err(format!("test takes --quick, not {}", args.join(" "))),
     };
     setup::wasm_target()?;
+    setup::python()?;
     if !quick {
         setup::java()?;
     }

@@ -77,6 +77,7 @@ pub(crate) enum Command {
     Serve(commands::serve::Args),
     Init(commands::init::Args),
     Run(Box<commands::run_local::Args>),
+    Import(Box<commands::import::Args>),
     Explain(commands::explain::Args),
     Restore(commands::restore::Args),
     Doctor(commands::doctor::Args),

@@ -8,6 +8,7 @@ const COMMANDS: &[&[&str]] = &[
     &["serve"],
     &["init"],
     &["run"],
+    &["import"],
     &["explain"],
     &["status"],
     &["source"],

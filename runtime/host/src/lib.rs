@@ -20,6 +20,7 @@ mod keyed;
 pub mod local;
 mod master_key;
 mod means;
+pub mod moving;
 mod outbound;
 mod reopen;
 mod resolve;

@@ -17,6 +17,7 @@ mod deployed;
 mod ground;
 mod hosted;
 mod instance;
+mod python;
 mod raw_log;
 mod report;
 mod sink;
@@ -46,8 +47,18 @@ use report::{Outcome, Row};
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-const NAMES: [&str; 9] =
-    ["durable-accepts", "fresh-instance", "whole-run", "workers", "deployed", "write-back", "throughput", "backlog", "timers"];
+const NAMES: [&str; 10] = [
+    "durable-accepts",
+    "fresh-instance",
+    "whole-run",
+    "python",
+    "workers",
+    "deployed",
+    "write-back",
+    "throughput",
+    "backlog",
+    "timers",
+];
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -96,6 +107,7 @@ async fn benches(chosen: impl Fn(&str) -> bool, json: bool) -> Outcome<Vec<Row>>
             "durable-accepts" => accepts::bench().await?,
             "fresh-instance" => vec![instance::bench().await?],
             "whole-run" => vec![whole_run::bench().await?],
+            "python" => python::bench().await?.to_vec(),
             "workers" => vec![workers::bench().await?],
             "deployed" => deployed::bench().await?,
             "write-back" => vec![write_back::bench().await?],

@@ -8,6 +8,7 @@ pub(crate) mod deploy;
 pub(crate) mod doctor;
 pub(crate) mod explain;
 mod files;
+pub(crate) mod import;
 pub(crate) mod init;
 pub(crate) mod invoke;
 pub(crate) mod keys;
@@ -35,6 +36,7 @@ pub(crate) fn run(args: args::Args, out: &Output) -> Result<(), CliError> {
         Command::Init(args) => return init::run(&args, out),
         Command::Serve(args) => return serve::run(&args, out),
         Command::Run(args) => return run_local::run(args, out),
+        Command::Import(args) => return import::run(&args, &global, out),
         Command::Explain(args) => return explain::run(&args, out),
         Command::Restore(args) => return restore::run(&args, out),
         Command::Doctor(args) => return doctor::run(&args, &global, out),
