@@ -58,7 +58,7 @@ export interface Contract {
   vread(reference: string, version: string): Resource;
   history(reference: string): Omit<Page, "matches">;
   search(type: string, query: string): Omit<Page, "matches">;
-  everything(reference: string, query: string): Omit<Page, "matches">;
+  operation(name: string, reference: string, query: string): Omit<Page, "matches">;
   more(next: string): Omit<Page, "matches">;
   batch(urls: string[]): (Resource | FhirError)[];
   create(resource: Resource, ifNoneExist?: string): Created;
@@ -195,7 +195,7 @@ export function hostOf(contract: Contract): Host {
       }
       return found;
     },
-    everything: (patient, query = "") => page(contract.everything(patient, query)),
+    everything: (patient, query = "") => page(contract.operation("everything", patient, query)),
     more: (next) => page(contract.more(next)),
     batch: (urls) => contract.batch(urls),
     create: (resource) => contract.create(resource),

@@ -71,7 +71,7 @@ impl State {
         }
     }
 
-    fn laid_over(&self, bundle: Document, criteria: Option<&Criteria>) -> Document {
+    pub(super) fn laid_over(&self, bundle: Document, criteria: Option<&Criteria>) -> Document {
         let staged =
             |resource: &Value| reference_of(resource).is_some_and(|target| !matches!(self.staging.seen(&target), Seen::Unstaged));
         if self.staging.len() == 0 || !resources(&bundle).any(staged) {

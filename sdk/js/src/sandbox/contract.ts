@@ -10,7 +10,7 @@ import timers from "hob:bot/timers";
 import type { Bundle } from "fhir/r4";
 import { FhirError, HttpError, Refused } from "../error.js";
 import type { Page, Resource } from "../fhir.js";
-import type { Contract, Request } from "../host.js";
+import type { Contract, Created, Request } from "../host.js";
 import { log } from "./console.js";
 import { encode } from "./text.js";
 
@@ -60,6 +60,16 @@ interface WitHttpError {
   retryAfterMs: number | null;
 }
 
+/** Stages a new resource, of its JSON. */
+export function createText(text: string, ifNoneExist?: string): Created {
+  return asked(() => fhir.create(encode(text), ifNoneExist ?? null));
+}
+
+/** Stages new content, of its JSON. */
+export function updateText(text: string): void {
+  asked(() => fhir.update(encode(text)));
+}
+
 /** The host of this component. */
 export const sandbox: Contract = {
   now: () => new Date(),
@@ -67,14 +77,14 @@ export const sandbox: Contract = {
   vread: (reference, version) => asked(() => valueOf(fhir.vread(reference, version)) as Resource),
   history: (reference) => asked(() => page(fhir.history(reference))),
   search: (type, query) => asked(() => page(fhir.search(type, query))),
-  everything: (reference, query) => asked(() => page(fhir.everything(reference, query))),
+  operation: (name, reference, query) => asked(() => page(fhir.operation(name, reference, query))),
   more: (next) => asked(() => page(fhir.more(next))),
   batch: (urls) =>
     fhir
       .batch(urls.map((url) => ({ url })))
       .map((answer) => (answer.tag === "ok" ? (valueOf(answer.val) as Resource) : fhirError(answer.val))),
-  create: (resource, ifNoneExist) => asked(() => fhir.create(encode(JSON.stringify(resource)), ifNoneExist ?? null)),
-  update: (resource) => asked(() => fhir.update(encode(JSON.stringify(resource)))),
+  create: (resource, ifNoneExist) => createText(JSON.stringify(resource), ifNoneExist),
+  update: (resource) => updateText(JSON.stringify(resource)),
   patch: (reference, patch) => asked(() => fhir.patch(reference, JSON.stringify(patch))),
   delete: (reference) => asked(() => fhir.delete(reference)),
   guard: (reference, version) => asked(() => fhir.guard(reference, version)),

@@ -38,7 +38,7 @@ export function settle<T>(value: T | PromiseLike<T>): T {
 
 /** Told of rejections that nobody handled. */
 export function onUnhandled(report: (error: unknown) => void): void {
-  (PromisePolyfill as unknown as { _unhandledRejectionFn: (error: unknown) => void })._unhandledRejectionFn = report;
+  PromisePolyfill._unhandledRejectionFn = report;
 }
 
 const statics = {
@@ -56,7 +56,7 @@ const statics = {
   },
 };
 
-(PromisePolyfill as unknown as { _immediateFn: (job: () => void) => void })._immediateFn = enqueue;
+PromisePolyfill._immediateFn = enqueue;
 Object.assign(PromisePolyfill, statics);
 Object.assign(globalThis, { Promise: PromisePolyfill });
 

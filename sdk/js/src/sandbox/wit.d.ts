@@ -35,7 +35,7 @@ declare module "hob:bot/fhir" {
     vread(reference: string, version: string): Document;
     history(reference: string): Page;
     search(type: string, query: string): Page;
-    everything(reference: string, query: string): Page;
+    operation(name: string, reference: string, query: string): Page;
     more(next: string): Page;
     batch(requests: { url: string }[]): ({ tag: "ok"; val: Document } | { tag: "err"; val: FhirFailure })[];
     create(body: Uint8Array, ifNoneExist: string | null): Created;
