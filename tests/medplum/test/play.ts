@@ -54,20 +54,20 @@ export async function play(name: string) {
     if (!writes.some((other) => other.reference === write.reference)) writes.push(write);
     else if (write.write === "delete") writes.splice(writes.findIndex((other) => other.reference === write.reference), 1, write);
   };
-  const { createResource, updateResource, deleteResource } = repo;
+  const [createResource, updateResource, deleteResource] = [repo.createResource.bind(repo), repo.updateResource.bind(repo), repo.deleteResource.bind(repo)];
   const known = new Set(it.resources.map(getReferenceString));
-  repo.createResource = async (resource, ...rest) => {
-    const made = await createResource.call(repo, resource, ...rest);
+  repo.createResource = async (resource) => {
+    const made = await createResource(resource);
     note({ write: "create", reference: getReferenceString(made) });
-    return made as never;
+    return made;
   };
-  repo.updateResource = async (resource, ...rest) => {
-    const made = await updateResource.call(repo, resource, ...rest);
+  repo.updateResource = async (resource, options) => {
+    const made = await updateResource(resource, options);
     note({ write: known.has(getReferenceString(made)) ? "update" : "create", reference: getReferenceString(made) });
-    return made as never;
+    return made;
   };
   repo.deleteResource = async (type, id) => {
-    await deleteResource.call(repo, type, id);
+    await deleteResource(type, id);
     note({ write: "delete", reference: `${type}/${id}` });
   };
   const asked: string[] = [];
