@@ -25,6 +25,7 @@ mod stopwatch;
 mod tasks;
 mod throughput;
 mod timers;
+mod typescript;
 mod whole_run;
 mod workers;
 mod write_back;
@@ -46,8 +47,18 @@ use report::{Outcome, Row};
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-const NAMES: [&str; 9] =
-    ["durable-accepts", "fresh-instance", "whole-run", "workers", "deployed", "write-back", "throughput", "backlog", "timers"];
+const NAMES: [&str; 10] = [
+    "durable-accepts",
+    "fresh-instance",
+    "whole-run",
+    "typescript",
+    "workers",
+    "deployed",
+    "write-back",
+    "throughput",
+    "backlog",
+    "timers",
+];
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -96,6 +107,7 @@ async fn benches(chosen: impl Fn(&str) -> bool, json: bool) -> Outcome<Vec<Row>>
             "durable-accepts" => accepts::bench().await?,
             "fresh-instance" => vec![instance::bench().await?],
             "whole-run" => vec![whole_run::bench().await?],
+            "typescript" => typescript::bench().await?,
             "workers" => vec![workers::bench().await?],
             "deployed" => deployed::bench().await?,
             "write-back" => vec![write_back::bench().await?],

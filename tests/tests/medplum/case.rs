@@ -77,17 +77,15 @@ impl Case {
             text += "[secrets]\n";
         }
         for (name, secret) in &self.secrets {
-            text += &format!("{name} = {{ env = \"{name}\", expose = {} }}\n", secret.expose);
+            text += &format!("{name} = {{ env = \"HOB_SECRET_CLINIC__{name}\", expose = {} }}\n", secret.expose);
         }
         for url in self.answers.iter().map(|answer| &answer.url).chain(&self.outbox) {
-            let origin = url.splitn(4, '/').take(3).collect::<Vec<_>>().join("/");
-            text += &format!("[[http]]\nurl = \"{origin}/\"\nmethods = [\"POST\"]\nsecrets = {names:?}\n");
-        }
-        if !self.settings.is_empty() {
-            text += "[settings]\n";
+            let (host, path) = url.trim_start_matches("https://").split_once('/').unwrap();
+            let path = path.split('?').next().unwrap();
+            text += &format!("[[http]]\nmethods = [\"POST\"]\nhost = \"{host}\"\npath = \"/{path}\"\nsecrets = {names:?}\n");
         }
         for name in self.settings.keys() {
-            text += &format!("{name} = {{ type = \"string\", description = \"d\" }}\n");
+            text += &format!("[settings.{name}]\ntype = \"string\"\ndescription = \"d\"\n");
         }
         Manifest::parse(&text, "bot.toml").unwrap_or_else(|error| panic!("{error}\n{text}"))
     }
