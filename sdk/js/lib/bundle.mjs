@@ -22,7 +22,7 @@ const INSTEAD = {
 /** @returns {{ code: string, map: object, uses: string[] }} */
 export async function bundle(esbuild, options) {
   const failed = (failure) => {
-    throw new BuildErrors((failure.errors ?? [{ text: failure.message }]).map(errorOf));
+    throw new BuildErrors((failure.errors ?? [{ text: failure.message }]).map((error) => errorOf(error, options.project)));
   };
   const name = await exported(esbuild, options, failed);
   const settings = settingsOf(options);
@@ -47,11 +47,12 @@ function entryOf({ entry, medplum, name: bot, locales }, exportName, uses) {
   return { contents: lines.join("\n"), resolveDir: path.dirname(entry), sourcefile: "hob:entry", loader: "ts" };
 }
 
-function settingsOf({ entry, tsconfig }) {
+function settingsOf({ entry, tsconfig, project }) {
   return {
+    absWorkingDir: project,
     bundle: true,
     write: false,
-    outfile: path.join(process.cwd(), "bot.js"),
+    outfile: path.join(project, "bot.js"),
     format: "esm",
     platform: "browser",
     target: "es2023",
@@ -95,8 +96,8 @@ function resolution(entry) {
   };
 }
 
-function errorOf({ text, location, notes = [] }) {
-  const at = location ? { file: path.relative(process.cwd(), path.resolve(location.file)), line: location.line, column: location.column + 1 } : {};
+function errorOf({ text, location, notes = [] }, project) {
+  const at = location ? { file: path.relative(process.cwd(), path.resolve(project, location.file)), line: location.line, column: location.column + 1 } : {};
   const missing = /^Could not resolve "(.+)"/.exec(text);
   if (missing) {
     const [, name] = missing;

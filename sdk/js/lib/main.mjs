@@ -34,6 +34,14 @@ export async function main(argv) {
   }
 }
 
+/** The folder that paths in the component count from, wherever it is built: the nearest with a package.json or a bot.toml. */
+function projectOf(entry) {
+  const folder = path.dirname(entry);
+  const found = ["package.json", "bot.toml"].flatMap((name) => nearest(folder, name) ?? []);
+  const [nearestOne] = found.map((file) => path.dirname(file)).sort((a, b) => b.length - a.length);
+  return nearestOne ?? process.cwd();
+}
+
 /** @param {ReturnType<typeof readArgs>} given */
 export async function build(given) {
   const began = performance.now();
@@ -41,16 +49,17 @@ export async function build(given) {
     ["esbuild", "componentize-qjs", "@jridgewell/sourcemap-codec", "@jridgewell/trace-mapping"].map(tool),
   );
   const tsconfig = given.tsconfig ?? nearest(path.dirname(given.entry), "tsconfig.json");
-  const options = { ...given, tsconfig };
+  const options = { ...given, tsconfig, project: projectOf(given.entry) };
   const made = await bundle(esbuild, options);
   // After the bundle, which is quick and says most of what a beginner gets wrong.
   if (options.check) checkTypes(options);
   const map = new tracing.TraceMap(made.map);
   const where = (line, column) => {
     const { source, line: row, column: from } = tracing.originalPositionFor(map, { line, column: Math.max(0, column - 1) });
-    return source && row ? { file: path.relative(process.cwd(), path.resolve(source)), line: row, column: from + 1 } : undefined;
+    const file = source && path.relative(process.cwd(), path.resolve(options.project, source));
+    return file && row ? { file, line: row, column: from + 1 } : undefined;
   };
-  const code = made.code + (await positionsOf(made.map, codec, options.entry));
+  const code = made.code + (await positionsOf(made.map, codec, options.project));
   const component = await componentOf(qjs, code, { ...options, where });
   mkdirSync(path.dirname(options.out), { recursive: true });
   // Whole or not at all: somebody may be watching.

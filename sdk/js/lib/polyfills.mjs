@@ -13,10 +13,11 @@ export const POLYFILLS = {
   buffer: { wanted: (text) => /\bBuffer\b(?!\.isBuffer)/.test(text), imports: own("buffer.ts") },
   fetch: { wanted: (text) => /\b(fetch|Headers|Response|Request)\b\s*[(.]|\bfetch\b/.test(text), imports: own("fetch.ts") },
   intl: {
-    wanted: (text) => /\bIntl\b|\.toLocale(Date|Time)?String\b/.test(text),
+    wanted: (text) => /\bIntl\b|\.toLocale(Date|Time)?String\(/.test(text),
     imports: ({ sdk, locales }) => [
       path.join(sdk, "src/polyfills/intl.ts"),
       ...["en", ...locales].flatMap((locale) => ["intl-pluralrules", "intl-numberformat", "intl-datetimeformat"].map((name) => path.join(sdk, `node_modules/@formatjs/${name}/locale-data/${locale}.js`))),
+      path.join(sdk, "src/polyfills/intl-zones.ts"),
       path.join(sdk, "node_modules/@formatjs/intl-datetimeformat/add-all-tz.js"),
       path.join(sdk, "src/polyfills/intl-ready.ts"),
     ],

@@ -4,19 +4,12 @@ import path from "node:path";
 import { SDK } from "./toolchain.mjs";
 
 /** The statement that leaves it in the bundle. Nothing in it moves a line of the bundle. */
-export async function positionsOf(map, codec, entry) {
-  const foreign = (source) => source.startsWith("hob:") || source.includes("node_modules/") || path.resolve(source).startsWith(SDK + path.sep);
+export async function positionsOf(map, codec, project) {
+  const foreign = (source) => source.startsWith("hob:") || source.includes("node_modules/") || path.resolve(project, source).startsWith(path.join(SDK, "src") + path.sep);
   const sources = [];
-  const kept = map.sources.map((source) => (foreign(source) ? -1 : sources.push(shown(source, entry)) - 1));
+  const kept = map.sources.map((source) => (foreign(source) ? -1 : sources.push(source) - 1));
   const lines = codec.decode(map.mappings).map((segments) =>
     segments.flatMap(([column, source, line, from]) => (source === undefined || kept[source] < 0 ? [] : [[column, kept[source], line, from]])),
   );
   return `\nglobalThis.__hobPositions = ${JSON.stringify({ sources, mappings: codec.encode(lines) })};\n`;
-}
-
-/** From the folder of the project; a path of somebody's machine tells nobody else anything. */
-function shown(source, entry) {
-  const full = path.resolve(source);
-  const inside = path.relative(process.cwd(), full);
-  return inside.startsWith("..") ? path.relative(path.dirname(entry), full) : inside;
 }

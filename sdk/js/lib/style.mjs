@@ -4,9 +4,9 @@ import path from "node:path";
 import { BuildError } from "./errors.mjs";
 
 /** The export that is the bot's function: `handle`, `handler` or `default`. */
-export async function exported(esbuild, { entry, medplum, tsconfig }, failed) {
+export async function exported(esbuild, { entry, medplum, tsconfig, project }, failed) {
   const result = await esbuild
-    .build({ entryPoints: [entry], bundle: true, format: "esm", packages: "external", write: false, metafile: true, logLevel: "silent", tsconfig, outfile: "bot.js" })
+    .build({ entryPoints: [entry], bundle: true, format: "esm", packages: "external", write: false, metafile: true, logLevel: "silent", tsconfig, absWorkingDir: project, outfile: path.join(project, "bot.js") })
     .catch(failed);
   const [output] = Object.values(result.metafile.outputs).filter((output) => output.entryPoint);
   const names = output?.exports ?? [];
