@@ -12,25 +12,25 @@ use crate::toolchain::suite;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Case {
-    pub now: String,
+pub(crate) struct Case {
+    pub(crate) now: String,
     trigger: Trigger,
     input: Value,
-    pub resources: Vec<Value>,
+    pub(crate) resources: Vec<Value>,
     #[serde(default)]
-    pub secrets: BTreeMap<String, Secret>,
+    pub(crate) secrets: BTreeMap<String, Secret>,
     #[serde(default)]
-    pub settings: BTreeMap<String, Value>,
+    pub(crate) settings: BTreeMap<String, Value>,
     #[serde(default)]
-    pub answers: Vec<Answer>,
+    pub(crate) answers: Vec<Answer>,
     /// URLs that the outbox is to have.
     #[serde(default)]
-    pub outbox: Vec<String>,
+    pub(crate) outbox: Vec<String>,
     /// What the bot answers, where that is not what the mock's run recorded.
-    pub result: Option<Value>,
+    pub(crate) result: Option<Value>,
     /// The answer is an HL7 acknowledgement, whose header has the time and a control id.
     #[serde(default)]
-    pub acknowledges: bool,
+    pub(crate) acknowledges: bool,
 }
 
 #[derive(Deserialize)]
@@ -42,33 +42,33 @@ enum Trigger {
 }
 
 #[derive(Deserialize)]
-pub struct Secret {
-    pub value: String,
+pub(crate) struct Secret {
+    pub(crate) value: String,
     #[serde(default)]
     expose: bool,
 }
 
 #[derive(Deserialize)]
-pub struct Answer {
-    pub method: String,
-    pub url: String,
-    pub status: u16,
-    pub body: Value,
+pub(crate) struct Answer {
+    pub(crate) method: String,
+    pub(crate) url: String,
+    pub(crate) status: u16,
+    pub(crate) body: Value,
 }
 
 impl Case {
-    pub fn read(name: &str) -> Self {
+    pub(crate) fn read(name: &str) -> Self {
         let file = suite().join("cases").join(format!("{name}.json"));
         let text = std::fs::read(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
         serde_json::from_slice(&text).unwrap_or_else(|error| panic!("{}: {error}", file.display()))
     }
 
-    pub fn now(&self) -> Timestamp {
+    pub(crate) fn now(&self) -> Timestamp {
         Timestamp::parse(&self.now).unwrap()
     }
 
     /// What the bot may do: any reads and writes, the case's secrets, and requests to who answers.
-    pub fn manifest(&self, name: &str) -> Manifest {
+    pub(crate) fn manifest(&self, name: &str) -> Manifest {
         let mut text = format!(
             "name = \"{name}\"\nversion = \"1\"\ndescription = \"A bot in Medplum's style.\"\nscopes = [\"system/*.cruds\"]\n[[on]]\ninvoke = true\n"
         );
@@ -91,7 +91,7 @@ impl Case {
     }
 
     /// The event, its payload, and the resource that it is of, given what is on the server.
-    pub fn event(&self, stored: impl Fn(&Reference) -> Value) -> (Event, Payload, Option<Value>) {
+    pub(crate) fn event(&self, stored: impl Fn(&Reference) -> Value) -> (Event, Payload, Option<Value>) {
         let source = "ehr".parse().unwrap();
         let tenant = "clinic".parse().unwrap();
         let (cause, payload, resource) = match &self.trigger {
@@ -124,15 +124,15 @@ impl Case {
         (event, payload, resource)
     }
 
-    pub fn is_delete(&self) -> bool {
+    pub(crate) fn is_delete(&self) -> bool {
         matches!(self.trigger, Trigger::Change(Interaction::Delete))
     }
 
-    pub fn target(&self) -> Option<Reference> {
+    pub(crate) fn target(&self) -> Option<Reference> {
         self.input.as_str()?.parse().ok()
     }
 
-    pub fn run() -> RunId {
+    pub(crate) fn run() -> RunId {
         RunId::of_parts(&[b"medplum"])
     }
 

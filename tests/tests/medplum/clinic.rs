@@ -19,13 +19,13 @@ use serde_json::{Value, json};
 use crate::case::Case;
 
 /// What a run left: its own account, and what is on the server.
-pub struct Done {
-    pub output: RunOutput,
+pub(crate) struct Done {
+    pub(crate) output: RunOutput,
     /// In the words of what vitest recorded: `write`, `reference`, and the resource as the server has it now.
-    pub writes: Vec<Value>,
+    pub(crate) writes: Vec<Value>,
 }
 
-pub async fn run(release: &Arc<Release>, case: &Case, client_ids: bool) -> Done {
+pub(crate) async fn run(release: &Arc<Release>, case: &Case, client_ids: bool) -> Done {
     let (running, client) = server(case, client_ids);
     let stored = |reference: &Reference| running.with(|server| server.look(reference).unwrap().resource.unwrap().clone());
     let (event, payload, resource) = case.event(stored);

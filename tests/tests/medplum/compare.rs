@@ -8,7 +8,7 @@ use crate::case::Case;
 use crate::clinic::Done;
 
 /// Says what differs.
-pub fn judge(recorded: &Value, done: &Done, case: &Case) -> Result<(), String> {
+pub(crate) fn judge(recorded: &Value, done: &Done, case: &Case) -> Result<(), String> {
     let log = || done.output.journal.log.iter().map(|line| line.text.clone()).collect::<Vec<_>>().join("\n");
     let payload = match &done.output.result {
         Ok(payload) => payload.as_ref(),

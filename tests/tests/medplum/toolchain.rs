@@ -8,25 +8,25 @@ use std::sync::OnceLock;
 
 use serde_json::Value;
 
-pub fn root() -> PathBuf {
+pub(crate) fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..").canonicalize().unwrap()
 }
 
-pub fn suite() -> PathBuf {
+pub(crate) fn suite() -> PathBuf {
     root().join("tests/medplum")
 }
 
-pub fn target() -> PathBuf {
+pub(crate) fn target() -> PathBuf {
     root().join("target/medplum")
 }
 
 /// What is there once the packages are.
 #[derive(Clone, Copy)]
-pub struct Tools(());
+pub(crate) struct Tools(());
 
 impl Tools {
     /// Installs what the locks say, where that is not there yet.
-    pub fn ready() -> Self {
+    pub(crate) fn ready() -> Self {
         static READY: OnceLock<()> = OnceLock::new();
         READY.get_or_init(|| {
             let version = Command::new("node").arg("--version").output().map(|output| String::from_utf8(output.stdout).unwrap());
@@ -41,7 +41,7 @@ impl Tools {
     }
 
     /// Runs Medplum's side; answers what each bot wrote there.
-    pub fn vitest(self) -> BTreeMap<String, Value> {
+    pub(crate) fn vitest(self) -> BTreeMap<String, Value> {
         let recorded = target().join("recorded").join(key(&[suite().join("src"), suite().join("test"), suite().join("cases"), suite().join("package-lock.json")]));
         if !recorded.is_dir() {
             let part = recorded.with_extension("part");
@@ -59,7 +59,7 @@ impl Tools {
     }
 
     /// Builds the suite's bots, two at a time; answers their components.
-    pub fn build_all(self, names: &[String]) -> BTreeMap<String, PathBuf> {
+    pub(crate) fn build_all(self, names: &[String]) -> BTreeMap<String, PathBuf> {
         let queue = std::sync::Mutex::new(names.iter());
         let built = std::sync::Mutex::new(BTreeMap::new());
         std::thread::scope(|scope| {
@@ -78,7 +78,7 @@ impl Tools {
     }
 
     /// Builds one bot, unless that was done of the same content.
-    pub fn build(self, entry: &Path, options: &[&str]) -> PathBuf {
+    pub(crate) fn build(self, entry: &Path, options: &[&str]) -> PathBuf {
         let sdk = root().join("sdk/js");
         let parts = ["src", "lib", "wit", "package-lock.json"].map(|part| sdk.join(part));
         let sources = [&parts[..], &[root().join("sdk/wit"), suite().join("package-lock.json"), entry.to_path_buf()]].concat();
@@ -93,7 +93,7 @@ impl Tools {
 }
 
 /// Runs the build command in a folder.
-pub fn componentize(args: &[&str], folder: &Path) -> Output {
+pub(crate) fn componentize(args: &[&str], folder: &Path) -> Output {
     Command::new("node").arg(root().join("sdk/js/bin/hob-componentize.mjs")).args(args).current_dir(folder).output().unwrap()
 }
 
