@@ -5,6 +5,7 @@
 //! Needs Node 20 and npm. What was built is kept in `target/medplum` by its content.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that fails says so by a panic")]
+#![allow(clippy::print_stderr, reason = "which bot took how much is worth reading, with --nocapture")]
 
 mod case;
 mod clinic;
@@ -50,8 +51,12 @@ async fn each_writes_what_it_writes_on_medplums_mock() {
         let release: Arc<Release> = engine.prepare(&component, &case.manifest(name)).unwrap();
         for client_ids in [true, false] {
             let done = clinic::run(&release, &case, client_ids).await;
-            if let Err(why) = compare::judge(&recorded[name], &done, &case) {
-                wrong.insert(format!("{name}, {}", if client_ids { "clients' ids" } else { "the server's ids" }), why);
+            let verdict = compare::judge(&recorded[name], &done, &case);
+            let on = format!("{name}, {}", if client_ids { "clients' ids" } else { "the server's ids" });
+            eprintln!("{on}: {}, {} us of CPU", if verdict.is_ok() { "the same" } else { "another" }, done.output.cpu.as_micros());
+            if let Err(why) = verdict {
+                eprintln!("{why}");
+                wrong.insert(on, why);
             }
         }
     }
