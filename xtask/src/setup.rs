@@ -24,7 +24,9 @@ pub(crate) fn node() -> Result<(), String> {
     let get = "`apt-get install nodejs npm` where that is new enough, or see nodejs.org";
     match major {
         None => return Err(format!("Node.js is missing, of version {NODE} or later: {get}")),
-        Some(major) if major < NODE => return Err(format!("Node.js {} is too old: version {NODE} or later is needed: {get}", version.trim())),
+        Some(major) if major < NODE => {
+            return Err(format!("Node.js {} is too old: version {NODE} or later is needed: {get}", version.trim()));
+        }
         Some(_) => {}
     }
     if !shell::succeeds("npm", &["--version"]) {

@@ -9,8 +9,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use bytes::Bytes;
 use hob_engine::{
-    Document, Engine, EngineConfig, FhirError, FhirErrorCode, FhirReads, Found, Offline, Outside, Page, ReadCapabilities, Release,
-    RunInput,
+    Document, Engine, EngineConfig, FhirError, FhirErrorCode, FhirReads, Found, Offline, Outside, Page, ReadCapabilities,
+    Release, RunInput,
 };
 use hob_host::SystemClock;
 use hob_model::{
@@ -95,7 +95,8 @@ fn medplum() -> Bot {
         "subject": { "reference": "Patient/p" },
         "valueQuantity": { "value": 25.1, "unit": "kg/m2", "system": "http://unitsofmeasure.org", "code": "kg/m2" },
     });
-    let search = |code: &str| json!(["search", "Observation", format!("subject=Patient/p&code=http://loinc.org|{code}&_sort=-date&_count=1")]);
+    let search =
+        |code: &str| json!(["search", "Observation", format!("subject=Patient/p&code=http://loinc.org|{code}&_count=20")]);
     Bot {
         names: ["medplum-bot", "medplum-bot-to-rust"],
         component: "bmi.wasm",
@@ -155,7 +156,8 @@ fn manifest(name: &str) -> Outcome<Manifest> {
 
 fn change(resource: &Value) -> Outcome<RunInput> {
     let reference: Reference =
-        format!("{}/{}", resource["resourceType"].as_str().unwrap_or_default(), resource["id"].as_str().unwrap_or_default()).parse()?;
+        format!("{}/{}", resource["resourceType"].as_str().unwrap_or_default(), resource["id"].as_str().unwrap_or_default())
+            .parse()?;
     let key = ChangeKey {
         resource: ResourceKey { tenant: "bench".parse()?, source: "ehr".parse()?, resource: reference },
         version: "1".parse()?,

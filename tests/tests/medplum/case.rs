@@ -95,16 +95,18 @@ impl Case {
         let source = "ehr".parse().unwrap();
         let tenant = "clinic".parse().unwrap();
         let (cause, payload, resource) = match &self.trigger {
-            Trigger::Cron(schedule) => {
-                (Cause::Cron { schedule: schedule.clone(), at: self.now() }, Payload::default(), None)
-            }
+            Trigger::Cron(schedule) => (Cause::Cron { schedule: schedule.clone(), at: self.now() }, Payload::default(), None),
             Trigger::Invoke(requester) => (Cause::Invoke { requester: requester.clone() }, self.payload(), None),
             Trigger::Change(interaction) => {
                 let reference: Reference = self.input.as_str().unwrap().parse().unwrap();
                 let resource = stored(&reference);
                 let version = VersionId::new(resource["meta"]["versionId"].as_str().unwrap()).unwrap();
                 let key = ChangeKey {
-                    resource: ResourceKey { tenant: "clinic".parse().unwrap(), source: "ehr".parse().unwrap(), resource: reference },
+                    resource: ResourceKey {
+                        tenant: "clinic".parse().unwrap(),
+                        source: "ehr".parse().unwrap(),
+                        resource: reference,
+                    },
                     version,
                 };
                 let bytes = resource.to_string().into_bytes().into();
@@ -142,10 +144,7 @@ impl Case {
             (Some(content_type), Some(text)) => {
                 Payload { content_type: content_type.to_owned(), bytes: text.to_owned().into_bytes().into() }
             }
-            _ => Payload {
-                content_type: "application/json".to_owned(),
-                bytes: self.input.to_string().into_bytes().into(),
-            },
+            _ => Payload { content_type: "application/json".to_owned(), bytes: self.input.to_string().into_bytes().into() },
         }
     }
 }

@@ -22,11 +22,7 @@ pub(crate) fn judge(recorded: &Value, done: &Done, case: &Case) -> Result<(), St
     }
     let answer = payload.map_or(Value::Null, |payload| {
         let text = String::from_utf8(payload.bytes.to_vec()).unwrap();
-        if payload.content_type.contains("json") {
-            serde_json::from_str(&text).unwrap()
-        } else {
-            json!(text)
-        }
+        if payload.content_type.contains("json") { serde_json::from_str(&text).unwrap() } else { json!(text) }
     });
     let (theirs, ours) = match &case.result {
         Some(result) => (text_of(result), text_of(&answer)),
@@ -124,7 +120,8 @@ fn named(text: &str, ids: &BTreeMap<String, String>) -> String {
         text = text.replace(&format!("urn:uuid:{}", reference.split('/').nth(1).unwrap()), name);
     }
     let is_uuid = |part: &str| {
-        part.len() == 36 && part.char_indices().all(|(at, c)| if [8, 13, 18, 23].contains(&at) { c == '-' } else { c.is_ascii_hexdigit() })
+        part.len() == 36
+            && part.char_indices().all(|(at, c)| if [8, 13, 18, 23].contains(&at) { c == '-' } else { c.is_ascii_hexdigit() })
     };
     let mut shown = String::with_capacity(text.len());
     let mut rest = text.as_str();

@@ -37,19 +37,52 @@ fn each_mistake_says_what_where_and_what_to_do() {
         ("medplums-name", "export async function handler() {}\n", &[], "export", None, "exports `handler`", "--medplum"),
         ("hobs-name", FINE, &["--medplum"], "export", None, "exports `handle`", "without --medplum"),
         ("type", &typed, &[], "type", Some(3), "identity", "--no-check"),
-        ("package", "import { x } from \"left-pad\";\nexport const handle = x;\n", &[], "import", Some(1), "left-pad", "npm install left-pad"),
-        ("file", "import { x } from \"./nowhere\";\nexport const handle = x;\n", &[], "import", Some(1), "./nowhere", "mend the path"),
-        ("builtin", "import fs from \"node:fs\";\nexport const handle = () => fs;\n", &["--no-check"], "import", Some(1), "node:fs", "no files"),
+        (
+            "package",
+            "import { x } from \"left-pad\";\nexport const handle = x;\n",
+            &[],
+            "import",
+            Some(1),
+            "left-pad",
+            "npm install left-pad",
+        ),
+        (
+            "file",
+            "import { x } from \"./nowhere\";\nexport const handle = x;\n",
+            &[],
+            "import",
+            Some(1),
+            "./nowhere",
+            "mend the path",
+        ),
+        (
+            "builtin",
+            "import fs from \"node:fs\";\nexport const handle = () => fs;\n",
+            &["--no-check"],
+            "import",
+            Some(1),
+            "node:fs",
+            "no files",
+        ),
         ("syntax", "export function handle() {\n  return 1 +;\n}\n", &[], "syntax", Some(2), "Unexpected", "mend"),
-        ("await", "await Promise.resolve();\nexport function handle() {}\n", &["--no-check"], "syntax", Some(1), "await", "inside of the handler"),
+        (
+            "await",
+            "await Promise.resolve();\nexport function handle() {}\n",
+            &["--no-check"],
+            "syntax",
+            Some(1),
+            "await",
+            "inside of the handler",
+        ),
         ("load", &thrown, &["--no-check"], "load", Some(6), "while it is loaded", "handler"),
         ("wit", FINE, &["--wit", "nowhere"], "toolchain", None, "contract", "--wit"),
     ];
     for (name, bot, options, code, line, message, help) in cases {
         let folder = project(name, &[("src/bot.ts", bot)]);
         let output = componentize(&[&["src/bot.ts", "--json"], options].concat(), &folder);
-        let told: Value = serde_json::from_slice(&output.stdout)
-            .unwrap_or_else(|e| panic!("{name}: {e}: {}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr)));
+        let told: Value = serde_json::from_slice(&output.stdout).unwrap_or_else(|e| {
+            panic!("{name}: {e}: {}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+        });
         let error = &told["errors"][0];
         assert_eq!((told["ok"].as_bool(), error["code"].as_str()), (Some(false), Some(code)), "{name}: {told}");
         assert_eq!(error["line"].as_u64(), line, "{name}: {error}");
@@ -127,7 +160,8 @@ async fn a_typescript_bot_writes_and_its_failures_name_the_line() {
 
 /// A change of this task.
 fn case(task: &str) -> Case {
-    let resources = if task == "{}" { String::new() } else { format!("{task}, {{\"resourceType\": \"Patient\", \"id\": \"p\"}}") };
+    let resources =
+        if task == "{}" { String::new() } else { format!("{task}, {{\"resourceType\": \"Patient\", \"id\": \"p\"}}") };
     let text = format!(
         "{{\"now\": \"2026-03-02T15:00:00Z\", \"trigger\": {{\"change\": \"update\"}}, \"input\": \"Task/t\", \"resources\": [{resources}]}}"
     );
@@ -140,7 +174,8 @@ async fn a_run_is_repeated_from_its_journal() {
     let tools = Tools::ready();
     let case = Case::read("invite");
     let component = tools.build(&crate::toolchain::suite().join("src/invite.ts"), &["--medplum"]);
-    let release: Arc<hob_engine::Release> = engine().prepare(&std::fs::read(component).unwrap(), &case.manifest("invite")).unwrap();
+    let release: Arc<hob_engine::Release> =
+        engine().prepare(&std::fs::read(component).unwrap(), &case.manifest("invite")).unwrap();
     let one = clinic::run(&release, &case, true).await.output;
     let other = clinic::run(&release, &case, true).await.output;
     assert_eq!(one.effects, other.effects);

@@ -24,7 +24,8 @@ use crate::toolchain::Tools;
 
 /// The bots of the suite: every file of `tests/medplum/src` with the case of its name.
 fn names() -> Vec<String> {
-    let stem = |entry: std::io::Result<std::fs::DirEntry>| entry.unwrap().path().file_stem().unwrap().to_str().unwrap().to_owned();
+    let stem =
+        |entry: std::io::Result<std::fs::DirEntry>| entry.unwrap().path().file_stem().unwrap().to_str().unwrap().to_owned();
     let mut names: Vec<String> = std::fs::read_dir(toolchain::suite().join("src")).unwrap().map(stem).collect();
     names.sort();
     names
@@ -53,7 +54,11 @@ async fn each_writes_what_it_writes_on_medplums_mock() {
             let done = clinic::run(&release, &case, client_ids).await;
             let verdict = compare::judge(&recorded[name], &done, &case);
             let on = format!("{name}, {}", if client_ids { "clients' ids" } else { "the server's ids" });
-            eprintln!("{on}: {}, {} us of CPU", if verdict.is_ok() { "the same" } else { "another" }, done.output.cpu.as_micros());
+            eprintln!(
+                "{on}: {}, {} us of CPU",
+                if verdict.is_ok() { "the same" } else { "another" },
+                done.output.cpu.as_micros()
+            );
             if let Err(why) = verdict {
                 eprintln!("{why}");
                 wrong.insert(on, why);

@@ -42,7 +42,12 @@ impl Tools {
 
     /// Runs Medplum's side; answers what each bot wrote there.
     pub(crate) fn vitest(self) -> BTreeMap<String, Value> {
-        let recorded = target().join("recorded").join(key(&[suite().join("src"), suite().join("test"), suite().join("cases"), suite().join("package-lock.json")]));
+        let recorded = target().join("recorded").join(key(&[
+            suite().join("src"),
+            suite().join("test"),
+            suite().join("cases"),
+            suite().join("package-lock.json"),
+        ]));
         if !recorded.is_dir() {
             let part = recorded.with_extension("part");
             let mut command = Command::new("node");
@@ -85,7 +90,8 @@ impl Tools {
         let name = entry.file_stem().unwrap().to_str().unwrap();
         let component = target().join(format!("{name}-{}{}.wasm", key(&sources), options.concat()));
         if !component.is_file() {
-            let output = componentize(&[&[entry.to_str().unwrap(), "-o", component.to_str().unwrap()], options].concat(), &suite());
+            let output =
+                componentize(&[&[entry.to_str().unwrap(), "-o", component.to_str().unwrap()], options].concat(), &suite());
             succeeded(&format!("hob-componentize {name}"), &output);
         }
         component

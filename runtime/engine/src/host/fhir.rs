@@ -368,12 +368,7 @@ impl Host for State {
         self.many("fhir.more", json!([next]), ask).await
     }
 
-    async fn operation(
-        &mut self,
-        name: String,
-        reference: String,
-        query: String,
-    ) -> wasmtime::Result<Result<WitPage, Error>> {
+    async fn operation(&mut self, name: String, reference: String, query: String) -> wasmtime::Result<Result<WitPage, Error>> {
         let ask = self.known_operation(&name, &reference, &query);
         self.many("fhir.operation", json!([name, reference, query]), ask).await
     }

@@ -69,8 +69,16 @@ async fn everything_of_a_patient_is_what_the_scopes_cover_of_it() {
     // Beyond the scopes: the attempt ends and the server is not asked.
     for (scopes, step, missing) in [
         ("[\"system/Observation.r\", \"system/Patient.r\"]", everything.clone(), "needs system/*.r"),
-        ("[\"system/Observation.s\", \"system/Patient.r\"]", json!(["operation", "everything", "Patient/p", "_type=Observation"]), "needs system/Observation.r"),
-        ("[\"system/Observation.r\"]", json!(["operation", "everything", "Patient/p", "_type=Observation"]), "needs system/Patient.r"),
+        (
+            "[\"system/Observation.s\", \"system/Patient.r\"]",
+            json!(["operation", "everything", "Patient/p", "_type=Observation"]),
+            "needs system/Observation.r",
+        ),
+        (
+            "[\"system/Observation.r\"]",
+            json!(["operation", "everything", "Patient/p", "_type=Observation"]),
+            "needs system/Patient.r",
+        ),
     ] {
         let server = server();
         let output = run(&release(&format!("scopes = {scopes}\n")), json!([step, ["runs"]]), &server).await;

@@ -56,6 +56,16 @@ const ISSUE: Record<number, "not-found" | "deleted" | "forbidden" | "conflict" |
   503: "transient",
 };
 
+/** The ids by which Medplum's client and its bots tell outcomes apart (`isNotFound` and its like). */
+const ID: Record<number, string> = {
+  403: "forbidden",
+  404: "not-found",
+  409: "conflict",
+  410: "gone",
+  412: "precondition-failed",
+  429: "too-many-requests",
+};
+
 /** Which of the host's errors an outcome tells of: the client throws the outcome, and the run's failure must know. */
 const told = new WeakMap<object, FhirError>();
 
@@ -76,7 +86,8 @@ export function outcomeOf(status: number, text: string): OperationOutcome {
 /** The host's error as a server says it. */
 export function refusal(error: FhirError): Answer {
   const status = error.status ?? STATUS[error.reason] ?? 400;
-  const body = (error.outcome as object | undefined) ?? outcomeOf(status, error.message);
+  const said = (error.outcome as object | undefined) ?? outcomeOf(status, error.message);
+  const body = ID[status] ? { ...said, id: ID[status] } : said;
   told.set(body, error);
   return new Answer(status, body);
 }

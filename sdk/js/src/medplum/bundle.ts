@@ -3,6 +3,7 @@
  * too are kept or not kept as one. What of a transaction cannot be staged fails all of it: nothing may be left of it, so the run fails even if the bot goes on.
  */
 
+import { stringify } from "@medplum/core";
 import type { Binary, Bundle, BundleEntry, OperationOutcome } from "fhir/r4";
 import { FhirError } from "../error.js";
 import { updateText } from "../sandbox/contract.js";
@@ -84,12 +85,13 @@ function askOf(entry: BundleEntry, ids: Map<string, string>): Ask {
 
 function bodyOf(entry: BundleEntry, ids: Map<string, string>): string | undefined {
   if (!entry.resource) return undefined;
+  // As the client writes resources down: without empty lists and objects, which FHIR does not have.
   // In a batch a patch comes as a Binary with the patch in it.
   if (entry.request?.method === "PATCH" && entry.resource.resourceType === "Binary") {
     const { data = "" } = entry.resource as Binary;
     return resolved(decode(Uint8Array.fromBase64(data)), ids);
   }
-  return resolved(JSON.stringify(entry.resource), ids);
+  return resolved(stringify(entry.resource), ids);
 }
 
 function entryOf(answer: Answer): BundleEntry {
