@@ -3,6 +3,8 @@
 use crate::shell;
 
 const WASM: &str = "wasm32-wasip2";
+/// The oldest major version of Node.js that the TypeScript SDK's tools run on.
+const NODE: u32 = 20;
 
 /// Adds the WebAssembly target to the pinned toolchain. A toolchain file alone does not where automatic installs are off.
 pub(crate) fn wasm_target() -> Result<(), String> {
@@ -13,6 +15,36 @@ pub(crate) fn wasm_target() -> Result<(), String> {
     }
     shell::step("add the WebAssembly target", std::process::Command::new("rustup").args(["target", "add", WASM]))
         .map_err(|e| format!("{e}\n  get rustup from your system's packages or rustup.rs, then run `rustup target add {WASM}`"))
+}
+
+/// Checks for Node.js, which builds and tests bots in TypeScript.
+pub(crate) fn node() -> Result<(), String> {
+    let version = shell::output(std::process::Command::new("node").arg("--version")).unwrap_or_default();
+    let major = version.trim().strip_prefix('v').and_then(|version| version.split('.').next()?.parse::<u32>().ok());
+    let get = "`apt-get install nodejs npm` where that is new enough, or see nodejs.org";
+    match major {
+        None => return Err(format!("Node.js is missing, of version {NODE} or later: {get}")),
+        Some(major) if major < NODE => {
+            return Err(format!("Node.js {} is too old: version {NODE} or later is needed: {get}", version.trim()));
+        }
+        Some(_) => {}
+    }
+    if !shell::succeeds("npm", &["--version"]) {
+        return Err(format!("npm is missing, which comes with Node.js: {get}"));
+    }
+    Ok(())
+}
+
+/// Installs what a folder's `package-lock.json` says, where that is not done yet.
+pub(crate) fn packages(folder: &str) -> Result<(), String> {
+    let folder = shell::root().join(folder);
+    if folder.join("node_modules/.package-lock.json").is_file() {
+        return Ok(());
+    }
+    shell::step(
+        &format!("packages of {}", folder.display()),
+        std::process::Command::new("npm").args(["ci", "--no-audit", "--no-fund"]).current_dir(&folder),
+    )
 }
 
 /// Checks for Java and Maven, which the HAPI FHIR server of the tests needs.

@@ -2,7 +2,7 @@
 
 use crate::{bots, rooms, setup, shell};
 
-/// Runs them; `--quick` leaves out what needs Java.
+/// Runs them; `--quick` leaves out what needs Java or Node.js.
 pub(crate) fn run(args: &[&str]) -> Result<(), String> {
     let quick = match args {
         [] => false,
@@ -13,6 +13,7 @@ pub(crate) fn run(args: &[&str]) -> Result<(), String> {
     setup::python()?;
     if !quick {
         setup::java()?;
+        setup::node()?;
     }
     shell::step("format", shell::cargo().args(["fmt", "--all", "--check"]))?;
     println!("=> arrows between rooms");

@@ -151,6 +151,10 @@ impl Host for Stage {
         Ok(self.page(found, total))
     }
 
+    fn operation(&self, _: &str, _: &str, _: &str) -> Result<Page, FhirError> {
+        Err(error("invalid", "cases know no operations"))
+    }
+
     fn batch(&self, urls: &[String]) -> Vec<Result<Value, FhirError>> {
         let one = |url: &String| match url.split_once('?') {
             Some((kind, query)) => self.search(kind, query).map(|page| page.bundle),

@@ -76,7 +76,7 @@ pub(crate) fn permit_reference(access: &Access, kind: &ResourceType, query: &str
 const LONGEST: usize = 8_192;
 
 /// Refuses what a server may read otherwise than the host does: some cut what comes before a question mark, or trim names.
-fn readable(query: &str) -> Result<(), Refused> {
+pub(crate) fn readable(query: &str) -> Result<(), Refused> {
     if query.len() > LONGEST {
         return Err(Refused::Otherwise(format!("the search has {} bytes; {LONGEST} are the most", query.len())));
     }
@@ -117,9 +117,18 @@ pub(crate) fn is_partial(query: &str) -> bool {
 }
 
 /// The names of the parameters, without modifiers.
-fn names(query: &str) -> impl Iterator<Item = String> {
+pub(crate) fn names(query: &str) -> impl Iterator<Item = String> {
     let name = |pair: &str| decoded(pair.split('=').next()?).map(|name| name.split(':').next().unwrap_or_default().to_owned());
-    query.split('&').filter_map(name)
+    query.split('&').filter(|pair| !pair.is_empty()).filter_map(name)
+}
+
+/// The values of the parameters of this name.
+pub(crate) fn values(query: &str, name: &str) -> impl Iterator<Item = String> {
+    let of_name = move |pair: &str| {
+        let (found, value) = pair.split_once('=')?;
+        if decoded(found).as_deref() == Some(name) { decoded(value) } else { None }
+    };
+    query.split('&').filter_map(of_name).collect::<Vec<_>>().into_iter()
 }
 
 fn decoded(name: &str) -> Option<String> {

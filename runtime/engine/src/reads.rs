@@ -116,6 +116,15 @@ pub trait FhirReads: Send + Sync {
     /// Whatever the server refuses; unknown parameters must be refused too (`Prefer: handling=strict`).
     async fn search(&self, resource_type: &ResourceType, query: &str) -> Result<Page, FhirError>;
 
+    /// Patient/$everything, its first page; `query` as for a search. A source that is not asked for operations refuses.
+    ///
+    /// # Errors
+    /// As for [`FhirReads::read`].
+    async fn everything(&self, _patient: &Reference, _query: &str) -> Result<Page, FhirError> {
+        let message = "operations cannot be asked of this source".to_owned();
+        Err(FhirError { code: FhirErrorCode::Refused, status: None, message, outcome: None })
+    }
+
     /// The page that a [`Page::next`] of this run names.
     ///
     /// # Errors

@@ -146,6 +146,18 @@ impl Access {
         Err(Missing(format!("needs system/{kind}.s, without a search part, {because}")))
     }
 
+    /// Whether resources of every type may be read, and then whether all of each.
+    ///
+    /// # Errors
+    /// [`Missing`] where of some type nothing may be.
+    pub(crate) fn reads_every_type(&self) -> Result<bool, Missing> {
+        let rules = self.scopes.0.iter().filter(|rule| rule.is_for(None, Need::Read) && self.reaches(rule.level));
+        if rules.clone().next().is_none() {
+            return Err(Missing("needs system/*.r, or `_type` with types that the scopes cover".to_owned()));
+        }
+        Ok(rules.into_iter().any(Rule::is_whole))
+    }
+
     /// The patient whom the event is about, for `patient/` scopes.
     pub(crate) fn patient(&self) -> Option<&str> {
         self.patient.as_deref()

@@ -110,6 +110,10 @@ impl FhirReads for Tape {
         self.keep(self.inner.search(resource_type, query), Heard::Many).await
     }
 
+    async fn everything(&self, patient: &Reference, query: &str) -> Result<Page, FhirError> {
+        self.keep(self.inner.everything(patient, query), Heard::Many).await
+    }
+
     async fn more(&self, next: &str) -> Result<Page, FhirError> {
         self.keep(self.inner.more(next), Heard::Many).await
     }
@@ -223,6 +227,10 @@ impl FhirReads for Player {
     }
 
     async fn search(&self, _: &ResourceType, _: &str) -> Result<Page, FhirError> {
+        self.many()
+    }
+
+    async fn everything(&self, _: &Reference, _: &str) -> Result<Page, FhirError> {
         self.many()
     }
 

@@ -219,6 +219,16 @@ impl Client {
         Ok(page)
     }
 
+    /// The first page of Patient/$everything. `query` is what follows the question mark, percent-encoded.
+    ///
+    /// # Errors
+    /// As for [`Client::read`]; [`FhirErrorKind::Invalid`] or another where the server has no such operation.
+    pub async fn everything(&self, patient: &Reference, query: &str) -> Result<Page, FhirError> {
+        let [resource_type, id] = parts(patient);
+        let url = self.url(&[resource_type, id, "$everything"], Some(query))?;
+        self.page(&format!("{resource_type}/$everything"), url, Vec::new()).await
+    }
+
     /// The page that `link` names.
     ///
     /// # Errors

@@ -70,6 +70,8 @@ pub trait Host {
     fn search(&self, resource_type: &str, query: &str) -> Result<Page, FhirError>;
     /// The page that [`Page::next`] names.
     fn more(&self, next: &str) -> Result<Page, FhirError>;
+    /// An operation that only asks, on one resource; see the contract for those that a host does.
+    fn operation(&self, name: &str, reference: &str, query: &str) -> Result<Page, FhirError>;
     /// Reads made at once: `Type/id`, `Type/id/_history/version` or `Type?search` (its first page's Bundle).
     fn batch(&self, urls: &[String]) -> Vec<Result<Value, FhirError>>;
     /// Stages a new resource.
@@ -177,6 +179,17 @@ impl Fhir<'_> {
     /// The matches of every page.
     pub fn search_all(self, resource_type: &str, query: &str) -> Result<Vec<Value>, FhirError> {
         let mut page = self.0.search(resource_type, query)?;
+        let mut found: Vec<Value> = page.matches().cloned().collect();
+        while let Some(next) = &page.next {
+            page = self.0.more(next)?;
+            found.extend(page.matches().cloned());
+        }
+        Ok(found)
+    }
+
+    /// What the scopes show of all that is about a patient (Patient/$everything), every page of it. `query` may have `_since`, `_type`, `start` and `end`.
+    pub fn everything(self, patient: &str, query: &str) -> Result<Vec<Value>, FhirError> {
+        let mut page = self.0.operation("everything", patient, query)?;
         let mut found: Vec<Value> = page.matches().cloned().collect();
         while let Some(next) = &page.next {
             page = self.0.more(next)?;

@@ -286,6 +286,18 @@ mod tests {
     }
 
     #[test]
+    fn everything_of_a_patient_is_what_names_it() {
+        let world = World::new()
+            .with(json!({ "resourceType": "Patient", "id": "a" }))
+            .with(json!({ "resourceType": "Observation", "id": "1", "subject": { "reference": "Patient/a" } }))
+            .with(json!({ "resourceType": "Observation", "id": "2", "subject": { "reference": "Patient/b" } }));
+        let found = hob(&world).fhir().everything("Patient/a", "").unwrap();
+        assert_eq!(found.iter().map(|it| it["id"].as_str().unwrap()).collect::<Vec<_>>(), ["a", "1"]);
+        assert_eq!(hob(&world).fhir().everything("Patient/z", "").unwrap_err().code, "not-found");
+        assert_eq!(hob(&world).operation("graph", "Patient/a", "").unwrap_err().code, "refused");
+    }
+
+    #[test]
     fn if_none_exist_finds_by_identifier() {
         let observation = json!({ "resourceType": "Observation", "id": "o", "identifier": [{ "system": "s", "value": "v" }] });
         let world = World::new().with(observation.clone());

@@ -134,6 +134,10 @@ impl Host for Sandbox {
         page(fhir::more(next).map_err(said)?)
     }
 
+    fn operation(&self, name: &str, reference: &str, query: &str) -> Result<Page, FhirError> {
+        page(fhir::operation(name, reference, query).map_err(said)?)
+    }
+
     fn batch(&self, urls: &[String]) -> Vec<Result<Value, FhirError>> {
         let requests: Vec<_> = urls.iter().map(|url| fhir::Request { url: url.clone() }).collect();
         fhir::batch(&requests).into_iter().map(|answer| value(&answer.map_err(said)?)).collect()

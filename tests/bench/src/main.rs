@@ -26,6 +26,7 @@ mod stopwatch;
 mod tasks;
 mod throughput;
 mod timers;
+mod typescript;
 mod whole_run;
 mod workers;
 mod write_back;
@@ -47,11 +48,12 @@ use report::{Outcome, Row};
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-const NAMES: [&str; 10] = [
+const NAMES: [&str; 11] = [
     "durable-accepts",
     "fresh-instance",
     "whole-run",
     "python",
+    "typescript",
     "workers",
     "deployed",
     "write-back",
@@ -108,6 +110,7 @@ async fn benches(chosen: impl Fn(&str) -> bool, json: bool) -> Outcome<Vec<Row>>
             "fresh-instance" => vec![instance::bench().await?],
             "whole-run" => vec![whole_run::bench().await?],
             "python" => python::bench().await?.to_vec(),
+            "typescript" => typescript::bench().await?,
             "workers" => vec![workers::bench().await?],
             "deployed" => deployed::bench().await?,
             "write-back" => vec![write_back::bench().await?],

@@ -61,7 +61,7 @@ pub(crate) fn say(code: &str, message: impl Into<String>) -> Trouble {
 
 /// One read.
 #[derive(Debug, Clone)]
-enum Ask {
+pub(super) enum Ask {
     Read(Reference),
     Vread(Reference, VersionId),
     History(Reference),
@@ -72,6 +72,12 @@ enum Ask {
         narrowed: bool,
     },
     More(Next),
+    /// `whole` where the scopes cover all that may be in it; that is found out before it is asked.
+    Everything {
+        patient: Reference,
+        query: String,
+        whole: bool,
+    },
 }
 
 enum Plan {
@@ -128,8 +134,8 @@ impl State {
                 let search = Ask::Search { kind: kind.clone(), query: asked.query, narrowed: asked.narrowed };
                 return Ok(Plan::Fetch(search));
             }
-            // Only a page that was allowed has a next.
-            Ask::More(_) => return Ok(Plan::Fetch(ask)),
+            // Only a page that was allowed has a next, and an operation was judged before.
+            Ask::More(_) | Ask::Everything { .. } => return Ok(Plan::Fetch(ask)),
         };
         let access = self.access.clone();
         let grant = access.grant(kind, Need::Read).map_err(|missing| self.denied(&missing))?;
@@ -171,6 +177,12 @@ impl State {
                 let bundle = self.permitted(page.bundle, shape);
                 Ok(self.page(bundle, page.next, shape))
             }
+            (Ask::Everything { whole, .. }, Fetched::Many(page)) => {
+                let shape = Shape { history: true, partial: false, narrowed: !*whole, counts: *whole };
+                let bundle = self.permitted(page.bundle, shape);
+                let bundle = self.laid_over(bundle, None);
+                Ok(self.page(bundle, page.next, shape))
+            }
             (Ask::More(Next { shape, .. }), Fetched::Many(page)) => {
                 let bundle = self.permitted(page.bundle, *shape);
                 Ok(self.page(bundle, page.next, *shape))
@@ -202,7 +214,10 @@ impl State {
         }
     }
 
-    async fn get(&mut self, ask: Ask) -> Answer<Got> {
+    async fn get(&mut self, mut ask: Ask) -> Answer<Got> {
+        if let Ask::Everything { patient, query, whole } = &mut ask {
+            *whole = self.may_have_everything(patient, query).await?;
+        }
         match self.plan(ask)? {
             Plan::Ready(document) => Ok(Got { document, next: None }),
             Plan::Fetch(ask) => {
@@ -353,6 +368,11 @@ impl Host for State {
         self.many("fhir.more", json!([next]), ask).await
     }
 
+    async fn operation(&mut self, name: String, reference: String, query: String) -> wasmtime::Result<Result<WitPage, Error>> {
+        let ask = self.known_operation(&name, &reference, &query);
+        self.many("fhir.operation", json!([name, reference, query]), ask).await
+    }
+
     async fn batch(&mut self, requests: Vec<Request>) -> wasmtime::Result<Vec<Result<Resource<Document>, Error>>> {
         for _ in &requests {
             self.budget.call()?;
@@ -438,6 +458,7 @@ async fn fetch(fhir: Arc<dyn FhirReads>, ask: Ask) -> Answer<Fetched> {
         Ask::History(target) => Fetched::Many(fhir.history(&target).await?),
         Ask::Search { kind, query, .. } => Fetched::Many(fhir.search(&kind, &query).await?),
         Ask::More(next) => Fetched::Many(fhir.more(&next.link).await?),
+        Ask::Everything { patient, query, .. } => Fetched::Many(fhir.everything(&patient, &query).await?),
     })
 }
 

@@ -4,6 +4,7 @@ mod document;
 mod fhir;
 mod given;
 mod http;
+mod operation;
 mod outbox;
 mod overlay;
 mod rules;

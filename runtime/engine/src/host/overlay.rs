@@ -82,7 +82,7 @@ impl State {
         self.staging.len() > 0 && resources(bundle).any(staged)
     }
 
-    fn laid_over(&self, bundle: Document, criteria: Option<&Criteria>) -> Document {
+    pub(super) fn laid_over(&self, bundle: Document, criteria: Option<&Criteria>) -> Document {
         if !self.has_staged(&bundle) {
             return bundle;
         }

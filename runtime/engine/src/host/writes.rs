@@ -253,7 +253,7 @@ impl State {
     }
 
     /// Holds to the scopes what an answer will tell of a resource, though it does not show it.
-    async fn may_read(&mut self, target: &Reference) -> Answer<()> {
+    pub(super) async fn may_read(&mut self, target: &Reference) -> Answer<()> {
         let access = self.access.clone();
         let grant = access.grant(&target.resource_type, Need::Read).map_err(|missing| self.denied(&missing))?;
         if !grant.is_whole() {

@@ -113,6 +113,21 @@ impl FhirReads for Fake {
         Ok(self.bundle(self.hits(kind.as_str(), query)?, &format!("{kind}?{query}")))
     }
 
+    async fn everything(&self, patient: &Reference, query: &str) -> Result<Page, FhirError> {
+        self.asked().await;
+        let store = self.store.lock().unwrap();
+        let current = store.values().filter_map(|versions| versions.last());
+        let wanted = |kind: &str| !query.contains("_type=") || query.contains(kind);
+        let about = |resource: &&Value| {
+            let text = resource.to_string();
+            (text.contains(&format!("\"{patient}\"")) || text.contains(&format!("\"id\":\"{}\"", patient.id)))
+                && wanted(resource["resourceType"].as_str().unwrap())
+        };
+        let entry: Vec<Value> = current.filter(about).map(|resource| json!({ "resource": resource })).collect();
+        let bundle = json!({ "resourceType": "Bundle", "type": "searchset", "total": entry.len(), "entry": entry });
+        Ok(Page { bundle: Document::from(bundle), next: None })
+    }
+
     async fn more(&self, next: &str) -> Result<Page, FhirError> {
         self.asked().await;
         let (search, from) = next.rsplit_once('#').unwrap();

@@ -23,6 +23,11 @@ fn a_component_that_wants_more_is_refused_by_name() {
     assert!(error.to_string().contains("acme:database/sql@1.0.0"), "{error}");
     let error = refusal(r#"(component (import "hob:bot/fhir@0.9.0" (instance)))"#);
     assert!(error.to_string().contains("hob:bot@0.1"), "{error}");
+    // What an earlier minor version had is there: of this one only the export is missing.
+    let error = refusal(
+        r#"(component (import "hob:bot/settings@0.1.0" (instance (export "get" (func (param "name" string) (result (option string)))))))"#,
+    );
+    assert!(matches!(error, EngineError::Export { .. }), "{error}");
     // The right name with another type.
     let error = refusal(r#"(component (import "hob:bot/settings@0.1.0" (instance (export "get" (func (param "name" u32))))))"#);
     assert!(matches!(&error, EngineError::Import { .. }), "{error}");

@@ -51,6 +51,64 @@ async fn searches_show_only_what_the_scope_covers() {
 }
 
 #[tokio::test]
+async fn everything_of_a_patient_is_what_the_scopes_cover_of_it() {
+    let server = || {
+        let of = |kind: &str, id: &str, status: &str| json!({ "resourceType": kind, "id": id, "status": status, "subject": { "reference": "Patient/p" } });
+        Arc::new(Fake::with([
+            json!({ "resourceType": "Patient", "id": "p", "active": true }),
+            of("Observation", "final", "final"),
+            of("Observation", "draft", "draft"),
+            of("Condition", "c", "x"),
+        ]))
+    };
+    let ids = |bundle: &Value| {
+        let entries = bundle["entry"].as_array().cloned().unwrap_or_default();
+        entries.iter().map(|entry| entry["resource"]["id"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    let everything = json!(["operation", "everything", "Patient/p", ""]);
+    // Beyond the scopes: the attempt ends and the server is not asked.
+    for (scopes, step, missing) in [
+        ("[\"system/Observation.r\", \"system/Patient.r\"]", everything.clone(), "needs system/*.r"),
+        (
+            "[\"system/Observation.s\", \"system/Patient.r\"]",
+            json!(["operation", "everything", "Patient/p", "_type=Observation"]),
+            "needs system/Observation.r",
+        ),
+        (
+            "[\"system/Observation.r\"]",
+            json!(["operation", "everything", "Patient/p", "_type=Observation"]),
+            "needs system/Patient.r",
+        ),
+    ] {
+        let server = server();
+        let output = run(&release(&format!("scopes = {scopes}\n")), json!([step, ["runs"]]), &server).await;
+        assert!(failure(&output).message.contains(missing), "{step}: {}", failure(&output).message);
+        assert_eq!(server.calls.load(Ordering::SeqCst), 0, "{step}");
+    }
+    // All of it, with its total; staged writes are seen.
+    let steps = json!([everything, ["delete", "Condition/c"], everything]);
+    let output = run(&release("scopes = [\"system/*.rd\"]\n"), steps, &server()).await;
+    let seen = answers(&output);
+    assert_eq!((ids(&seen[0]["ok"]["bundle"]).len(), seen[0]["ok"]["bundle"]["total"].as_u64()), (4, Some(4)));
+    assert_eq!(ids(&seen[2]["ok"]["bundle"]).len(), 3);
+    // Some of it, without a total.
+    let scopes = "scopes = [\"system/Observation.r?status=final\", \"system/Patient.r\"]\n";
+    let output = run(&release(scopes), json!([["operation", "everything", "Patient/p", "_type=Observation"]]), &server()).await;
+    let bundle = &answers(&output)[0]["ok"]["bundle"];
+    assert_eq!((ids(bundle), bundle.get("total")), (vec!["final".to_owned()], None));
+    // What is not known is refused, and the bot is told.
+    for (step, code) in [
+        (json!(["operation", "graph", "Patient/p", ""]), "refused"),
+        (json!(["operation", "everything", "Task/1", ""]), "refused"),
+        (json!(["operation", "everything", "Patient/p", "_elements=id"]), "invalid"),
+        (json!(["operation", "everything", "Patient/p", "_type=Observation,no type"]), "invalid"),
+    ] {
+        let output = run(&release("scopes = [\"system/*.r\"]\n"), json!([step]), &server()).await;
+        assert_eq!(answers(&output)[0]["error"], code, "{step}: {}", answers(&output));
+    }
+}
+
+#[tokio::test]
 async fn no_search_tells_of_what_the_scope_does_not_cover() {
     // What looks at other types ends the attempt, and the server is not asked.
     for (step, scope) in [

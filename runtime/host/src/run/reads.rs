@@ -78,6 +78,10 @@ impl FhirReads for SourceReads {
         self.page(self.entry.client.search(resource_type, query).await)
     }
 
+    async fn everything(&self, patient: &Reference, query: &str) -> Result<Page, FhirError> {
+        self.page(self.entry.client.everything(patient, query).await)
+    }
+
     async fn more(&self, next: &str) -> Result<Page, FhirError> {
         let link = self.entry.client.link(next).map_err(|e| self.failed(e))?;
         self.page(self.entry.client.more(&link).await)

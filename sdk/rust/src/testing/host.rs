@@ -58,6 +58,21 @@ impl Host for World {
         Err(fhir_error("invalid", "every search of this world has one page"))
     }
 
+    fn operation(&self, name: &str, reference: &str, _: &str) -> Result<Page, FhirError> {
+        if name != "everything" || !reference.starts_with("Patient/") {
+            return Err(fhir_error("refused", "this world does `everything` of a Patient"));
+        }
+        let patient = self.read(reference)?;
+        let inner = self.inner.borrow();
+        let current = inner.store.values().filter_map(|versions| versions.last());
+        let about = current.filter(|resource| **resource != patient && mentions(resource, reference)).cloned();
+        let entry: Vec<Value> = std::iter::once(patient.clone())
+            .chain(about)
+            .map(|resource| json!({ "resource": resource, "search": { "mode": "match" } }))
+            .collect();
+        Ok(Page { bundle: json!({ "resourceType": "Bundle", "type": "searchset", "entry": entry }), next: None })
+    }
+
     fn batch(&self, urls: &[String]) -> Vec<Result<Value, FhirError>> {
         let one = |url: &String| {
             if let Some((kind, query)) = url.split_once('?') {
@@ -182,5 +197,15 @@ impl Host for World {
             Some(fhirpath) => Ok(fhirpath(resource, expression)),
             None => Err(refused("fhirpath", "a native test has no FHIRPath: give the world answers with fhirpath_with")),
         }
+    }
+}
+
+/// Whether a reference stands anywhere in a value.
+fn mentions(value: &Value, reference: &str) -> bool {
+    match value {
+        Value::String(text) => text == reference,
+        Value::Array(items) => items.iter().any(|item| mentions(item, reference)),
+        Value::Object(members) => members.values().any(|member| mentions(member, reference)),
+        _ => false,
     }
 }

@@ -81,6 +81,9 @@ fn act(step: &Value, event: &Event, hob: &dyn Host) -> Result<Value, Error> {
         "history" => fhir(hob.history(text(1)).map(|page| page.bundle)),
         "search" => fhir(hob.search(text(1), text(2)).map(|page| json!({ "bundle": page.bundle, "next": page.next }))),
         "search-all" => fhir(hob.fhir().search_all(text(1), text(2)).map(Value::Array)),
+        "operation" => {
+            fhir(hob.operation(text(1), text(2), text(3)).map(|page| json!({ "bundle": page.bundle, "next": page.next })))
+        }
         "more" => fhir(hob.more(text(1)).map(|page| page.bundle)),
         "batch" => {
             let urls: Vec<String> =

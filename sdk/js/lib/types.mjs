@@ -1,0 +1,90 @@
+// The check of types: the project's tsconfig.json, or a strict one, over the entry and what it imports.
+
+import { spawnSync } from "node:child_process";
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import path from "node:path";
+import { BuildError, BuildErrors } from "./errors.mjs";
+import { SDK, tsc } from "./toolchain.mjs";
+
+const STRICT = {
+  target: "es2023",
+  lib: ["es2024", "dom", "dom.iterable"],
+  module: "esnext",
+  moduleResolution: "bundler",
+  strict: true,
+  skipLibCheck: true,
+  types: [],
+};
+
+/** Throws every error of types that the entry has. */
+export function checkTypes({ entry, tsconfig }) {
+  const found = tsconfig ?? nearest(path.dirname(entry), "tsconfig.json");
+  const project = found ? path.dirname(found) : path.dirname(entry);
+  const own = { noEmit: true, allowJs: true, composite: false, incremental: false, rewriteRelativeImportExtensions: false };
+  // A project that has not installed the SDK is checked against the one that builds.
+  const paths = resolves(entry, "@hob/sdk/package.json")
+    ? {}
+    : { paths: { "@hob/sdk": [path.join(SDK, "src/index.ts")], "@hob/sdk/testing": [path.join(SDK, "src/testing.ts")] } };
+  const config = {
+    ...(found ? { extends: found } : {}),
+    compilerOptions: { ...(found ? {} : STRICT), ...own, ...paths },
+    files: [entry],
+    include: [],
+  };
+  // Inside of the project, since that is where types are looked for.
+  mkdirSync(path.join(project, "node_modules"), { recursive: true });
+  const folder = mkdtempSync(path.join(project, "node_modules/.hob-"));
+  try {
+    writeFileSync(path.join(folder, "tsconfig.json"), JSON.stringify(config));
+    const run = spawnSync(process.execPath, [tsc(), "-p", folder, "--pretty", "false"], { encoding: "utf8", cwd: project });
+    if (run.error) throw new BuildError("toolchain", `TypeScript's compiler does not start: ${run.error.message}`, { help: `run \`npm ci\` in ${SDK}` });
+    if (run.status !== 0) throw new BuildErrors(errorsOf(`${run.stdout}\n${run.stderr}`, project));
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+function errorsOf(output, project) {
+  const errors = [];
+  for (const line of output.split("\n")) {
+    const at = /^(.+?)\((\d+),(\d+)\): error (TS\d+): (.*)$/.exec(line);
+    const plain = /^error (TS\d+): (.*)$/.exec(line);
+    if (at) {
+      const [, file, row, column, number, message] = at;
+      const missing = /^TS(2307|2792|7016)$/.test(number);
+      errors.push(
+        new BuildError(missing ? "import" : "type", `${message} (${number})`, {
+          file: path.relative(process.cwd(), path.resolve(project, file)),
+          line: Number(row),
+          column: Number(column),
+          help: missing ? "install the package, or mend the path" : "mend it, or build with --no-check to leave types unchecked",
+        }),
+      );
+    } else if (plain) {
+      errors.push(new BuildError("type", `${plain[2]} (${plain[1]})`, { help: "mend tsconfig.json, or give another with --tsconfig" }));
+    } else if (/^\s+\S/.test(line) && errors.length > 0) {
+      errors[errors.length - 1].message += ` ${line.trim()}`;
+    }
+  }
+  if (errors.length > 0) return errors;
+  return [new BuildError("type", output.trim() || "TypeScript's compiler failed and did not say why", { help: "run `npx tsc --noEmit` to see more" })];
+}
+
+/** The file of this name in the folder or the nearest above it. */
+export function nearest(folder, name) {
+  for (let at = folder; ; at = path.dirname(at)) {
+    const file = path.join(at, name);
+    if (existsSync(file)) return file;
+    if (at === path.dirname(at)) return undefined;
+  }
+}
+
+function resolves(entry, name) {
+  try {
+    createRequire(entry).resolve(name);
+    return true;
+  } catch {
+    return false;
+  }
+}

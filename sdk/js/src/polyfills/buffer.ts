@@ -1,0 +1,3 @@
+/** Node's `Buffer`. */
+import { Buffer } from "buffer/";
+Object.assign(globalThis, { Buffer });

@@ -1,0 +1,2 @@
+/** Node's module `buffer`. */
+export { Buffer } from "buffer/";
