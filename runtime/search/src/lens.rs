@@ -2,6 +2,8 @@
 //!
 //! Trade-off: nothing here is on the way of a run. A key is made for each element at each call, since whoever sorts does so seldom.
 
+use std::sync::Arc;
+
 use rust_decimal::Decimal;
 use serde_json::Value;
 
@@ -19,7 +21,7 @@ use crate::text::fold;
 pub struct Lens {
     kind: ParameterType,
     targets: &'static [String],
-    source: Source,
+    source: Arc<Source>,
 }
 
 /// What a resource is sorted by. Keys of one parameter are of one kind.
