@@ -78,14 +78,20 @@ async fn written(client: &Client, running: &Running, output: &RunOutput) -> Vec<
     let now = |reference: &Reference| running.with(|server| server.look(reference).unwrap().resource.cloned());
     let shown = |written: &hob_fhir::commit::Written| {
         let reference = written.reference.clone().unwrap();
-        let word = match output.effects.writes[written.effect] {
-            Write::Create { .. } => "create",
-            Write::Update { .. } => "update",
-            Write::Delete { .. } => "delete",
+        let (word, staged) = match &output.effects.writes[written.effect] {
+            Write::Create { reference, .. } => {
+                ("create", Some(reference.replace("urn:uuid:", &format!("{}/", written_type(written)))))
+            }
+            Write::Update { .. } => ("update", None),
+            Write::Delete { .. } => ("delete", None),
         };
-        json!({ "write": word, "reference": reference.to_string(), "resource": now(&reference) })
+        json!({ "write": word, "reference": reference.to_string(), "staged": staged, "resource": now(&reference) })
     };
     committed.written.iter().filter(|written| !written.existed).map(shown).collect()
+}
+
+fn written_type(written: &hob_fhir::commit::Written) -> String {
+    written.reference.as_ref().unwrap().resource_type.to_string()
 }
 
 struct Reads {

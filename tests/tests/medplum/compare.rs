@@ -81,7 +81,13 @@ fn plain(writes: &[Value]) -> (Vec<Value>, BTreeMap<String, String>) {
         })
         .collect();
     let all = order.iter().map(|write| serde_json::from_str(&text(write, &names)).unwrap()).collect();
-    (all, names)
+    // What a bot answers has the name that it was given before the commit.
+    let before = writes.iter().filter_map(|write| {
+        let name = names.get(write["reference"].as_str()?)?;
+        Some((write["staged"].as_str()?.to_owned(), name.clone()))
+    });
+    let before: Vec<_> = before.collect();
+    (all, names.into_iter().chain(before).collect())
 }
 
 fn kind(reference: &str) -> &str {
@@ -116,8 +122,6 @@ fn named(text: &str, ids: &BTreeMap<String, String>) -> String {
     let mut text = text.to_owned();
     for (reference, name) in ids {
         text = text.replace(reference.as_str(), name);
-        // What the bot was given before the commit.
-        text = text.replace(&format!("urn:uuid:{}", reference.split('/').nth(1).unwrap()), name);
     }
     let is_uuid = |part: &str| {
         part.len() == 36
