@@ -7,6 +7,7 @@
 use std::process::ExitCode;
 
 mod bench;
+mod book;
 mod bots;
 mod crash;
 mod demo;
@@ -24,6 +25,7 @@ const HELP: &str = "cargo xtask TASK
   sim [--seeds N]    the real host over a simulated server, network and people, by seed (--help: mutants, JSON)
   crash [--kills N]  a real host killed under load, and what is on the server judged (--help: seed, HAPI, JSON)
   bots               build the bots and the test components
+  book [--open]      the pages of docs as a book, into target/book (needs mdbook)
   rooms              check the arrows between rooms and who may name what
   setup [python]     the wasm target, the Python for bots, and what else the tasks need
 ";
@@ -38,6 +40,7 @@ fn main() -> ExitCode {
         ["sim", rest @ ..] => sim::run(rest),
         ["crash", rest @ ..] => crash::run(rest),
         ["bots"] => setup::wasm_target().and_then(|()| bots::build()),
+        ["book", rest @ ..] => book::run(rest),
         ["rooms"] => rooms::check(),
         ["setup", "python"] => setup::python(),
         ["setup"] => setup::wasm_target().and_then(|()| setup::python()).and_then(|()| setup::java()),

@@ -110,3 +110,60 @@ fn codes(source: &str, markers: &[&str]) -> Vec<String> {
     };
     markers.iter().flat_map(after).filter_map(literal).collect()
 }
+
+/// Text files of a folder and below it, by their path from the repository's root.
+fn pages(folder: &Path, root: &Path) -> Vec<String> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(pages(&path, root));
+        } else if path.extension().is_some_and(|extension| extension == "md") {
+            found.push(path.strip_prefix(root).unwrap().display().to_string());
+        }
+    }
+    found
+}
+
+/// The targets of a page's links to other files.
+fn links(text: &str) -> Vec<String> {
+    let mut code = false;
+    let prose = text.lines().filter(|line| {
+        code ^= line.trim_start().starts_with("```");
+        !code
+    });
+    let targets = prose.flat_map(|line| line.split("](").skip(1)).filter_map(|rest| rest.split(')').next());
+    let targets = targets.map(|target| target.split('#').next().unwrap_or_default().to_owned());
+    targets.filter(|target| !target.is_empty() && !target.contains("://") && !target.starts_with("mailto:")).collect()
+}
+
+#[test]
+fn the_book_has_every_page_once() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap();
+    let docs = root.join("docs");
+    let mut listed = links(&std::fs::read_to_string(docs.join("SUMMARY.md")).unwrap());
+    let mut there = pages(&docs, &docs);
+    there.retain(|page| page != "SUMMARY.md");
+    listed.sort();
+    there.sort();
+    assert_eq!(listed, there);
+}
+
+#[test]
+fn links_between_files_lead_somewhere() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap();
+    let mut all = pages(&root.join("docs"), &root);
+    all.extend(["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md"].map(str::to_owned));
+    let mut dead = Vec::new();
+    let mut looked_at = 0;
+    for page in all {
+        let text = std::fs::read_to_string(root.join(&page)).unwrap();
+        for link in links(&text) {
+            looked_at += 1;
+            if !root.join(&page).with_file_name("").join(&link).exists() {
+                dead.push(format!("{page}: {link}"));
+            }
+        }
+    }
+    assert!(looked_at > 50 && dead.is_empty(), "of {looked_at} links these lead nowhere: {dead:#?}");
+}
