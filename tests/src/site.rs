@@ -48,18 +48,22 @@ pub struct Site {
 impl Site {
     /// A host in this process, its source proved, no bots.
     pub async fn start(options: Options, name: &str) -> Self {
-        Self::begin(options, name, false).await
+        Self::begin(&on_hapi(options).await, name, false).await
+    }
+
+    /// The same on a FHIR server that the caller has, and that is like HAPI.
+    pub async fn on(base: &str, name: &str) -> Self {
+        Self::begin(base, name, false).await
     }
 
     /// The same with a `hob serve` process.
     pub async fn start_process(options: Options, name: &str) -> Self {
-        Self::begin(options, name, true).await
+        Self::begin(&on_hapi(options).await, name, true).await
     }
 
-    async fn begin(options: Options, name: &str, process: bool) -> Self {
+    async fn begin(base: &str, name: &str, process: bool) -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(1);
         logs::keep();
-        let hapi = tokio::task::spawn_blocking(move || hapi::shared(options)).await.unwrap().unwrap();
         let tenant = format!("{name}-{}", COUNT.fetch_add(1, Ordering::SeqCst));
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("admin-token"), TOKEN).unwrap();
@@ -74,9 +78,9 @@ impl Site {
         std::fs::write(folder.path().join("hob.toml"), config).unwrap();
         let mut site = Self {
             tenant,
-            server: Proxy::start(hapi.base_url()).await,
+            server: Proxy::start(base).await,
             hooks,
-            fhir: Fhir::new(hapi.base_url()),
+            fhir: Fhir::new(base),
             running: Running::Stopped,
             admin: String::new(),
             http: reqwest::Client::new(),
@@ -297,6 +301,15 @@ impl Site {
         runs
     }
 
+    /// Rows of a bot's runs once there are `count` of them and all have ended, oldest first.
+    pub async fn rows_when(&self, bot: &str, count: usize) -> Vec<Value> {
+        until(&format!("{count} ended runs of {bot}"), || async {
+            let rows = self.rows(bot).await;
+            (rows.len() >= count && rows.iter().all(|row| !row["ended"].is_null())).then_some(rows)
+        })
+        .await
+    }
+
     /// All that is known of one run.
     pub async fn run(&self, run: &str) -> Value {
         self.get(&format!("runs/{run}")).await
@@ -352,6 +365,11 @@ pub fn acting(source: &str, name: &str, version: &str, more: &str, steps: Value)
         "source": source,
         "settings": {"steps": steps},
     })
+}
+
+async fn on_hapi(options: Options) -> String {
+    let hapi = tokio::task::spawn_blocking(move || hapi::shared(options)).await.unwrap().unwrap();
+    hapi.base_url().to_owned()
 }
 
 /// What the bot of a run saw and did, step by step.

@@ -119,12 +119,22 @@ pub(crate) struct Bot {
     pub(crate) source: Option<SourceId>,
     pub(crate) deployed: Timestamp,
     pub(crate) triggers: Vec<String>,
+    /// Whether what its runs decide is done.
+    #[serde(default = "acts")]
+    pub(crate) acts: bool,
+    /// The release that is observed.
+    #[serde(default)]
+    pub(crate) observed: Option<String>,
     #[serde(default)]
     pub(crate) subscriptions: Vec<Subscription>,
     #[serde(default)]
     pub(crate) runs: BTreeMap<RunState, u64>,
     #[serde(default)]
     pub(crate) limited: BTreeMap<String, u64>,
+}
+
+const fn acts() -> bool {
+    true
 }
 
 #[derive(Debug, Deserialize)]

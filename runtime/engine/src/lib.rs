@@ -47,7 +47,7 @@ pub use host::permits;
 pub use outbound::{HttpError, HttpRequest, HttpResponse, Offline, Outbound, Outside};
 pub use reads::{FhirError, FhirErrorCode, FhirReads, Found, Page, ReadCapabilities};
 pub use release::Release;
-pub use replay::Replayed;
+pub use replay::{Replayed, is_unknown, unknown};
 pub use run::{RunInput, RunOutput};
 pub use scrub::Scrub;
 pub use secret::{Secrets, basic_pair, placeholder, secrets_in};

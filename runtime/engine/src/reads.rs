@@ -40,7 +40,7 @@ pub enum FhirErrorCode {
     Refused,
     /// No answer, 429, or 5xx.
     Unavailable,
-    /// A journal that is replayed has no more; only then. The attempt ends.
+    /// A run is replayed, and nobody can say what the answer was; only then. The attempt ends.
     Ends,
 }
 

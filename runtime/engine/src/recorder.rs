@@ -15,8 +15,29 @@ pub(crate) struct Recorder {
     /// Values of secrets that the bot was shown: the journal does not keep them.
     pub(crate) hidden: Scrub,
     clock: Arc<dyn Clock>,
-    /// What is replayed.
-    recorded: Option<Arc<Journal>>,
+    recording: Recording,
+}
+
+/// What an attempt has to do with one that was recorded.
+pub(crate) enum Recording {
+    /// Nothing: it is the first.
+    New,
+    /// It repeats it, call by call.
+    Again(Arc<Journal>),
+    /// Another release does it: in another order, less or more.
+    Otherwise {
+        /// What was recorded.
+        journal: Arc<Journal>,
+        /// By call: its answer was given.
+        used: Vec<bool>,
+    },
+}
+
+impl Recording {
+    pub(crate) fn otherwise(journal: Arc<Journal>) -> Self {
+        let used = vec![false; journal.calls.len()];
+        Self::Otherwise { journal, used }
+    }
 }
 
 #[derive(Serialize, Deserialize)]
@@ -27,20 +48,41 @@ enum Response<T, E> {
 }
 
 impl Recorder {
-    pub(crate) fn new(clock: Arc<dyn Clock>, recorded: Option<Arc<Journal>>) -> Self {
-        Self { calls: Vec::new(), hidden: Scrub::default(), clock, recorded }
+    pub(crate) fn new(clock: Arc<dyn Clock>, recording: Recording) -> Self {
+        Self { calls: Vec::new(), hidden: Scrub::default(), clock, recording }
+    }
+
+    /// Whether another release than the recorded one runs: what was not asked then has no answer of the journal's.
+    pub(crate) const fn is_otherwise(&self) -> bool {
+        matches!(self.recording, Recording::Otherwise { .. })
+    }
+
+    /// The recorded call that a call which comes now repeats: the one at its place, or for another release the first of the same that was not taken, else
+    /// the last of them.
+    pub(crate) fn recorded(&mut self, function: &str, request: impl Serialize) -> Option<&Call> {
+        let request = to_raw_value(&request).ok()?;
+        let same = |call: &Call| call.function == function && call.request.get() == request.get();
+        match &mut self.recording {
+            Recording::New => None,
+            Recording::Again(journal) => journal.calls.get(self.calls.len()).filter(|call| same(call)),
+            Recording::Otherwise { journal, used } => {
+                let fresh = journal.calls.iter().zip(&*used).position(|(call, used)| !used && same(call));
+                let at = fresh.or_else(|| journal.calls.iter().rposition(same))?;
+                *used.get_mut(at)? = true;
+                journal.calls.get(at)
+            }
+        }
     }
 
     /// What a call that comes now was answered when it was recorded, for functions that look at more than they are asked; none where nothing is
     /// replayed, or another call.
     pub(crate) fn again<T: DeserializeOwned, E: DeserializeOwned>(
-        &self,
+        &mut self,
         function: &str,
         request: impl Serialize,
     ) -> Option<Result<T, E>> {
-        let call = self.recorded.as_ref()?.calls.get(self.calls.len())?;
-        let same = call.function == function && to_raw_value(&request).is_ok_and(|request| request.get() == call.request.get());
-        match serde_json::from_str::<Response<T, E>>(call.response.get()).ok().filter(|_| same)? {
+        let call = self.recorded(function, request)?;
+        match serde_json::from_str::<Response<T, E>>(call.response.get()).ok()? {
             Response::Ok(ok) => Some(Ok(ok)),
             Response::Error(error) => Some(Err(error)),
         }

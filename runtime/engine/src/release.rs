@@ -12,7 +12,7 @@ use crate::bindings::BotPre;
 use crate::bindings::hob::bot::types;
 use crate::budget::{Budget, Meter, Metered};
 use crate::engine::Code;
-use crate::recorder::Recorder;
+use crate::recorder::{Recorder, Recording};
 use crate::scopes::{Access, Scopes};
 use crate::staging::Staging;
 use crate::state::State;
@@ -59,14 +59,16 @@ impl Release {
             resource: None,
             previous: input.previous.as_ref().map(|previous| previous.json().to_owned()),
         };
-        let (mut output, hidden) = self.attempt(input, Outside { fhir: Arc::clone(&tape) as _, ..outside }, None).await;
-        output.journal.said = hidden.said(tape.take(&output.journal.calls));
+        let (mut output, hidden) = self.attempt(input, Outside { fhir: Arc::clone(&tape) as _, ..outside }, Recording::New).await;
+        let (asked, said) = tape.take(&output.journal.calls);
+        output.journal.said = hidden.said(said);
+        output.journal.asked = asked.into_iter().map(|asked| hidden.text(&asked).into_owned()).collect();
         output.journal.given = given;
         output
     }
 
-    /// One attempt; where it repeats one that was recorded, by its journal. With it what the bot was shown, and nobody keeps.
-    pub(crate) async fn attempt(&self, input: RunInput, outside: Outside, recorded: Option<Arc<Journal>>) -> (RunOutput, Scrub) {
+    /// One attempt; where there is one that was recorded, by its journal. With it what the bot was shown, and nobody keeps.
+    pub(crate) async fn attempt(&self, input: RunInput, outside: Outside, recording: Recording) -> (RunOutput, Scrub) {
         let clock = Arc::clone(&outside.clock);
         let shared = self.engine.shared();
         let bot = match self.engine.code(&self.code).await {
@@ -81,7 +83,7 @@ impl Release {
         let lines = log::Log::new(limits.log_kib);
         let meter = Arc::new(Meter::default());
         let wasi = world::wasi(input.seed, input.now, &lines);
-        let mut state = State::new(Arc::clone(&self.bound), input, outside, Arc::clone(&meter), wasi, recorded);
+        let mut state = State::new(Arc::clone(&self.bound), input, outside, Arc::clone(&meter), wasi, recording);
         state.know_event();
         let mut store = Store::new(&shared.wasmtime, state);
         store.limiter(|state| &mut state.budget);
@@ -151,7 +153,7 @@ impl State {
         outside: Outside,
         meter: Arc<Meter>,
         wasi: wasmtime_wasi::WasiCtx,
-        recorded: Option<Arc<Journal>>,
+        recording: Recording,
     ) -> Self {
         let Outside { fhir, http, secrets, clock } = outside;
         let budget = Budget::new(bound.manifest.limits.clone());
@@ -165,7 +167,7 @@ impl State {
             secrets,
             budget,
             meter,
-            recorder: Recorder::new(clock, recorded),
+            recorder: Recorder::new(clock, recording),
             staging: Staging::default(),
             known: std::collections::BTreeMap::new(),
             nexts: Vec::new(),

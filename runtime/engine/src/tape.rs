@@ -1,6 +1,6 @@
 //! What the source said to a run: kept while it runs, and said again when it is replayed.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
@@ -18,6 +18,7 @@ pub(crate) const ENDS: &str = "replay-ends";
 /// How many calls further on what the source said is looked for: most often it is the next that has it. A bound, since a run may make very many calls.
 const NEAR: usize = 64;
 
+#[derive(Clone)]
 enum Heard {
     One(Found),
     Many(Page),
@@ -28,7 +29,7 @@ enum Heard {
 /// Passes reads on and keeps what is said.
 pub(crate) struct Tape {
     inner: Arc<dyn FhirReads>,
-    heard: Mutex<Vec<Heard>>,
+    heard: Mutex<Vec<(String, Heard)>>,
 }
 
 impl Tape {
@@ -36,19 +37,20 @@ impl Tape {
         Self { inner, heard: Mutex::default() }
     }
 
-    fn heard(&self) -> MutexGuard<'_, Vec<Heard>> {
+    fn heard(&self) -> MutexGuard<'_, Vec<(String, Heard)>> {
         self.heard.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// An answer has the place in which it was asked for: those that are under way together may come in any order.
     async fn keep<T: Clone>(
         &self,
+        asked: String,
         answer: impl Future<Output = Result<T, FhirError>>,
         heard: fn(T) -> Heard,
     ) -> Result<T, FhirError> {
         let place = {
             let mut all = self.heard();
-            all.push(Heard::Nothing);
+            all.push((asked, Heard::Nothing));
             all.len() - 1
         };
         let answer = answer.await;
@@ -56,14 +58,14 @@ impl Tape {
             Ok(told) => heard(told.clone()),
             Err(error) => Heard::Error(error.clone()),
         };
-        if let Some(kept) = self.heard().get_mut(place) {
+        if let Some((_, kept)) = self.heard().get_mut(place) {
             *kept = told;
         }
         answer
     }
 
-    /// What was said, as the journal has it: what a call was answered is not kept twice.
-    pub(crate) fn take(&self, calls: &[Call]) -> Vec<Said> {
+    /// What was asked, and what was said to it, as the journal has it: what a call was answered is not kept twice.
+    pub(crate) fn take(&self, calls: &[Call]) -> (Vec<String>, Vec<Said>) {
         let mut from = 0;
         let mut text = |document: &Document, before: &str| {
             let json = document.json().get();
@@ -84,7 +86,7 @@ impl Tape {
             }
             Heard::Nothing => Said::Nothing,
         };
-        std::mem::take(&mut *self.heard()).into_iter().map(&mut said).collect()
+        std::mem::take(&mut *self.heard()).into_iter().map(|(asked, heard)| (asked, said(heard))).unzip()
     }
 }
 
@@ -95,27 +97,145 @@ impl FhirReads for Tape {
     }
 
     async fn read(&self, reference: &Reference) -> Result<Found, FhirError> {
-        self.keep(self.inner.read(reference), Heard::One).await
+        self.keep(asked::read(reference), self.inner.read(reference), Heard::One).await
     }
 
     async fn vread(&self, reference: &Reference, version: &VersionId) -> Result<Found, FhirError> {
-        self.keep(self.inner.vread(reference, version), Heard::One).await
+        self.keep(asked::vread(reference, version), self.inner.vread(reference, version), Heard::One).await
     }
 
     async fn history(&self, reference: &Reference) -> Result<Page, FhirError> {
-        self.keep(self.inner.history(reference), Heard::Many).await
+        self.keep(asked::history(reference), self.inner.history(reference), Heard::Many).await
     }
 
     async fn search(&self, resource_type: &ResourceType, query: &str) -> Result<Page, FhirError> {
-        self.keep(self.inner.search(resource_type, query), Heard::Many).await
+        self.keep(asked::search(resource_type, query), self.inner.search(resource_type, query), Heard::Many).await
     }
 
     async fn everything(&self, patient: &Reference, query: &str) -> Result<Page, FhirError> {
-        self.keep(self.inner.everything(patient, query), Heard::Many).await
+        self.keep(asked::everything(patient, query), self.inner.everything(patient, query), Heard::Many).await
     }
 
     async fn more(&self, next: &str) -> Result<Page, FhirError> {
-        self.keep(self.inner.more(next), Heard::Many).await
+        self.keep(next.to_owned(), self.inner.more(next), Heard::Many).await
+    }
+}
+
+/// How a journal names what a source was asked.
+mod asked {
+    use hob_model::{Reference, ResourceType, VersionId};
+
+    pub(super) fn read(reference: &Reference) -> String {
+        reference.to_string()
+    }
+
+    pub(super) fn vread(reference: &Reference, version: &VersionId) -> String {
+        format!("{reference}/_history/{version}")
+    }
+
+    pub(super) fn history(reference: &Reference) -> String {
+        format!("{reference}/_history")
+    }
+
+    pub(super) fn search(resource_type: &ResourceType, query: &str) -> String {
+        format!("{resource_type}?{query}")
+    }
+
+    pub(super) fn everything(patient: &Reference, query: &str) -> String {
+        format!("{patient}/$everything?{query}")
+    }
+}
+
+/// Answers by a journal what was asked when it was recorded, in whatever order it is asked now, and has the rest asked anew.
+///
+/// What was asked several times is answered in the order of then; once more than then, as the last time.
+pub(crate) struct Knower {
+    capabilities: ReadCapabilities,
+    known: Mutex<BTreeMap<String, VecDeque<Heard>>>,
+    anew: Arc<dyn FhirReads>,
+}
+
+impl Knower {
+    pub(crate) fn of(journal: &Journal, anew: Arc<dyn FhirReads>) -> Self {
+        let mut known: BTreeMap<String, VecDeque<Heard>> = BTreeMap::new();
+        for (asked, said) in journal.asked.iter().zip(&journal.said) {
+            // Nothing was answered before the attempt ended, or it cannot be read: nobody knows.
+            if let Some(heard @ (Heard::One(_) | Heard::Many(_) | Heard::Error(_))) = heard(said, &journal.calls) {
+                known.entry(asked.clone()).or_default().push_back(heard);
+            }
+        }
+        Self { capabilities: ReadCapabilities { client_ids: journal.given.client_ids }, known: Mutex::new(known), anew }
+    }
+
+    fn known(&self, asked: &str) -> Option<Heard> {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let answers = known.get_mut(asked)?;
+        if answers.len() > 1 { answers.pop_front() } else { answers.front().cloned() }
+    }
+
+    fn one(&self, asked: &str) -> Option<Result<Found, FhirError>> {
+        match self.known(asked)? {
+            Heard::One(found) => Some(Ok(found)),
+            Heard::Error(error) => Some(Err(error)),
+            Heard::Many(_) | Heard::Nothing => None,
+        }
+    }
+
+    fn many(&self, asked: &str) -> Option<Result<Page, FhirError>> {
+        match self.known(asked)? {
+            Heard::Many(page) => Some(Ok(page)),
+            Heard::Error(error) => Some(Err(error)),
+            Heard::One(_) | Heard::Nothing => None,
+        }
+    }
+}
+
+#[async_trait]
+impl FhirReads for Knower {
+    fn capabilities(&self) -> ReadCapabilities {
+        self.capabilities
+    }
+
+    async fn read(&self, reference: &Reference) -> Result<Found, FhirError> {
+        match self.one(&asked::read(reference)) {
+            Some(known) => known,
+            None => self.anew.read(reference).await,
+        }
+    }
+
+    async fn vread(&self, reference: &Reference, version: &VersionId) -> Result<Found, FhirError> {
+        match self.one(&asked::vread(reference, version)) {
+            Some(known) => known,
+            None => self.anew.vread(reference, version).await,
+        }
+    }
+
+    async fn history(&self, reference: &Reference) -> Result<Page, FhirError> {
+        match self.many(&asked::history(reference)) {
+            Some(known) => known,
+            None => self.anew.history(reference).await,
+        }
+    }
+
+    async fn search(&self, resource_type: &ResourceType, query: &str) -> Result<Page, FhirError> {
+        match self.many(&asked::search(resource_type, query)) {
+            Some(known) => known,
+            None => self.anew.search(resource_type, query).await,
+        }
+    }
+
+    async fn everything(&self, patient: &Reference, query: &str) -> Result<Page, FhirError> {
+        match self.many(&asked::everything(patient, query)) {
+            Some(known) => known,
+            None => self.anew.everything(patient, query).await,
+        }
+    }
+
+    async fn more(&self, next: &str) -> Result<Page, FhirError> {
+        match self.many(next) {
+            Some(known) => known,
+            None => self.anew.more(next).await,
+        }
     }
 }
 
@@ -178,7 +298,7 @@ fn heard(said: &Said, calls: &[Call]) -> Option<Heard> {
 }
 
 /// What a recorded `http.send` was answered; none where the manifest did not allow it, for then nobody was asked.
-fn answer(call: &Call) -> Option<Result<HttpResponse, HttpError>> {
+pub(crate) fn answer(call: &Call) -> Option<Result<HttpResponse, HttpError>> {
     #[derive(Deserialize)]
     #[serde(rename_all = "lowercase")]
     enum Response {
@@ -254,7 +374,7 @@ impl Secrets for Player {
     }
 }
 
-/// The failure that ends a replay where the journal does.
+/// The failure that ends an attempt which asks what nobody can answer.
 pub(crate) fn ended() -> Failure {
     let message = "the journal ends here".to_owned();
     Failure { kind: FailureKind::Fatal, code: ENDS.to_owned(), message, retry_after: None }

@@ -25,6 +25,8 @@ pub(crate) struct LiveBot {
     pub(crate) deployed: Timestamp,
     /// Attempts that ended at a limit.
     pub(crate) limited: Limited,
+    /// It is observed: its runs decide, and nothing of that is done.
+    pub(crate) dry: bool,
 }
 
 /// How many attempts ended at which limit since the release came into service on this host.

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -18,6 +18,7 @@ use crate::config::Config;
 use crate::gaps::Gaps;
 use crate::inflight::{InFlight, Under};
 use crate::keyed::Keyed;
+use crate::observe::Observing;
 use crate::resolve::Reopened;
 use crate::resolve::closing::Closing;
 use crate::run::driver::Message;
@@ -63,6 +64,12 @@ pub(crate) struct Core {
     pub(crate) driver: mpsc::Sender<Message>,
     /// A timer, cron trigger or outbox item may have come: look again.
     pub(crate) agenda: Notify,
+    /// Taken by who tries a release on many runs: one at a time, for it takes all processors that are free.
+    pub(crate) trials: Arc<Semaphore>,
+    /// Releases that are observed.
+    pub(crate) observing: Observing,
+    /// Attempts that are under way.
+    pub(crate) attempts: AtomicUsize,
     /// Dead letters that the resolver is to read again.
     pub(crate) reopened: Reopened,
     under: Mutex<BTreeMap<RunKey, Under>>,
@@ -109,6 +116,9 @@ impl Core {
             conditions: Keyed::default(),
             driver,
             agenda: Notify::new(),
+            trials: Arc::new(Semaphore::new(1)),
+            observing: Observing::default(),
+            attempts: AtomicUsize::new(0),
             reopened: Reopened::default(),
             under: Mutex::default(),
             random: AtomicU64::new(seed),

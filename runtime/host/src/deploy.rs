@@ -3,6 +3,8 @@
 //! The order is such that a failure at any step leaves what was live before in service, and that nothing is missed: the bot judges changes from the
 //! moment that its first Subscription was made, by the source's clock.
 
+mod examine;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,16 +12,18 @@ use std::time::Duration;
 use bytes::Bytes;
 use hob_fhir::Secret;
 use hob_fhir::subscriptions::{self, Dialect, Wanted};
-use hob_ledger::{Deployment, LedgerError, Release, RunFilter, RunKey, RunSeq, Subscription, SubscriptionStatus};
+use hob_ledger::{Deployment, LedgerError, RunFilter, RunKey, RunSeq, Subscription, SubscriptionStatus};
 use hob_model::{
     BotName, Digest, Inbound, Interaction, Manifest, ManifestError, RunState, SourceId, SubscriptionKey, TenantId, Trigger,
 };
 use serde_json::{Map, Value};
 
+pub(crate) use examine::{Examined, checked, examine, keep};
+
 use crate::agenda;
 use crate::bots::{Limited, LiveBot};
 use crate::core::Core;
-use crate::gaps::recovery;
+use crate::observe;
 use crate::resolve::{JudgeError, Watch};
 use crate::run::attempt::targets;
 use crate::run::driver::{Message, live};
@@ -28,6 +32,7 @@ use crate::secrets::{self, SecretError};
 use crate::sources::SourceEntry;
 
 /// What is to be deployed.
+#[derive(Clone)]
 pub(crate) struct Wish {
     pub(crate) tenant: TenantId,
     pub(crate) source: SourceId,
@@ -106,30 +111,33 @@ pub(crate) enum DeployError {
     Stopping,
 }
 
+/// Whether a release does what its runs decide.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Acts {
+    /// It does.
+    Live,
+    /// It does nothing, and is looked at: see [`crate::observe`].
+    Observed,
+}
+
 /// Deploys a release.
-pub(crate) async fn deploy(core: &Arc<Core>, wish: Wish) -> Result<Deployed, DeployError> {
-    let Wish { tenant, source, manifest: text, file, component, settings } = wish;
-    let manifest = Manifest::parse(&text, &file).map_err(Box::new)?;
-    let entry = core.sources.get(&tenant, &source).ok_or_else(|| DeployError::NoSource(source.clone()))?;
-    proved(&entry, &manifest)?;
-    let mut watches = Watch::of(&manifest, &entry.bases)?;
-    let settings = checked(&manifest, settings)?;
-    for secret in manifest.secrets.values() {
-        core.places(&tenant).resolve(&secret.from)?;
-    }
-    let digest = Release::digest_of(&text, &component);
-    let release = core.prepare(&tenant, digest, component.clone(), manifest.clone()).await?;
+pub(crate) async fn deploy(core: &Arc<Core>, wish: Wish, acts: Acts) -> Result<Deployed, DeployError> {
+    let examined = examine(core, &wish).await?;
     let now = core.clock.now();
+    let dry = acts == Acts::Observed;
+    let Wish { tenant, source, .. } = wish.clone();
+    let Examined { manifest, entry, digest, settings, .. } = &examined;
+    let (manifest, entry, digest, settings) = (manifest.clone(), Arc::clone(entry), *digest, settings.clone());
     let name = manifest.name.clone();
     // Notifications of the new Subscriptions wait until the bot is there to want them.
     let gate = entry.deploying.write().await;
-    let mut deployed =
-        Deployed { bot: name.clone(), changes: vec![format!("{name} runs release {digest}")], manual_steps: Vec::new() };
+    let mut deployed = Deployed {
+        bot: name.clone(),
+        changes: vec![format!("{name} {} release {digest}", if dry { "does nothing yet: it is observed on" } else { "runs" })],
+        manual_steps: Vec::new(),
+    };
     let subscriptions = subscribe(core, &entry, &manifest, &mut deployed).await?;
-    begin_at(&mut watches, &subscriptions, now);
-    let kept =
-        Release { tenant: tenant.clone(), digest, manifest: manifest.clone(), manifest_text: text, component, created: now };
-    core.ledger.put_release(core.epoch, kept).await?;
+    keep(core, &wish, &examined).await?;
     let was = core.ledger.deployment(&tenant, &name).await?.filter(|was| was.active);
     let before = match &was {
         Some(was) => core.ledger.release(&tenant, &was.release).await?,
@@ -150,53 +158,26 @@ pub(crate) async fn deploy(core: &Arc<Core>, wish: Wish) -> Result<Deployed, Dep
     for subscription in &subscriptions {
         core.ledger.put_subscription(core.epoch, subscription.clone()).await?;
     }
+    if let (true, Some(observations)) = (dry, core.ledger.observations()) {
+        // Before it is in service: a crash in between leaves nothing that acts.
+        let observation = observe::observation(core, &wish, &examined, true).await?;
+        observations.observe(core.epoch, observation).await?;
+    }
     core.ledger.activate(core.epoch, deployment).await?;
-    let parts = Parts { manifest, release, digest, watches, settings, deployed: first };
+    if dry {
+        observe::register_first(core, &tenant, &name, digest);
+    } else {
+        observe::acts(core, &tenant, &name, digest).await?;
+    }
+    let Examined { mut watches, release, .. } = examined;
+    begin_at(&mut watches, &subscriptions, now);
+    let parts = Parts { manifest, release, digest, watches, settings, deployed: first, dry };
     put_in_service(core, &tenant, &source, parts).await?;
     drop(gate);
     for subscription in subscriptions {
         active(core, &entry, subscription, &mut deployed).await?;
     }
     Ok(deployed)
-}
-
-fn proved(entry: &SourceEntry, manifest: &Manifest) -> Result<(), DeployError> {
-    if let Some(criteria) = recovery::needs_deletes(manifest)
-        && !entry.source.capabilities.as_ref().is_some_and(recovery::of_deletes)
-    {
-        return Err(DeployError::Unrecoverable { source_id: entry.source.id.clone(), criteria: criteria.to_owned() });
-    }
-    let unproved = |why| DeployError::Unproved { source_id: entry.source.id.clone(), why };
-    let writes = manifest.scopes.iter().any(|scope| {
-        let may = scope.interactions;
-        may.create || may.update || may.delete
-    });
-    match &entry.source.capabilities {
-        _ if !writes => Ok(()),
-        None => Err(unproved("it has not been checked")),
-        Some(proved) if !proved.atomic => Err(unproved("its transactions are not atomic")),
-        Some(proved) if !proved.fence => Err(unproved("a repeat of a transaction can succeed twice")),
-        Some(_) => Ok(()),
-    }
-}
-
-/// The deployment's settings over the manifest's defaults.
-pub(crate) fn checked(manifest: &Manifest, mut given: Map<String, Value>) -> Result<BTreeMap<String, Value>, DeployError> {
-    let wrong = |name: &str, why| DeployError::Setting { name: name.to_owned(), why };
-    let mut settings = BTreeMap::new();
-    for (name, spec) in &manifest.settings {
-        match given.remove(name).or_else(|| spec.default.clone()) {
-            Some(value) if spec.kind.takes(&value) => {
-                settings.insert(name.clone(), value);
-            }
-            Some(_) => return Err(wrong(name, "is not of the type that the manifest gives it")),
-            None => return Err(wrong(name, "has no default: give it a value with --set")),
-        }
-    }
-    match given.keys().next() {
-        Some(unknown) => Err(wrong(unknown, "the manifest has no such setting")),
-        None => Ok(settings),
-    }
 }
 
 /// Makes the source notify for each change trigger; says what the ledger is to keep of that.
@@ -347,10 +328,11 @@ struct Parts {
     watches: Vec<Watch>,
     settings: BTreeMap<String, Value>,
     deployed: hob_model::Timestamp,
+    dry: bool,
 }
 
 async fn put_in_service(core: &Core, tenant: &TenantId, source: &SourceId, parts: Parts) -> Result<(), DeployError> {
-    let Parts { manifest, release, digest, watches, settings, deployed } = parts;
+    let Parts { manifest, release, digest, watches, settings, deployed, dry } = parts;
     let bot = core.bots.put(LiveBot {
         tenant: tenant.clone(),
         name: manifest.name.clone(),
@@ -362,6 +344,7 @@ async fn put_in_service(core: &Core, tenant: &TenantId, source: &SourceId, parts
         watches,
         deployed,
         limited: Limited::default(),
+        dry,
     });
     let filter = RunFilter { bot: Some(bot.name.clone()), limit: 1, ..RunFilter::default() };
     let newest = core.ledger.runs(tenant, &filter).await?.first().map_or(RunSeq::ZERO, |row| row.seq);
@@ -385,7 +368,8 @@ pub(crate) async fn restore(core: &Arc<Core>, deployment: Deployment) -> Result<
     begin_at(&mut watches, &subscriptions, deployed);
     let settings = settings.into_iter().collect();
     commits_under_way(core, &entry, &tenant, &bot).await?;
-    let parts = Parts { manifest: kept.manifest, release, digest, watches, settings, deployed };
+    let dry = observe::is_dry(core, &tenant, &bot).await?;
+    let parts = Parts { manifest: kept.manifest, release, digest, watches, settings, deployed, dry };
     put_in_service(core, &tenant, &source, parts).await
 }
 

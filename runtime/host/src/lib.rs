@@ -21,6 +21,7 @@ pub mod local;
 mod master_key;
 mod means;
 pub mod moving;
+mod observe;
 mod outbound;
 mod reopen;
 mod resolve;
@@ -32,6 +33,7 @@ mod secrets;
 mod server;
 mod sources;
 pub mod telemetry;
+mod trial;
 mod webhooks;
 
 pub use clock::SystemClock;

@@ -18,7 +18,7 @@ use crate::resolve::Resolver;
 use crate::run::driver::Driver;
 use crate::secrets::{self, Secret};
 use crate::sources::SourceEntry;
-use crate::{admin, agenda, deploy, gaps, keeper, webhooks};
+use crate::{admin, agenda, deploy, gaps, keeper, observe, webhooks};
 
 /// A host at work. Dropped, it stops where it stands, as by a crash.
 pub struct Running {
@@ -46,6 +46,9 @@ impl Running {
         workers.spawn(keeper::run(Arc::clone(&core), stops.clone()));
         workers.spawn(agenda::run(Arc::clone(&core), stops.clone()));
         workers.spawn(gaps::run(Arc::clone(&core), stops.clone()));
+        if core.ledger.observations().is_some() {
+            workers.spawn(observe::follow::run(Arc::clone(&core), stops.clone()));
+        }
         workers.spawn(Resolver::new(Arc::clone(&core)).run(stops));
         core.ready.store(true, Ordering::SeqCst);
         Ok(Self { core, work, workers })
@@ -98,5 +101,6 @@ async fn restore(core: &Arc<Core>) -> Result<(), StartError> {
             tracing::error!(%tenant, %bot, %error, "a bot is not in service: its runs wait");
         }
     }
+    observe::restore(core).await?;
     Ok(())
 }

@@ -49,6 +49,12 @@ pub trait Prepared: Send + Sync {
         let _ = (input, journal, clock);
         None
     }
+
+    /// Does what another release did, by its journal and by `anew`; `None` where what runs here cannot.
+    async fn otherwise(&self, input: RunInput, journal: Arc<Journal>, anew: Outside) -> Option<RunOutput> {
+        let _ = (input, journal, anew);
+        None
+    }
 }
 
 #[async_trait]
@@ -74,5 +80,9 @@ impl Prepared for Release {
 
     async fn replay(&self, input: RunInput, journal: Journal, clock: Arc<dyn Clock>) -> Option<Replayed> {
         Some(Self::replay(self, input, journal, clock).await)
+    }
+
+    async fn otherwise(&self, input: RunInput, journal: Arc<Journal>, anew: Outside) -> Option<RunOutput> {
+        Some(Self::otherwise(self, input, journal, anew).await)
     }
 }

@@ -13,9 +13,9 @@ use tokio::sync::watch;
 
 use crate::{
     AskKey, Asked, CronKey, DeadFilter, DeadKind, DeadNotification, DeadReason, DeadRequest, Deployment, DueOutbox, Epoch, Fence,
-    FenceKey, Finish, LogFilter, LogRow, NewEvent, NewNotification, Next, NotificationSeq, OutboxKey, OutboxSeq, OwnWrite,
-    PruneCursor, PruneRules, Pruned, Queued, Receipt, Recorded, Release, Resolution, ResourceMark, Result, RunDetail, RunFilter,
-    RunHead, RunKey, RunRecord, RunRow, RunSeq, Stats, StoredNotification, Subscription, SweepMark, Tried, Upkeep,
+    FenceKey, Finish, LogFilter, LogRow, NewEvent, NewNotification, Next, NotificationSeq, Observations, OutboxKey, OutboxSeq,
+    OwnWrite, PruneCursor, PruneRules, Pruned, Queued, Receipt, Recorded, Release, Resolution, ResourceMark, Result, RunDetail,
+    RunFilter, RunHead, RunKey, RunRecord, RunRow, RunSeq, Stats, StoredNotification, Subscription, SweepMark, Tried, Upkeep,
 };
 use hob_model::{Journal, LaneKey, Reference};
 
@@ -308,6 +308,11 @@ pub trait Ledger: Send + Sync {
 
     /// The care of the store's own files, where it has some.
     fn upkeep(&self) -> Option<&dyn Upkeep> {
+        None
+    }
+
+    /// What observed releases would have done, where the store keeps that.
+    fn observations(&self) -> Option<&dyn Observations> {
         None
     }
 

@@ -64,6 +64,10 @@ pub struct Journal {
     /// What the source said, in the order in which it was asked.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub said: Vec<Said>,
+    /// What each of these answered: `Task/1`, `Task/1/_history/2`, `Task/1/_history`, `Task?status=ready`, or the link of a page. Another release asks in another
+    /// order, and is answered by it. None in a journal that was kept before there was this.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub asked: Vec<String>,
     /// What the attempt was given beside its event.
     #[serde(default)]
     pub given: Given,
@@ -177,6 +181,12 @@ pub enum Difference {
 }
 
 impl Journal {
+    /// Whether it says which question each answer of the source belongs to: without that only its own release can be run on it.
+    #[must_use]
+    pub fn names_questions(&self) -> bool {
+        self.asked.len() == self.said.len()
+    }
+
     /// The first place where `again` is not this. Times of calls do not count.
     #[must_use]
     pub fn difference(&self, again: &Self) -> Option<Difference> {

@@ -26,6 +26,7 @@ mod stopwatch;
 mod tasks;
 mod throughput;
 mod timers;
+mod trial;
 mod typescript;
 mod whole_run;
 mod workers;
@@ -48,7 +49,7 @@ use report::{Outcome, Row};
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-const NAMES: [&str; 11] = [
+const NAMES: [&str; 12] = [
     "durable-accepts",
     "fresh-instance",
     "whole-run",
@@ -60,6 +61,7 @@ const NAMES: [&str; 11] = [
     "throughput",
     "backlog",
     "timers",
+    "trial",
 ];
 
 fn main() -> ExitCode {
@@ -116,6 +118,7 @@ async fn benches(chosen: impl Fn(&str) -> bool, json: bool) -> Outcome<Vec<Row>>
             "write-back" => vec![write_back::bench().await?],
             "throughput" => throughput::bench().await?,
             "backlog" => backlog::bench().await?,
+            "trial" => trial::bench().await?,
             _ => vec![timers::bench().await?],
         };
         for row in more {

@@ -11,6 +11,7 @@ pub mod once;
 pub mod outage;
 pub mod shipped;
 pub mod time;
+pub mod trial;
 
 /// Every scenario as a test on a server with these options.
 #[macro_export]
@@ -44,6 +45,9 @@ macro_rules! e2e {
             time::timers_survive_a_restart,
             time::cron_fires,
             time::outbox_sends_and_hears,
+            trial::another_release_is_tried_on_what_was_recorded,
+            trial::a_release_is_observed_before_it_acts,
+            trial::a_first_release_is_observed,
             shipped::what_the_bots_write_is_valid,
         }
     };

@@ -13,12 +13,14 @@ pub(crate) mod init;
 pub(crate) mod invoke;
 pub(crate) mod keys;
 pub(crate) mod logs;
+pub(crate) mod observe;
 pub(crate) mod restore;
 pub(crate) mod run_local;
 pub(crate) mod runs;
 pub(crate) mod serve;
 pub(crate) mod source;
 pub(crate) mod status;
+pub(crate) mod trial;
 
 use std::path::Path;
 use std::time::Duration;
@@ -53,12 +55,13 @@ pub(crate) fn run(args: args::Args, out: &Output) -> Result<(), CliError> {
             HostCommand::Bots(args) => bots::run(args, &client, out).await,
             HostCommand::Runs(args) => runs::run(args, &client, out).await,
             HostCommand::Show(args) => runs::show::run(args, &client, out).await,
-            HostCommand::Replay(args) => runs::replay::run(args, &client, out).await,
+            HostCommand::Replay(args) => runs::replay::run(*args, &client, out).await,
             HostCommand::Retry(args) => dead::retry::run(args, &client, out).await,
             HostCommand::Dead(args) => dead::run(args, &client, out).await,
             HostCommand::Logs(args) => logs::run(args, &client, out).await,
             HostCommand::Keys(args) => keys::run(args, &client, out).await,
             HostCommand::Backup(args) => backup::run(&args, &client, out).await,
+            HostCommand::Observe(args) => observe::run(args, &client, out).await,
             HostCommand::Invoke(args) => invoke::run(args, &client, out).await,
             HostCommand::Backfill(args) => backfill::run(args, &client, out).await,
         }

@@ -5,9 +5,9 @@ use wasmtime::component::Resource;
 
 use crate::Document;
 use crate::bindings::hob::bot::document::{Error, Host, HostDocument};
-use crate::fhirpath;
 use crate::state::State;
-use crate::stop::Limit;
+use crate::stop::{Limit, Stop};
+use crate::{fhirpath, tape};
 
 fn error(code: &str, message: impl Into<String>) -> Error {
     Error { code: code.to_owned(), message: message.into() }
@@ -52,10 +52,17 @@ impl HostDocument for State {
             },
         };
         let document = self.table.get(&document)?.clone();
-        if let Some(found) = self.recorder.again::<Vec<Value>, String>("document.fhirpath", [&asked]) {
+        // Another release may ask the same of another document: only what hangs on the clock of then is taken from the recorded answer.
+        let by_clock = ["now()", "today()", "timeOfDay()"].iter().any(|clock| expression.contains(clock));
+        if (by_clock || !self.recorder.is_otherwise())
+            && let Some(found) = self.recorder.again::<Vec<Value>, String>("document.fhirpath", [&asked])
+        {
             let grown = self.recorder.end("document.fhirpath", at, [&asked], found.as_ref());
             self.budget.hold(grown)?;
             return Ok(found.map(|found| Value::Array(found).to_string()).map_err(|why| error("fhirpath", why)));
+        }
+        if by_clock && self.recorder.is_otherwise() {
+            return Err(wasmtime::Error::new(Stop(tape::ended())));
         }
         let environment =
             fhirpath::Environment { current: self.input.resource.clone(), previous: self.input.previous.clone(), variables };

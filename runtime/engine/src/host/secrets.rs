@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::bindings::hob::bot::secrets::Host;
 use crate::state::State;
 use crate::stop::Stop;
-use crate::{placeholder, sign};
+use crate::{placeholder, sign, tape};
 
 const UNKNOWN: &str = "there is no such secret; name it in `[secrets]` of bot.toml";
 
@@ -47,6 +47,8 @@ impl Host for State {
             (Some(recorded), _) => recorded.map(|_| mark.clone()),
             (None, Err(unknown)) => Err(unknown),
             (None, Ok(false)) => Err(format!("bot.toml does not expose {name}: write `expose = true` beside it in `[secrets]`")),
+            // Nor is anybody shown it who only tries what the bot would do.
+            (None, Ok(true)) if self.recorder.is_otherwise() => Ok(mark.clone()),
             (None, Ok(true)) => Ok(self.value(&name)?),
         };
         match &answer {
@@ -84,6 +86,9 @@ impl State {
 
     /// The value of a secret of the manifest; without it the attempt ends, and waits for the operator as a request of the outbox would.
     fn value(&self, name: &str) -> wasmtime::Result<String> {
+        if self.recorder.is_otherwise() {
+            return Err(wasmtime::Error::new(Stop(tape::ended())));
+        }
         self.secrets.value(name).map_err(|why| {
             tracing::error!(bot = %self.bound.manifest.name, secret = name, why, "a run waits for its secret");
             let message = format!("the secret {name} is not to be had: see the host's log");

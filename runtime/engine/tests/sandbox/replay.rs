@@ -2,15 +2,16 @@
 
 use std::cell::Cell;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
-use hob_engine::{Release, Replayed, RunInput, RunOutput};
+use hob_engine::{Outside, Release, Replayed, RunInput, RunOutput, is_unknown};
 use hob_model::{Difference, Journal, ManualClock};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use serde_json::{Value, json};
 
 use crate::fake::Fake;
-use crate::stage::{failure, input, now, release, run_input, task, with_resource};
+use crate::stage::{answers, failure, input, now, release, run_input, task, with_resource};
 
 const RULES: &str = "scopes = [\"system/Task.cruds\", \"system/Patient.r\", \"system/Basic.s?code=a\"]\n\
     [limits]\ncpu-ms = 300\nwall-ms = 2000\nmemory-mib = 32\nhost-calls = 40\nwrites = 6\n\
@@ -91,6 +92,15 @@ async fn again(release: &Release, input: RunInput, recorded: &RunOutput) -> Repl
     release.replay(input, journal, Arc::new(ManualClock::new(now()))).await
 }
 
+/// What a release makes of what another recorded, with what it asks anew put to `anew`.
+async fn otherwise(release: &Release, input: RunInput, recorded: &RunOutput, anew: &Arc<Fake>) -> RunOutput {
+    let kept = serde_json::to_string(&recorded.journal).unwrap();
+    let journal: Journal = serde_json::from_str(&kept).unwrap();
+    let clock = Arc::new(ManualClock::new(now()));
+    let outside = Outside { fhir: anew.clone(), http: anew.clone(), secrets: anew.clone(), clock };
+    release.otherwise(RunInput { seed: 0, ..input }, Arc::new(journal), outside).await
+}
+
 #[test]
 fn a_thousand_random_runs_are_repeated_byte_for_byte() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
@@ -103,7 +113,13 @@ fn a_thousand_random_runs_are_repeated_byte_for_byte() {
         let input = if on_task { with_resource(steps, task("1", "completed")) } else { input(steps) };
         let input = RunInput { seed, previous: on_task.then(|| task("1", "draft").into()), ..input };
         let recorded = runtime.block_on(run_input(&release, input.clone(), &server(page)));
-        let repeated = runtime.block_on(again(&release, input, &recorded));
+        let repeated = runtime.block_on(again(&release, input.clone(), &recorded));
+        // As another release, on the same journal: nobody is asked anything either.
+        let nobody = Arc::new(Fake::default());
+        let otherwise = runtime.block_on(otherwise(&release, input, &recorded, &nobody));
+        prop_assert_eq!(nobody.calls.load(Ordering::SeqCst) + nobody.asked.lock().unwrap().len(), 0);
+        prop_assert_eq!(&otherwise.effects, &repeated.output.effects);
+        prop_assert_eq!(&otherwise.result, &repeated.output.result);
         let (calls, writes, failed) = counts.get();
         let also = usize::from(recorded.result.is_err());
         counts.set((calls + recorded.journal.calls.len(), writes + recorded.effects.writes.len(), failed + also));
@@ -163,4 +179,35 @@ async fn what_differs_is_found_and_named() {
     assert_eq!(told(&outcome).await, Some(Difference::Outcome));
     // Less is known than the run asked for.
     assert!(told(&|journal| journal.said.clear()).await.is_some());
+}
+
+#[tokio::test]
+async fn another_release_is_answered_by_what_it_asks_and_asks_the_rest() {
+    let release = release(RULES);
+    let then = server(0);
+    let ask = json!(["ask", "POST", "https://sms.example/v1/number", "1"]);
+    let script = json!([["read", "Task/2"], ["search", "Task", "status=ready"], ["read", "Task/1"], ask]);
+    let recorded = run_input(&release, input(script), &then).await;
+    // Since then all has changed.
+    let since = server(0);
+    for id in ["1", "2", "3"] {
+        since.put(task(id, "failed"));
+    }
+    let on = async |steps: Value| otherwise(&release, input(steps), &recorded, &since).await;
+    let steps = json!([["read", "Task/1"], ["read", "Task/3"], ask, ["read", "Task/2"], ["patch", "Task/2", [{"op": "replace", "path": "/intent", "value": "plan"}]]]);
+    let output = on(steps).await;
+    let told = answers(&output);
+    let status = |at: usize| told[at]["ok"]["status"].as_str().unwrap_or_default().to_owned();
+    assert_eq!([status(0), status(1), status(3)], ["completed", "failed", "ready"], "{told:#}");
+    assert_eq!(told[2]["status"], 201, "{told:#}");
+    assert_eq!(since.calls.load(Ordering::SeqCst), 1, "only what was not asked then");
+    assert!(since.asked.lock().unwrap().is_empty(), "the recorded answer serves");
+    let hob_model::Write::Update { read, resource, .. } = &output.effects.writes[0] else { panic!("no update") };
+    assert_eq!((read.as_str(), &resource["status"]), ("1", &json!("ready")), "it rests on what was read then");
+
+    // A signature that was not made then cannot be made now, nor a secret be looked up.
+    let signed = on(json!([["sign", "KEY", "hmac-sha256", "x"]])).await;
+    assert!(is_unknown(failure(&signed)), "{:?}", signed.result);
+    let clock = on(json!([["fhirpath", {"resourceType": "Task"}, "now().toString()"]])).await;
+    assert!(is_unknown(failure(&clock)), "{:?}", clock.result);
 }

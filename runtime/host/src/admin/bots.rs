@@ -17,7 +17,8 @@ use super::status::counts;
 use super::{named, runs, tenant};
 use crate::bots::LiveBot;
 use crate::core::Core;
-use crate::deploy::{self, DeployError, Wish};
+use crate::deploy::{self, Acts, DeployError, Wish};
+use crate::observe;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -29,6 +30,8 @@ pub(super) struct NewBot {
     source: String,
     #[serde(default)]
     settings: Map<String, Value>,
+    #[serde(default)]
+    observe: bool,
 }
 
 fn file() -> String {
@@ -79,11 +82,19 @@ pub(super) async fn deploy(
     };
     // On a task of its own: a caller that goes away does not leave a deploy half done.
     let task = Arc::clone(&core);
-    let deployed = match tokio::spawn(async move { deploy::deploy(&task, wish).await }).await {
+    let observe = new.observe;
+    let deploy = async move {
+        if observe {
+            observe::begin(&task, wish).await.map_err(ApiError::from)
+        } else {
+            deploy::deploy(&task, wish, Acts::Live).await.map_err(ApiError::from)
+        }
+    };
+    let deployed = match tokio::spawn(deploy).await {
         Ok(done) => done?,
         Err(_) => return Err(DeployError::Stopping.into()),
     };
-    tracing::info!(%tenant, bot = %deployed.bot, "deployed");
+    tracing::info!(%tenant, bot = %deployed.bot, observe, "deployed");
     let bot = match core.bots.get(&tenant, &deployed.bot) {
         Some(bot) => shown(&core, &bot).await?,
         None => Value::Null,
@@ -110,6 +121,8 @@ pub(super) async fn remove(
         Ok(done) => done?,
         Err(_) => return Err(DeployError::Stopping.into()),
     };
+    // Nothing is left that it could be compared with.
+    observe::forget(&core, &tenant, &bot).await?;
     tracing::info!(%tenant, %bot, "taken out of service");
     Ok(Json(json!({ "changes": changes })))
 }
@@ -181,13 +194,17 @@ async fn wait_for(core: &Core, key: &RunKey, longest: Duration) -> Result<RunDet
     }
 }
 
-async fn shown(core: &Core, bot: &LiveBot) -> Result<Value, ApiError> {
+pub(super) async fn shown(core: &Core, bot: &LiveBot) -> Result<Value, ApiError> {
     let subscriptions = core.ledger.subscriptions(&bot.tenant, Some(&bot.source)).await?;
     let subscriptions: Vec<Value> = subscriptions
         .iter()
         .filter(|subscription| subscription.bot == bot.name)
         .map(|s| json!({"key": s.key, "reference": s.reference, "criteria": s.criteria, "status": s.status, "since": s.since}))
         .collect();
+    let observed = match core.ledger.observations() {
+        Some(kept) => kept.observation(&bot.tenant, &bot.name).await?.map(|found| found.release),
+        None => None,
+    };
     let by_state = core.ledger.run_counts(&bot.tenant, Some(&bot.name)).await?;
     Ok(json!({
         "name": bot.name,
@@ -196,6 +213,8 @@ async fn shown(core: &Core, bot: &LiveBot) -> Result<Value, ApiError> {
         "release": bot.digest,
         "source": bot.source,
         "deployed": bot.deployed,
+        "acts": !bot.dry,
+        "observed": observed,
         "triggers": bot.manifest.on.iter().map(trigger).collect::<Vec<_>>(),
         "subscriptions": subscriptions,
         "runs": counts(|state| by_state.get(&state).copied()),

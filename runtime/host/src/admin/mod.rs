@@ -6,11 +6,13 @@ mod dead;
 mod error;
 mod keeping;
 mod logs;
+mod observe;
 mod replay;
 mod retry;
 mod runs;
 mod sources;
 mod status;
+mod trial;
 
 use std::sync::Arc;
 
@@ -54,6 +56,10 @@ pub(crate) fn router(core: Arc<Core>, token: &Secret) -> Router {
         .route("/v1/tenants/{tenant}/bots/{bot}", delete(bots::remove))
         .route("/v1/tenants/{tenant}/bots/{bot}/invoke", post(bots::invoke))
         .route("/v1/tenants/{tenant}/bots/{bot}/backfill", post(backfill::backfill))
+        .route("/v1/tenants/{tenant}/bots/{bot}/replay", post(trial::replay))
+        .route("/v1/tenants/{tenant}/observe", get(observe::list))
+        .route("/v1/tenants/{tenant}/observe/{bot}", get(observe::show).delete(observe::remove))
+        .route("/v1/tenants/{tenant}/observe/{bot}/promote", post(observe::promote))
         .route("/v1/tenants/{tenant}/runs", get(runs::list))
         .route("/v1/tenants/{tenant}/runs/{run}", get(runs::show))
         .route("/v1/tenants/{tenant}/runs/{run}/retry", post(runs::retry))

@@ -7,9 +7,8 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
-use hob_engine::{Document, RunInput};
 use hob_ledger::{RunDetail, RunKey, StoredAttempt};
-use hob_model::{Cause, Digest, RunId};
+use hob_model::{Digest, RunId};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -17,6 +16,7 @@ use super::error::ApiError;
 use super::{named, tenant};
 use crate::core::Core;
 use crate::sandbox::Prepared;
+use crate::trial;
 
 #[derive(Deserialize)]
 pub(super) struct Which {
@@ -41,7 +41,7 @@ pub(super) async fn replay(
         return Err(ApiError::new(StatusCode::CONFLICT, "no-release", "the release that ran is not kept any more", help));
     };
     let (calls, log) = (journal.calls.len(), journal.log.len());
-    let input = input(&detail, stored.attempt.number);
+    let input = trial::input(&detail, stored.attempt.number);
     let Some(replayed) = release.replay(input, journal, Arc::clone(&core.clock)).await else {
         let help = "only a host that runs WebAssembly repeats runs";
         return Err(ApiError::new(StatusCode::CONFLICT, "no-journal", "what ran cannot be repeated here", help));
@@ -74,21 +74,4 @@ async fn release(core: &Core, key: &RunKey, detail: &RunDetail, digest: Digest) 
         let help = "the host's version or its limits have changed since";
         ApiError::new(StatusCode::CONFLICT, "no-release", format!("the release that ran: {error}"), help)
     })
-}
-
-/// What the attempt was given, as far as the ledger's event has it; the journal has the rest.
-fn input(detail: &RunDetail, attempt: u32) -> RunInput {
-    let record = &detail.record;
-    let is_change = matches!(record.event.cause, Cause::Change { .. });
-    RunInput {
-        run: record.head.key.run,
-        event: record.event.clone(),
-        payload: record.payload.clone(),
-        resource: if is_change { Document::parse(&record.payload.bytes).ok() } else { None },
-        previous: None,
-        attempt,
-        seed: 0,
-        now: record.event.received,
-        settings: std::collections::BTreeMap::new(),
-    }
 }

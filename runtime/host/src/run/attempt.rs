@@ -1,9 +1,10 @@
 //! One attempt of one run: load it, run the bot in its sandbox, and hand what it decided to the commit.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use hob_engine::{Document, Outside, RunInput, RunOutput};
+use hob_engine::{Document, Outbound, Outside, RunInput, RunOutput};
 use hob_fhir::{FhirError, FhirErrorKind};
 use hob_ledger::{Finish, LedgerError, Recorded, RunKey, RunRecord, Tried};
 use hob_model::{
@@ -13,6 +14,7 @@ use hob_model::{
 use crate::bots::LiveBot;
 use crate::core::Core;
 use crate::gaps::Reason;
+use crate::observe::Nobody;
 use crate::run::asks::Asks;
 use crate::run::commit;
 use crate::run::driver::{Ended, Failed, persist};
@@ -47,6 +49,7 @@ pub(crate) async fn attempt(core: &Arc<Core>, tenant: &TenantId, bot: &BotName, 
     };
     // The ledger's count, which goes on after an operator opened the run again: a number is never used twice.
     let number = record.head.attempt + 1;
+    let _under_way = UnderWay::of(core);
     let ended = Trying { core, key: &key, bot: &bot, entry: &entry, started: core.clock.now(), number }.go(&record).await;
     if matches!(ended, Ended::Finished) {
         if entry.is_up() {
@@ -71,6 +74,22 @@ pub(crate) async fn panicked(core: &Core, key: RunKey) -> Ended {
     let unsure = record.head.state == RunState::Recorded;
     let tried = Tried { attempt, release: record.release, journal: None };
     Ended::Failed(Box::new(Failed { tried, failure, unsure }))
+}
+
+/// Counts among the attempts that are under way for as long as it lives.
+struct UnderWay<'a>(&'a Core);
+
+impl<'a> UnderWay<'a> {
+    fn of(core: &'a Core) -> Self {
+        core.attempts.fetch_add(1, Ordering::Relaxed);
+        Self(core)
+    }
+}
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        self.0.attempts.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 /// What one attempt works with.
@@ -134,7 +153,8 @@ impl Trying<'_> {
         let asks = Arc::new(Asks::new(self.core, self.bot, self.key));
         let places = self.core.places(&self.key.tenant);
         let secrets = Arc::new(OfManifest { secrets: self.bot.manifest.secrets.clone(), places });
-        let outside = Outside { fhir: reads.clone(), http: asks.clone(), secrets, clock: Arc::clone(&self.core.clock) };
+        let http: Arc<dyn Outbound> = if self.bot.dry { Arc::new(Nobody) } else { asks.clone() };
+        let outside = Outside { fhir: reads.clone(), http, secrets, clock: Arc::clone(&self.core.clock) };
         let mut output = self.bot.release.run(input, outside).await;
         // A replay takes the rest from the ledger's event.
         output.journal.given.resource = moved;
@@ -150,6 +170,10 @@ impl Trying<'_> {
                 Some(error) if self.entry.is_down(&error).await => self.down(error.retry_after),
                 // Nothing ran: there is nothing to repeat.
                 _ if failure.code == "component-gone" => self.failed(failure.clone(), None, false),
+                // Nothing comes of it, so that nobody has to look after it: no lane waits, and it is no dead letter.
+                _ if self.bot.dry => {
+                    self.failed(Failure { kind: FailureKind::Reject, ..failure.clone() }, Some(output.journal), false)
+                }
                 _ => self.failed(failure.clone(), Some(output.journal), false),
             },
             Ok(result) => {
@@ -160,9 +184,9 @@ impl Trying<'_> {
     }
 
     async fn decided(&self, output: RunOutput, result: Option<Payload>) -> Ended {
-        let RunOutput { effects, journal, .. } = output;
+        let RunOutput { mut effects, journal, .. } = output;
         let acts_later = !effects.timers.is_empty() || !effects.outbox.is_empty();
-        if effects.commits() || (!effects.guards.is_empty() && acts_later) {
+        if !self.bot.dry && (effects.commits() || (!effects.guards.is_empty() && acts_later)) {
             return commit::first(self, effects, journal, result).await;
         }
         let recorded = Recorded {
@@ -175,6 +199,10 @@ impl Trying<'_> {
         };
         let mut tried = self.tried(None);
         tried.journal = Some(journal);
+        if self.bot.dry {
+            // Kept as decided, and not done.
+            effects = Effects::default();
+        }
         let finish = Finish {
             tried,
             recorded: Some(recorded),

@@ -41,6 +41,7 @@ pub(super) const SEALED: &[SealedTable] = &[
     SealedTable { table: "logs", values: &["text"], names: &[] },
     SealedTable { table: "timers", values: &["payload"], names: &[("lane", Name::Lane), ("key", Name::Timer)] },
     SealedTable { table: "outbox", values: &["item", "message"], names: &[("lane", Name::Lane), ("key", Name::Outbox)] },
+    SealedTable { table: "observed", values: &["body"], names: &[] },
     SealedTable { table: "marks", values: &[], names: &[("resource", Name::Resource)] },
     SealedTable { table: "own_writes", values: &[], names: &[("resource", Name::Resource)] },
 ];

@@ -30,6 +30,7 @@ mod fence;
 mod finish;
 mod intake;
 mod keys;
+mod observe;
 mod open;
 mod outbox;
 mod prune;

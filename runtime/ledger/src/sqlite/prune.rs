@@ -164,7 +164,7 @@ fn forget(db: &Db<'_>, old: &Old) -> Res<()> {
         }
     }
     let of = params![old.tenant.as_str(), old.run.to_string()];
-    for table in ["recorded", "asks", "attempts", "logs", "outbox", "runs"] {
+    for table in ["recorded", "asks", "attempts", "logs", "outbox", "observed", "runs"] {
         change(db, &format!("DELETE FROM {table} WHERE tenant = ?1 AND run = ?2"), of)?;
     }
     change(

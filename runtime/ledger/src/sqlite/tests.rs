@@ -2,6 +2,7 @@
 
 mod encryption;
 mod keeping;
+mod observe;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

@@ -15,10 +15,10 @@ use super::cell::Db;
 use super::{SqliteLedger, ask, cron, dead, fence, finish, intake, outbox, prune, query, registry, resolve, run, sweep, timers};
 use crate::{
     AskKey, Asked, CronKey, DeadFilter, DeadKind, DeadNotification, DeadReason, DeadRequest, Deployment, DueOutbox, Epoch, Fence,
-    FenceKey, Finish, Ledger, LedgerError, LogFilter, LogRow, NewEvent, NewNotification, Next, NotificationSeq, OutboxKey,
-    OutboxSeq, OwnWrite, PruneCursor, PruneRules, Pruned, Queued, Receipt, Recorded, Release, Resolution, ResourceMark, Result,
-    RunDetail, RunFilter, RunHead, RunKey, RunRecord, RunRow, RunSeq, Stats, StoredNotification, Subscription, SweepMark, Tried,
-    Upkeep,
+    FenceKey, Finish, Ledger, LedgerError, LogFilter, LogRow, NewEvent, NewNotification, Next, NotificationSeq, Observations,
+    OutboxKey, OutboxSeq, OwnWrite, PruneCursor, PruneRules, Pruned, Queued, Receipt, Recorded, Release, Resolution,
+    ResourceMark, Result, RunDetail, RunFilter, RunHead, RunKey, RunRecord, RunRow, RunSeq, Stats, StoredNotification,
+    Subscription, SweepMark, Tried, Upkeep,
 };
 
 #[async_trait]
@@ -352,6 +352,10 @@ impl Ledger for SqliteLedger {
     }
 
     fn upkeep(&self) -> Option<&dyn Upkeep> {
+        Some(self)
+    }
+
+    fn observations(&self) -> Option<&dyn Observations> {
         Some(self)
     }
 

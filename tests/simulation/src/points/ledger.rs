@@ -6,9 +6,10 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use hob_ledger::{
     AskKey, Asked, CronKey, DeadFilter, DeadKind, DeadNotification, DeadReason, DeadRequest, Deployment, DueOutbox, Epoch, Fence,
-    FenceKey, Finish, Ledger, LogFilter, LogRow, NewEvent, NewNotification, Next, NotificationSeq, OutboxKey, OutboxSeq,
-    OwnWrite, PruneCursor, PruneRules, Pruned, Queued, Receipt, Recorded, Release, Resolution, ResourceMark, Result, RunDetail,
-    RunFilter, RunHead, RunKey, RunRecord, RunRow, RunSeq, Stats, StoredNotification, Subscription, SweepMark, Tried, Upkeep,
+    FenceKey, Finish, Ledger, LogFilter, LogRow, NewEvent, NewNotification, Next, NotificationSeq, Observations, OutboxKey,
+    OutboxSeq, OwnWrite, PruneCursor, PruneRules, Pruned, Queued, Receipt, Recorded, Release, Resolution, ResourceMark, Result,
+    RunDetail, RunFilter, RunHead, RunKey, RunRecord, RunRow, RunSeq, Stats, StoredNotification, Subscription, SweepMark, Tried,
+    Upkeep,
 };
 use hob_model::{
     BotName, ChangeKey, Digest, Journal, LaneKey, Reference, ResourceKey, RunState, Source, SourceId, SubscriptionKey, TenantId,
@@ -355,6 +356,10 @@ impl Ledger for Pointed<dyn Ledger> {
 
     fn upkeep(&self) -> Option<&dyn Upkeep> {
         self.inner.upkeep()
+    }
+
+    fn observations(&self) -> Option<&dyn Observations> {
+        self.inner.observations()
     }
 
     async fn runs(&self, tenant: &TenantId, filter: &RunFilter) -> Result<Vec<RunRow>> {

@@ -17,9 +17,17 @@ pub(crate) async fn run(client: &Client, out: &Output) -> Result<(), CliError> {
     }
     let mut table = Table::new(&["BOT", "VERSION", "RELEASE", "SOURCE", "DEPLOYED", "RUNS"]);
     let mut limited = Table::new(&["BOT", "ENDED AT", "ATTEMPTS"]);
+    let mut watched = Vec::new();
     let mut triggers = Table::new(&["BOT", "RUNS ON", "SUBSCRIPTION", "STATUS"]);
     for bot in api::read::<Bots>(&answer)?.bots {
         let name = bot.name.as_str();
+        match (bot.acts, &bot.observed) {
+            (false, _) => watched.push(format!("{name} does nothing yet: it is observed, see `hob observe show {name}`")),
+            (true, Some(release)) => {
+                watched.push(format!("{name}: {} is observed beside it, see `hob observe show {name}`", short(release)));
+            }
+            (true, None) => {}
+        }
         table.row([
             name.into(),
             bot.version.into(),
@@ -50,11 +58,12 @@ pub(crate) async fn run(client: &Client, out: &Output) -> Result<(), CliError> {
     out.line(&table.render("", out.color()))?;
     out.line("")?;
     out.line(&triggers.render("", out.color()))?;
-    if limited.is_empty() {
-        return Ok(());
+    if !limited.is_empty() {
+        out.line("")?;
+        out.line(&limited.render("", out.color()))?;
     }
-    out.line("")?;
-    out.line(&limited.render("", out.color()))
+    watched.iter().for_each(|line| out.note(line));
+    Ok(())
 }
 
 /// A digest that can be told from others at a glance.

@@ -26,7 +26,8 @@ use crate::units;
 #[command(after_help = "Examples:
   hob deploy bots/task-router --source hapi
   hob deploy bots/reminder --source hapi --set first-hour=10 --set clinic='Elm Street Clinic'
-  hob deploy . --source hapi --component target/wasm32-wasip2/release/my_bot.wasm")]
+  hob deploy . --source hapi --component target/wasm32-wasip2/release/my_bot.wasm
+  hob deploy bots/task-router --source hapi --observe      see what it would do before it does it")]
 pub(crate) struct Args {
     /// The bot's folder, with bot.toml
     #[arg(value_name = "DIR")]
@@ -40,6 +41,9 @@ pub(crate) struct Args {
     /// The component; where bot.toml says, or where cargo builds it, unless given
     #[arg(long, value_name = "FILE")]
     component: Option<PathBuf>,
+    /// Give it live events and do nothing of what it decides: see `hob observe`
+    #[arg(long)]
+    observe: bool,
 }
 
 pub(crate) async fn run(args: Args, client: &Client, out: &Output) -> Result<(), CliError> {
@@ -49,20 +53,30 @@ pub(crate) async fn run(args: Args, client: &Client, out: &Output) -> Result<(),
     let component = component::read(&path)?;
     let size = units::size(component.len().try_into().unwrap_or(u64::MAX));
     out.note(&format!("deploying {} {}: {} ({size}) to {}", manifest.name, manifest.version, path.display(), client.host()));
-    let body = json!({
+    let mut body = json!({
         "manifest": text,
         "file": file.display().to_string(),
         "component": data_encoding::BASE64.encode(&component),
         "source": args.source,
         "settings": settings,
     });
+    if args.observe {
+        body["observe"] = json!(true);
+    }
     let call = client.call(Method::POST, "bots").body(&body).slow();
     let answer = patiently("compiling and subscribing", out, call.json()).await?;
     if out.json() {
         return out.document(&answer);
     }
-    show(&api::read(&answer)?, out)?;
-    out.next(&format!("hob logs -f --bot {}", manifest.name));
+    let deployed = api::read::<Deployed>(&answer)?;
+    if args.observe {
+        // The bot that is told of may be the release beside it.
+        deployed.changes.iter().chain(&deployed.manual_steps).try_for_each(|line| out.line(&inline(line)))?;
+        out.next(&format!("hob observe show {}", manifest.name));
+    } else {
+        show(&deployed, out)?;
+        out.next(&format!("hob logs -f --bot {}", manifest.name));
+    }
     Ok(())
 }
 
@@ -83,7 +97,7 @@ pub(crate) fn manifest(dir: &Path) -> Result<(Manifest, String, PathBuf), CliErr
     Ok((manifest, text, file))
 }
 
-fn show(deployed: &Deployed, out: &Output) -> Result<(), CliError> {
+pub(crate) fn show(deployed: &Deployed, out: &Output) -> Result<(), CliError> {
     let bot = &deployed.bot;
     let mut facts = Facts::default();
     facts

@@ -8,6 +8,32 @@ use crate::exit_code;
 
 /// The settings that were given, each of its type. One without default that was not given is an error.
 pub(crate) fn read(given: &[String], manifest: &Manifest) -> Result<Map<String, Value>, CliError> {
+    let settings = some(given, manifest)?;
+    let missing = manifest.settings.iter().find(|(key, spec)| spec.default.is_none() && !settings.contains_key(*key));
+    if let Some((key, spec)) = missing {
+        let message = format!("the setting `{key}` has no default and was not given");
+        let help = format!("add --set {key}={}", example(spec.kind));
+        return Err(refused("setting-missing", message, help, manifest));
+    }
+    Ok(settings)
+}
+
+/// Settings for a manifest that the host has: it knows their types.
+pub(crate) fn untyped(given: &[String]) -> Result<Map<String, Value>, CliError> {
+    let mut settings = Map::new();
+    for pair in given {
+        let Some((key, text)) = pair.split_once('=') else {
+            return Err(CliError::usage("`--set` takes KEY=VALUE", "write for example --set first-hour=10"));
+        };
+        let from_file = text.strip_prefix('@').map(file).transpose()?;
+        let text = from_file.as_deref().unwrap_or(text);
+        settings.insert(key.to_owned(), serde_json::from_str(text).unwrap_or_else(|_| Value::from(text)));
+    }
+    Ok(settings)
+}
+
+/// The settings that were given, each of its type, and no others.
+pub(crate) fn some(given: &[String], manifest: &Manifest) -> Result<Map<String, Value>, CliError> {
     let mut settings = Map::new();
     for pair in given {
         let Some((key, text)) = pair.split_once('=') else {
@@ -31,12 +57,6 @@ pub(crate) fn read(given: &[String], manifest: &Manifest) -> Result<Map<String, 
         if settings.insert(key.to_owned(), value).is_some() {
             return Err(CliError::usage(format!("the setting `{key}` is given twice"), "drop one of the two"));
         }
-    }
-    let missing = manifest.settings.iter().find(|(key, spec)| spec.default.is_none() && !settings.contains_key(*key));
-    if let Some((key, spec)) = missing {
-        let message = format!("the setting `{key}` has no default and was not given");
-        let help = format!("add --set {key}={}", example(spec.kind));
-        return Err(refused("setting-missing", message, help, manifest));
     }
     Ok(settings)
 }

@@ -1,4 +1,4 @@
-//! `hob replay`: a recorded run, repeated offline.
+//! `hob replay`: a recorded run, repeated offline; or many, against another release.
 
 use hob_model::{Difference, RunId};
 use reqwest::Method;
@@ -6,25 +6,34 @@ use serde::Deserialize;
 
 use crate::api;
 use crate::client::Client;
+use crate::commands::trial;
 use crate::error::CliError;
 use crate::exit_code;
 use crate::output::Output;
 
-/// Repeat a recorded run offline, on its own release, and say whether it does the same
+/// Try a release on recorded runs, or repeat one run as it was
 ///
-/// Nobody is asked and nothing is written: what the run was told is in its journal. Calls, log, result and effects must be the same byte
-/// for byte. A run that a time limit ended is repeated up to where it was cut off.
+/// With --bot, the bot's recorded runs are done again by another release: a folder that need not be deployed, a component, or a release that the host keeps. What it
+/// asks as it was asked then is answered from the journal; what it asks anew from the source's history as of then, or it is marked. Nothing is written or sent,
+/// whatever it does. The answer is what would be written, set and sent otherwise: how many runs, then examples.
+///
+/// With RUN, one run is repeated offline on its own release, from its journal alone: calls, log, result and effects must be the same byte for byte. A run that a time
+/// limit ended is repeated up to where it was cut off.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
-  hob replay run_yaj10h7549902s0jsayk03e81c
+  hob replay --bot task-router --dir bots/task-router --since 2026-11-29
+  hob replay --bot task-router --dir bots/task-router --sample 500 --deidentify --export diff.ndjson
+  hob replay --bot task-router --set rules=@new-rules.json      other settings, the live release
   hob replay run_yaj10h7549902s0jsayk03e81c --attempt 2 --json | jq .same")]
 pub(crate) struct Args {
-    /// The run
-    #[arg(value_name = "RUN")]
-    run: RunId,
+    /// The run to repeat
+    #[arg(value_name = "RUN", required_unless_present = "bot", conflicts_with = "bot")]
+    run: Option<RunId>,
     /// The attempt; the last one that ran unless said
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", requires = "run")]
     attempt: Option<u32>,
+    #[command(flatten)]
+    trial: trial::Args,
 }
 
 #[derive(Deserialize)]
@@ -44,7 +53,8 @@ struct Repeated {
 }
 
 pub(crate) async fn run(args: Args, client: &Client, out: &Output) -> Result<(), CliError> {
-    let call = client.call(Method::POST, &format!("runs/{}/replay", args.run)).query("attempt", args.attempt);
+    let Some(run) = args.run else { return trial::run(args.trial, client, out).await };
+    let call = client.call(Method::POST, &format!("runs/{run}/replay")).query("attempt", args.attempt);
     let answer = call.json().await?;
     let told: Answer = api::read(&answer)?;
     if out.json() {
