@@ -116,8 +116,12 @@ impl From<EngineError> for AuthorError {
             ),
             EngineError::Limit { .. } => (Fault::Config, "lower it in bot.toml"),
             EngineError::Scope { .. } => (Fault::Config, "mend that scope in bot.toml"),
-            EngineError::TooMuch { .. } | EngineError::CompileLimit { .. } => (Fault::Data, "leave out what the bot does not use"),
-            EngineError::Start(_) | EngineError::Cache { .. } | EngineError::Compiler(_) => (Fault::Failed, "look at what the system says"),
+            EngineError::TooMuch { .. } | EngineError::CompileLimit { .. } => {
+                (Fault::Data, "leave out what the bot does not use")
+            }
+            EngineError::Start(_) | EngineError::Cache { .. } | EngineError::Compiler(_) => {
+                (Fault::Failed, "look at what the system says")
+            }
             EngineError::Compile(_) => (Fault::Data, "build the bot again with `hob build`"),
         };
         Self::new(kind, error.code(), &error, help)

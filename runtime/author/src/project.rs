@@ -160,7 +160,9 @@ mod tests {
         let (bot, manifest) = bot(dir.path());
         let project = Project { dir: bot.clone(), manifest };
         assert_eq!(project.language().unwrap_err().code, "no-language");
-        for (file, language) in [("pyproject.toml", Language::Python), ("package.json", Language::Node), ("Cargo.toml", Language::Rust)] {
+        for (file, language) in
+            [("pyproject.toml", Language::Python), ("package.json", Language::Node), ("Cargo.toml", Language::Rust)]
+        {
             std::fs::write(bot.join(file), "").unwrap();
             assert_eq!(project.language().unwrap(), language);
         }

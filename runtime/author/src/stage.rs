@@ -80,7 +80,8 @@ impl Stage {
             let put = server.server().seed(case.now, resource.clone());
             put.map_err(|why| broken(format!("given: {}: {}", name(resource), why.why)))?;
         }
-        let bench = Bench::new(InMemory::base()?, Auth::None, Some(capabilities), Arc::new(server.clone()), Arc::clone(&clock) as _)?;
+        let bench =
+            Bench::new(InMemory::base()?, Auth::None, Some(capabilities), Arc::new(server.clone()), Arc::clone(&clock) as _)?;
         Ok(Self { server, bench, clock })
     }
 
@@ -114,15 +115,22 @@ impl Stage {
         let reference: Reference = resource.parse().map_err(|why| broken(format!("event: `{resource}`: {why}; give Type/id")))?;
         let find = |id: &str| {
             let server = self.server.server();
-            let of = |kept: &hob_testserver::Kept<'_>| kept.resource_type == reference.resource_type.as_str() && kept.id == reference.id.as_str();
-            let versions = server.versions().filter(of).filter_map(|kept| Some((kept.version.to_owned(), kept.resource?.clone())));
+            let of = |kept: &hob_testserver::Kept<'_>| {
+                kept.resource_type == reference.resource_type.as_str() && kept.id == reference.id.as_str()
+            };
+            let versions =
+                server.versions().filter(of).filter_map(|kept| Some((kept.version.to_owned(), kept.resource?.clone())));
             let versions: Vec<(String, Value)> = versions.collect();
-            let at = if id.is_empty() { versions.len().checked_sub(1) } else { versions.iter().position(|(version, _)| version == id) };
+            let at = if id.is_empty() {
+                versions.len().checked_sub(1)
+            } else {
+                versions.iter().position(|(version, _)| version == id)
+            };
             at.map(|at| (versions[at].clone(), at.checked_sub(1).map(|before| versions[before].clone())))
         };
         let found = find(version.unwrap_or_default());
-        let ((mut version, resource), mut before) =
-            found.ok_or_else(|| broken(format!("event: {reference} is not among the given resources, or not at that version")))?;
+        let ((mut version, resource), mut before) = found
+            .ok_or_else(|| broken(format!("event: {reference} is not among the given resources, or not at that version")))?;
         if change == Interaction::Delete {
             let request = Request::delete(format!("{}/{reference}", crate::transport::BASE)).body(Bytes::new());
             let request = request.map_err(|why| broken(why.to_string()))?;
@@ -149,12 +157,8 @@ impl Stage {
         }
         let answers = Arc::new(Canned(Mutex::new(case.answers.iter().cloned().collect())));
         let settings = case.checked_settings(bot.manifest()).map_err(broken)?;
-        let given = BenchGiven {
-            settings,
-            seed,
-            http: Arc::clone(&answers) as _,
-            secrets: Arc::new(Known(case.secrets.clone())),
-        };
+        let given =
+            BenchGiven { settings, seed, http: Arc::clone(&answers) as _, secrets: Arc::new(Known(case.secrets.clone())) };
         let outcome = self.bench.run(bot, event, given).await?;
         let left = answers.0.lock().unwrap_or_else(PoisonError::into_inner).len();
         if left > 0 && outcome.result.is_ok() {

@@ -13,10 +13,14 @@ pub(crate) fn happened(outcome: &LocalOutcome) -> Happened {
         writes: effects.writes.iter().map(write).collect(),
         guards: effects.guards.iter().map(|it| json!({ "guard": it.target.to_string(), "if-match": it.version })).collect(),
         timers: effects.timers.iter().map(timer).collect(),
-        outbox: effects.outbox.iter().map(|it| {
-            let headers: Map<String, Value> = it.headers.iter().map(|(name, value)| (name.clone(), json!(value))).collect();
-            json!({ "send": it.key, "method": it.method, "url": it.url, "headers": headers, "body": body(&it.body) })
-        }).collect(),
+        outbox: effects
+            .outbox
+            .iter()
+            .map(|it| {
+                let headers: Map<String, Value> = it.headers.iter().map(|(name, value)| (name.clone(), json!(value))).collect();
+                json!({ "send": it.key, "method": it.method, "url": it.url, "headers": headers, "body": body(&it.body) })
+            })
+            .collect(),
         result: outcome.result.as_ref().ok().and_then(Option::as_ref).map(|payload| body(&payload.bytes)),
         failure: outcome.result.as_ref().err().map(|it| json!({ "kind": it.kind, "code": it.code, "message": it.message })),
     }
@@ -25,10 +29,15 @@ pub(crate) fn happened(outcome: &LocalOutcome) -> Happened {
 /// `expect` of a run: what it did, with `created-1` and so on for the ids that the host gave.
 pub(crate) fn document(outcome: &LocalOutcome) -> Value {
     let document = happened(outcome).document();
-    let ids: Vec<&str> = outcome.effects.writes.iter().filter_map(|write| match write {
-        Write::Create { reference, .. } => reference.rsplit(['/', ':']).next(),
-        _ => None,
-    }).collect();
+    let ids: Vec<&str> = outcome
+        .effects
+        .writes
+        .iter()
+        .filter_map(|write| match write {
+            Write::Create { reference, .. } => reference.rsplit(['/', ':']).next(),
+            _ => None,
+        })
+        .collect();
     if ids.is_empty() {
         return document;
     }

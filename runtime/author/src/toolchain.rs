@@ -66,9 +66,9 @@ fn python(dir: &Path) -> Result<PathBuf, AuthorError> {
     let own = std::path::absolute(dir.join(".venv/bin/python")).unwrap_or_default();
     let get = "install Python 3.10 or later from https://python.org, then `python3 -m venv .venv`";
     let candidates = [own, PathBuf::from("python3"), PathBuf::from("python")];
-    let found = candidates.into_iter().find_map(|python| {
-        output(&python, &["--version"], Path::new(".")).map(|version| (python, version))
-    });
+    let found = candidates
+        .into_iter()
+        .find_map(|python| output(&python, &["--version"], Path::new(".")).map(|version| (python, version)));
     let Some((python, version)) = found else {
         return Err(missing("python3 does not run: Python is not installed, or not on PATH", get));
     };

@@ -79,7 +79,9 @@ pub fn instant(at: hob_model::Timestamp) -> String {
 /// What `--update` writes: what happened, with the keys that the old `expect` had, and what it did not have only where there is something.
 #[must_use]
 pub fn updated(old: Option<&Value>, actual: Value) -> Value {
-    let Some(old) = old.and_then(Value::as_object).filter(|old| !old.is_empty() && !old.contains_key("started")) else { return actual };
+    let Some(old) = old.and_then(Value::as_object).filter(|old| !old.is_empty() && !old.contains_key("started")) else {
+        return actual;
+    };
     let Value::Object(actual) = actual else { return actual };
     let empty = |value: &Value| value.is_null() || value.as_array().is_some_and(Vec::is_empty);
     let kept = actual.into_iter().filter(|(key, value)| old.contains_key(key) || (key != "reads" && !empty(value)));
@@ -101,7 +103,8 @@ mod tests {
         assert!(same(actual.clone(), actual.clone()));
         assert!(!same(json!({}), actual.clone()));
         assert!(!same(json!({ "reads": [], "writes": [{ "delete": "Task/1" }] }), actual.clone()));
-        let failed = json!({ "reads": [], "writes": [], "timers": [], "failure": { "kind": "reject", "code": "a", "message": "b" } });
+        let failed =
+            json!({ "reads": [], "writes": [], "timers": [], "failure": { "kind": "reject", "code": "a", "message": "b" } });
         assert!(!same(json!({}), failed));
         assert!(!same(json!({ "started": false }), actual.clone()));
         assert!(!same(json!({}), Happened::not_started()));
@@ -122,7 +125,10 @@ mod tests {
         let actual = json!({ "reads": ["Task/1"], "writes": [], "timers": [{ "cancel": "a" }], "failure": null });
         assert_eq!(updated(None, actual.clone()), actual);
         assert_eq!(updated(Some(&json!({})), actual.clone()), actual);
-        assert_eq!(updated(Some(&json!({ "writes": [1] })), actual.clone()), json!({ "writes": [], "timers": [{ "cancel": "a" }] }));
+        assert_eq!(
+            updated(Some(&json!({ "writes": [1] })), actual.clone()),
+            json!({ "writes": [], "timers": [{ "cancel": "a" }] })
+        );
         assert_eq!(updated(Some(&json!({ "started": false })), actual.clone()), actual);
         assert_eq!(updated(Some(&json!({ "writes": [] })), Happened::not_started()), Happened::not_started());
     }

@@ -111,7 +111,11 @@ mod tests {
     fn read(text: &str) -> Result<CaseFile, String> {
         let dir = tempfile::tempdir().unwrap();
         fs::create_dir(dir.path().join("given")).unwrap();
-        fs::write(dir.path().join("given/two.json"), r#"[{"resourceType": "Task", "id": "a"}, {"resourceType": "Task", "id": "b"}]"#).unwrap();
+        fs::write(
+            dir.path().join("given/two.json"),
+            r#"[{"resourceType": "Task", "id": "a"}, {"resourceType": "Task", "id": "b"}]"#,
+        )
+        .unwrap();
         fs::write(dir.path().join("rules.json"), r#"{"first": 1}"#).unwrap();
         let file = dir.path().join("01-x.json");
         fs::write(&file, text).unwrap();
@@ -134,7 +138,9 @@ mod tests {
 
     #[test]
     fn what_is_wrong_is_named_with_its_place() {
-        let case = |event: &str, more: &str| format!("{{\n\"title\": \"x\",\n\"event\": {event},\n\"now\": \"2026-11-23T14:12:05Z\"{more}\n}}");
+        let case = |event: &str, more: &str| {
+            format!("{{\n\"title\": \"x\",\n\"event\": {event},\n\"now\": \"2026-11-23T14:12:05Z\"{more}\n}}")
+        };
         let change = r#"{"change": "create", "resource": "Task/a"}"#;
         let wrong = [
             "{".to_owned(),
@@ -169,7 +175,9 @@ mod tests {
         }
         let mut unknown = event(change.clone());
         unknown["expects"] = serde_json::json!({});
-        for bad in [unknown, event(serde_json::json!({ "change": "made", "resource": "Task/a" })), event(serde_json::json!({})), change] {
+        for bad in
+            [unknown, event(serde_json::json!({ "change": "made", "resource": "Task/a" })), event(serde_json::json!({})), change]
+        {
             assert!(!schema.is_valid(&bad) && serde_json::from_value::<Case>(bad.clone()).is_err(), "{bad}");
         }
     }

@@ -113,7 +113,9 @@ fn other(value: &Value, rng: &mut ChaCha12Rng) -> Option<Value> {
         // Of the same type.
         _ => Some(match value {
             Value::String(text) if rng.random_bool(0.2) => json!(text.repeat(200)),
-            Value::Number(_) => [json!(-1), json!(0), json!(1e300), json!(9_007_199_254_740_993_i64)].choose(rng).cloned().unwrap_or_default(),
+            Value::Number(_) => {
+                [json!(-1), json!(0), json!(1e300), json!(9_007_199_254_740_993_i64)].choose(rng).cloned().unwrap_or_default()
+            }
             Value::Bool(on) => json!(!on),
             Value::Array(items) => json!(items.iter().chain(items).chain(items).collect::<Vec<_>>()),
             Value::Object(_) => json!({}),

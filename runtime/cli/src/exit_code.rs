@@ -38,7 +38,11 @@ pub const ALL: &[(u8, &str, &str)] = &[
     (CONFIG, "CONFIG", "a configuration is wrong or incomplete: `hob.toml`, `bot.toml`, a setting, the admin token's place"),
     (DATA, "DATA", "the input is not what the command takes: a file that is no notification or no component"),
     (FILE, "FILE", "a file cannot be read or written"),
-    (UNAVAILABLE, "UNAVAILABLE", "the host or the FHIR server cannot be reached, or is not ready; a tool that a bot is built with is not installed"),
+    (
+        UNAVAILABLE,
+        "UNAVAILABLE",
+        "the host or the FHIR server cannot be reached, or is not ready; a tool that a bot is built with is not installed",
+    ),
     (PENDING, "PENDING", "what was waited for has not ended in the time that was given; it goes on"),
     (PROTOCOL, "PROTOCOL", "the host gave an answer that this `hob` does not understand: other versions, or not a Hob host"),
     (DENIED, "DENIED", "the host refused the admin token"),

@@ -87,6 +87,10 @@ fn run(command: &mut Command, words: Words) -> Result<Ran, AuthorError> {
 /// A build that a tool gave up; its words are above, or in the error.
 fn failed(dir: &Path, tool: &str, ran: &Ran, help: &str) -> AuthorError {
     let said = ran.stderr.trim();
-    let message = if said.is_empty() { format!("{tool} did not build the bot: see above") } else { format!("{tool} did not build the bot:\n{said}") };
+    let message = if said.is_empty() {
+        format!("{tool} did not build the bot: see above")
+    } else {
+        format!("{tool} did not build the bot:\n{said}")
+    };
     AuthorError::new(Fault::Failed, "build-failed", message, help).at(dir.display())
 }

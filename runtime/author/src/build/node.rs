@@ -41,7 +41,13 @@ pub(super) fn build(project: &Project, node: &Path, words: Words) -> Result<Path
         AuthorError::new(Fault::Config, "package", why, help).at(file.display())
     })?;
     let tool = TOOL.iter().find(|tool| dir.join(tool).is_file()).ok_or_else(|| {
-        AuthorError::new(Fault::Missing, "toolchain-missing", "the packages of the bot are not installed", "run `npm install` in its folder").at(dir.display())
+        AuthorError::new(
+            Fault::Missing,
+            "toolchain-missing",
+            "the packages of the bot are not installed",
+            "run `npm install` in its folder",
+        )
+        .at(dir.display())
     })?;
     let component = dir.join(&project.manifest.component);
     let out = std::path::absolute(&component).map_err(|error| AuthorError::unwritable(&component, &error))?;

@@ -18,7 +18,8 @@ pub(super) fn build(project: &Project, python: &Path, words: Words) -> Result<Pa
     // The SDK as the project has it, whether it was installed or not.
     let vendored = dir.join("vendor/hob/python");
     if let Ok(vendored) = vendored.canonicalize() {
-        let rest = std::env::var_os("PYTHONPATH").map(|path| std::env::split_paths(&path).collect::<Vec<_>>()).unwrap_or_default();
+        let rest =
+            std::env::var_os("PYTHONPATH").map(|path| std::env::split_paths(&path).collect::<Vec<_>>()).unwrap_or_default();
         if let Ok(path) = std::env::join_paths(std::iter::once(vendored).chain(rest)) {
             command.env("PYTHONPATH", path);
         }

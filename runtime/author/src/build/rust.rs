@@ -63,13 +63,21 @@ fn component(dir: &Path, messages: &str) -> Result<PathBuf, AuthorError> {
     let of = |message: &Value| {
         let is_own = message["manifest_path"].as_str().is_some_and(|path| Path::new(path) == own);
         let files = message["filenames"].as_array().into_iter().flatten().filter_map(Value::as_str);
-        let is_library = message["target"]["crate_types"].as_array().is_some_and(|kinds| kinds.iter().any(|kind| kind == "cdylib"));
-        (is_own && is_library).then(|| files.map(PathBuf::from).find(|file| file.extension().is_some_and(|end| end == "wasm"))).flatten()
+        let is_library =
+            message["target"]["crate_types"].as_array().is_some_and(|kinds| kinds.iter().any(|kind| kind == "cdylib"));
+        (is_own && is_library)
+            .then(|| files.map(PathBuf::from).find(|file| file.extension().is_some_and(|end| end == "wasm")))
+            .flatten()
     };
     let messages = messages.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
     messages.filter(|message| message["reason"] == "compiler-artifact").find_map(|message| of(&message)).ok_or_else(|| {
         let help = "add to Cargo.toml: [lib] crate-type = [\"cdylib\", \"rlib\"]";
-        AuthorError::new(Fault::Failed, "build-failed", "cargo built no component: the package has no library of type cdylib", help)
-            .at(manifest.display())
+        AuthorError::new(
+            Fault::Failed,
+            "build-failed",
+            "cargo built no component: the package has no library of type cdylib",
+            help,
+        )
+        .at(manifest.display())
     })
 }

@@ -99,10 +99,15 @@ fn advice(report: &Report, manifest: &Manifest) -> Vec<String> {
     }
     if report.privilege.is_judged {
         for kept in report.privilege.scopes.iter().filter(|kept| !kept.unneeded.is_empty()) {
-            say(format!("no case needs `{}` of {}: {}", kept.unneeded, kept.scope, match &kept.instead {
-                Some(instead) => format!("\"{instead}\" would do, or add the case that needs it"),
-                None => "take the scope out, or add the case that needs it".to_owned(),
-            }));
+            say(format!(
+                "no case needs `{}` of {}: {}",
+                kept.unneeded,
+                kept.scope,
+                match &kept.instead {
+                    Some(instead) => format!("\"{instead}\" would do, or add the case that needs it"),
+                    None => "take the scope out, or add the case that needs it".to_owned(),
+                }
+            ));
         }
     }
     if manifest.scopes.is_empty() {

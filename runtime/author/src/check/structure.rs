@@ -51,10 +51,10 @@ pub(super) fn of(component: &[u8]) -> Result<Structure, AuthorError> {
             Payload::ComponentSection { .. } => depth += 1,
             Payload::End(_) => depth = depth.saturating_sub(1),
             Payload::ComponentImportSection(section) if depth == 0 => {
-                found.imports.extend(section.into_iter().flatten().map(|import| import.name.0.to_owned()));
+                found.imports.extend(section.into_iter().flatten().map(|import| import.name.name.to_owned()));
             }
             Payload::ComponentExportSection(section) if depth == 0 => {
-                found.exports.extend(section.into_iter().flatten().map(|export| export.name.0.to_owned()));
+                found.exports.extend(section.into_iter().flatten().map(|export| export.name.name.to_owned()));
             }
             Payload::CodeSectionStart { count, range, .. } => {
                 found.functions += count;

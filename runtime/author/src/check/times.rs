@@ -31,7 +31,12 @@ pub struct Times {
 }
 
 /// Measures on the first case that the bot handles.
-pub(super) async fn measure(manifest: &Manifest, component: &Bytes, cases: &[CaseFile], clock: &dyn Clock) -> Result<Times, AuthorError> {
+pub(super) async fn measure(
+    manifest: &Manifest,
+    component: &Bytes,
+    cases: &[CaseFile],
+    clock: &dyn Clock,
+) -> Result<Times, AuthorError> {
     let folder = tempfile::tempdir()
         .map_err(|error| AuthorError::new(Fault::File, "file-unwritable", crate::error::words(&error), "check TMPDIR"))?;
     let config = EngineConfig { concurrent_runs: 1, cache_dir: Some(folder.path().to_owned()), ..EngineConfig::default() };

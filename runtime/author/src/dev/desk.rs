@@ -138,7 +138,10 @@ impl Desk {
                 let resource = kept.resource.cloned().or_else(|| previous.as_ref().map(|(_, content)| content.clone()));
                 let version = kept.version.to_owned();
                 let previous = previous.clone();
-                found.push((kept.sequence, Version { reference, version, interaction: kept.interaction, resource, previous, by_bot }));
+                found.push((
+                    kept.sequence,
+                    Version { reference, version, interaction: kept.interaction, resource, previous, by_bot },
+                ));
             }
             let content = kept.resource.cloned();
             before = content.map(|content| (kept.resource_type.to_owned(), kept.id.to_owned(), kept.version.to_owned(), content));

@@ -57,7 +57,8 @@ pub async fn run(
     let project = Project::open(&options.dir)?;
     project.language()?;
     let taken = |error: std::io::Error| {
-        AuthorError::new(Fault::Failed, "listen", words(&error), "name another address with --listen, such as 127.0.0.1:0").at(options.listen)
+        AuthorError::new(Fault::Failed, "listen", words(&error), "name another address with --listen, such as 127.0.0.1:0")
+            .at(options.listen)
     };
     let listener = TcpListener::bind(options.listen).await.map_err(taken)?;
     let address = listener.local_addr().map_err(taken)?;

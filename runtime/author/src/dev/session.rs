@@ -10,7 +10,9 @@ use bytes::Bytes;
 use hob_cases::Happening;
 use hob_engine::{Engine, Offline};
 use hob_host::local::{Bench, BenchBot, BenchEvent, BenchGiven, LocalOutcome, own_secrets};
-use hob_model::{Auth, BaseUrl, Cause, Clock, Interaction, Payload, Reference, RunId, TimerOp, Timestamp, Trigger, VersionId, Write};
+use hob_model::{
+    Auth, BaseUrl, Cause, Clock, Interaction, Payload, Reference, RunId, TimerOp, Timestamp, Trigger, VersionId, Write,
+};
 use hob_testserver::Settings;
 use http::Request;
 use rand::RngExt as _;
@@ -54,7 +56,13 @@ struct Last {
 }
 
 impl Session {
-    pub(super) fn new(options: Options, project: Project, desk: Desk, base: BaseUrl, clock: Arc<dyn Clock>) -> Result<Self, AuthorError> {
+    pub(super) fn new(
+        options: Options,
+        project: Project,
+        desk: Desk,
+        base: BaseUrl,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, AuthorError> {
         let capabilities = Settings::standard(base.clone()).proved(clock.now());
         let bench = Bench::new(base.clone(), Auth::None, Some(capabilities), Arc::new(desk.clone()), Arc::clone(&clock))?;
         let engine = engine(Aim::Author)?;
@@ -114,11 +122,15 @@ impl Session {
         let (project, color, clock) = (self.project.clone(), self.options.color, Arc::clone(&self.clock));
         let words = Words::Kept { color };
         let cut_off = |_| AuthorError::new(crate::error::Fault::Failed, "build-failed", "the build was cut off", "save again");
-        let built = tokio::task::spawn_blocking(move || build(&project, Profile::Author, words, &*clock)).await.map_err(cut_off)??;
-        let bytes = Bytes::from(std::fs::read(&built.component).map_err(|error| AuthorError::unreadable(&built.component, &error))?);
+        let built =
+            tokio::task::spawn_blocking(move || build(&project, Profile::Author, words, &*clock)).await.map_err(cut_off)??;
+        let bytes =
+            Bytes::from(std::fs::read(&built.component).map_err(|error| AuthorError::unreadable(&built.component, &error))?);
         let (engine, manifest, base) = (self.engine.clone(), self.project.manifest.clone(), self.base.clone());
         let before = self.clock.now();
-        let bot = tokio::task::spawn_blocking(move || BenchBot::prepare(&engine, &manifest, &bytes, &base)).await.map_err(cut_off)??;
+        let bot = tokio::task::spawn_blocking(move || BenchBot::prepare(&engine, &manifest, &bytes, &base))
+            .await
+            .map_err(cut_off)??;
         self.bot = Some(Arc::new(bot));
         let now = self.clock.now();
         show(Shown::Ready { built, compiled: now.since(before), since_save: saved.map(|saved| now.since(saved)) });
@@ -175,7 +187,8 @@ impl Session {
     /// An event from a file: a resource is put on the server, and what a case has as its `event` is done.
     async fn from_file(&mut self, file: &Path, name: &Path, show: &mut dyn FnMut(Shown)) {
         let wrong = |why: String| {
-            let help = "give a FHIR resource with resourceType and id, or an event as cases have it: {\"invoke\": …}, {\"timer\": …}";
+            let help =
+                "give a FHIR resource with resourceType and id, or an event as cases have it: {\"invoke\": …}, {\"timer\": …}";
             AuthorError::new(crate::error::Fault::Data, "event", why, help).at(name.display())
         };
         let value = match seeds::json(file) {
@@ -202,13 +215,18 @@ impl Session {
         let text = |key: &str| resource[key].as_str().ok_or_else(|| format!("it has no {key}"));
         let url = format!("{}/{}/{}", self.base, text("resourceType")?, text("id")?);
         let body = Bytes::from(resource.to_string());
-        let request = Request::put(url).header("content-type", "application/fhir+json").body(body).map_err(|why| why.to_string())?;
+        let request =
+            Request::put(url).header("content-type", "application/fhir+json").body(body).map_err(|why| why.to_string())?;
         let answer = self.desk.handle(request, false);
         if answer.status().is_success() {
             return Ok(());
         }
         let outcome: Value = serde_json::from_slice(answer.body()).unwrap_or_default();
-        Err(format!("the server refuses it: {} {}", answer.status(), outcome["issue"][0]["diagnostics"].as_str().unwrap_or_default()))
+        Err(format!(
+            "the server refuses it: {} {}",
+            answer.status(),
+            outcome["issue"][0]["diagnostics"].as_str().unwrap_or_default()
+        ))
     }
 
     fn happening(&self, happening: Happening) -> Result<BenchEvent, String> {
@@ -221,17 +239,27 @@ impl Session {
                 let resource = self.desk.look(&reference).ok_or_else(|| format!("{reference} is not on the server"))?;
                 let version = resource["meta"]["versionId"].as_str().unwrap_or("1").to_owned();
                 let interaction = it.change;
-                Ok(self.of(Version { reference, version, interaction, resource: Some(resource), previous: None, by_bot: false })?)
+                Ok(self.of(Version {
+                    reference,
+                    version,
+                    interaction,
+                    resource: Some(resource),
+                    previous: None,
+                    by_bot: false,
+                })?)
             }
-            Happening::Timer(it) => plain(Cause::Timer { key: it.timer, due: it.due, set_by: by }, payload(&it.payload, Some("application/json"))),
+            Happening::Timer(it) => {
+                plain(Cause::Timer { key: it.timer, due: it.due, set_by: by }, payload(&it.payload, Some("application/json")))
+            }
             Happening::Cron(it) => plain(Cause::Cron { schedule: it.cron, at: it.at.unwrap_or(now) }, Payload::default()),
             Happening::Invoke(it) => {
                 let requester = it.requester.unwrap_or_else(|| "dev".to_owned());
                 plain(Cause::Invoke { requester }, payload(&it.invoke, it.content_type.as_deref()))
             }
-            Happening::Reply(it) => {
-                plain(Cause::Reply { sent_by: by, key: it.reply, status: it.status }, payload(&it.body, it.content_type.as_deref()))
-            }
+            Happening::Reply(it) => plain(
+                Cause::Reply { sent_by: by, key: it.reply, status: it.status },
+                payload(&it.body, it.content_type.as_deref()),
+            ),
         }
     }
 
@@ -273,7 +301,8 @@ impl Session {
 
     /// Fires the next timer, where it is due or is wanted now.
     async fn fire(&mut self, now: bool, show: &mut dyn FnMut(Shown)) {
-        let next = self.timers.iter().min_by_key(|(_, (at, _))| *at).map(|(key, (at, payload))| (key.clone(), *at, payload.clone()));
+        let next =
+            self.timers.iter().min_by_key(|(_, (at, _))| *at).map(|(key, (at, payload))| (key.clone(), *at, payload.clone()));
         let Some((key, due, payload)) = next else { return show(Shown::Nothing { why: "no timer is set" }) };
         if !now && due > self.clock.now() {
             return;
@@ -295,7 +324,14 @@ impl Session {
         self.run(last.what, last.event, 0, Some(saved), show).await;
     }
 
-    async fn run(&mut self, what: String, event: BenchEvent, hop: usize, again: Option<Option<Timestamp>>, show: &mut dyn FnMut(Shown)) {
+    async fn run(
+        &mut self,
+        what: String,
+        event: BenchEvent,
+        hop: usize,
+        again: Option<Option<Timestamp>>,
+        show: &mut dyn FnMut(Shown),
+    ) {
         let Some(bot) = self.bot.clone() else { return };
         if bot.wanted_by(&event).is_empty() {
             return show(Shown::NotWanted { what });
@@ -326,7 +362,13 @@ impl Session {
     }
 
     /// Writes what the bot decided, and tells what came of it.
-    async fn commit(&mut self, what: String, mut outcome: LocalOutcome, again: Option<Option<Timestamp>>, show: &mut dyn FnMut(Shown)) -> Ran {
+    async fn commit(
+        &mut self,
+        what: String,
+        mut outcome: LocalOutcome,
+        again: Option<Option<Timestamp>>,
+        show: &mut dyn FnMut(Shown),
+    ) -> Ran {
         let mut changes: Vec<Changed> = Vec::new();
         for write in &outcome.effects.writes {
             let (reference, after) = match write {

@@ -53,7 +53,8 @@ fn matters(root: &Path, path: &Path) -> bool {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     // What editors and tools leave behind for a moment.
     let passing = name.starts_with(['.', '#']) || name.ends_with(['~', '#']) || name == "4913";
-    let made = ["wasm", "part", "swp", "swx", "tmp", "lock", "pyc"].iter().any(|end| path.extension().is_some_and(|it| it == *end));
+    let made =
+        ["wasm", "part", "swp", "swx", "tmp", "lock", "pyc"].iter().any(|end| path.extension().is_some_and(|it| it == *end));
     !ignored && !passing && !made && !inside.as_os_str().is_empty()
 }
 

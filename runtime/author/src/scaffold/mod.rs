@@ -100,7 +100,8 @@ pub fn create(new: &New) -> Result<Made, AuthorError> {
     let is_empty = |dir: &Path| std::fs::read_dir(dir).is_ok_and(|mut entries| entries.next().is_none());
     if new.dir.exists() && !is_empty(&new.dir) {
         let help = "name another folder with --dir, or move what is there away";
-        return Err(AuthorError::new(Fault::File, "file-exists", "the folder is there already, and is not empty", help).at(new.dir.display()));
+        return Err(AuthorError::new(Fault::File, "file-exists", "the folder is there already, and is not empty", help)
+            .at(new.dir.display()));
     }
     let sdk = sdk_root(new)?;
     let words = Words::of(name.as_str(), new.style, &sdk);
@@ -119,7 +120,12 @@ pub fn create(new: &New) -> Result<Made, AuthorError> {
         write(&new.dir, &format!("{VENDOR}/schema/{name}.json"), pretty(&schema).as_bytes())?;
     }
     let missing = toolchain::check(new.style.language(), &new.dir).err();
-    Ok(Made { dir: new.dir.clone(), files, missing: missing.into_iter().collect(), install: new.style.install().iter().map(|line| words.fill(line)).collect() })
+    Ok(Made {
+        dir: new.dir.clone(),
+        files,
+        missing: missing.into_iter().collect(),
+        install: new.style.install().iter().map(|line| words.fill(line)).collect(),
+    })
 }
 
 /// Text of JSON as a file has it.
@@ -157,7 +163,10 @@ fn templates(style: Style) -> impl Iterator<Item = (String, &'static [u8])> {
 /// Names that mean something to other tools are written otherwise among the templates.
 fn named(path: &str) -> String {
     let path = path.strip_suffix(".in").unwrap_or(path);
-    path.split('/').map(|part| part.strip_prefix("dot-").map_or_else(|| part.to_owned(), |rest| format!(".{rest}"))).collect::<Vec<_>>().join("/")
+    path.split('/')
+        .map(|part| part.strip_prefix("dot-").map_or_else(|| part.to_owned(), |rest| format!(".{rest}")))
+        .collect::<Vec<_>>()
+        .join("/")
 }
 
 fn sdk_files(style: Style) -> impl Iterator<Item = (&'static str, &'static [u8])> {
@@ -195,9 +204,14 @@ impl Words {
                 "/dist\nnode_modules",
                 64,
             ),
-            Style::Python => {
-                (format!("build/{name}.wasm"), "Python", "bot.py", "Python 3.11 or later", "/build\n/.venv\n__pycache__\n.pytest_cache", 128)
-            }
+            Style::Python => (
+                format!("build/{name}.wasm"),
+                "Python",
+                "bot.py",
+                "Python 3.11 or later",
+                "/build\n/.venv\n__pycache__\n.pytest_cache",
+                128,
+            ),
         };
         // The name and the SDK's place last, for what is filled in may hold them.
         Self(vec![
@@ -244,7 +258,14 @@ mod tests {
                 assert!(!seen.contains(&path), "{path} is there twice");
                 seen.push(path);
             }
-            for needed in ["bot.toml", ".gitignore", "README.md", ".vscode/settings.json", "cases/01-stat-task.json", style.language().file()] {
+            for needed in [
+                "bot.toml",
+                ".gitignore",
+                "README.md",
+                ".vscode/settings.json",
+                "cases/01-stat-task.json",
+                style.language().file(),
+            ] {
                 assert!(seen.iter().any(|path| path == needed), "{style:?} has no {needed}");
             }
         }

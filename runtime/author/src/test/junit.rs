@@ -20,7 +20,9 @@ pub fn junit(report: &Report) -> Result<String, String> {
         };
         let status = match &case.verdict {
             Verdict::Passed | Verdict::Updated { .. } => TestCaseStatus::success(),
-            Verdict::Differs { expected, actual, .. } => failed(NonSuccessKind::Failure, "differs", lines(&difference(expected, actual))),
+            Verdict::Differs { expected, actual, .. } => {
+                failed(NonSuccessKind::Failure, "differs", lines(&difference(expected, actual)))
+            }
             Verdict::Property { vary, seed, varied, why } => {
                 failed(NonSuccessKind::Failure, "property", format!("{vary}, seed {seed}: {varied}\n{why}"))
             }

@@ -158,7 +158,8 @@ pub async fn run(project: &Project, bot: &BenchBot, options: &Options, clock: &d
 /// The files of a folder of cases.
 pub(crate) fn files(folder: &Path) -> Result<Vec<PathBuf>, AuthorError> {
     hob_cases::list(folder).map_err(|error| {
-        AuthorError::new(crate::error::Fault::File, "file-unreadable", error.why, "check the folder and its permissions").at(error.file.display())
+        AuthorError::new(crate::error::Fault::File, "file-unreadable", error.why, "check the folder and its permissions")
+            .at(error.file.display())
     })
 }
 
@@ -177,7 +178,9 @@ async fn one(file: &CaseFile, bot: &BenchBot, options: &Options, counts: &mut co
         report.log.clone_from(&outcome.journal.log);
     }
     report.verdict = judge(file, &played, options.update);
-    if report.verdict == Verdict::Passed && let Some(property) = &file.case.property {
+    if report.verdict == Verdict::Passed
+        && let Some(property) = &file.case.property
+    {
         match property::check(&file.case, property, bot).await {
             Ok(held) => report.held = held,
             Err(property::Broke::Here(verdict)) => report.verdict = verdict,
@@ -205,7 +208,9 @@ fn judge(file: &CaseFile, played: &Played, update: bool) -> Verdict {
     };
     if !update {
         let hint = match expect {
-            None => Some("the case has no `expect` yet: `hob test --update` writes what happened; read it before you keep it".to_owned()),
+            None => Some(
+                "the case has no `expect` yet: `hob test --update` writes what happened; read it before you keep it".to_owned(),
+            ),
             Some(_) => advice(played),
         };
         return Verdict::Differs { expected, actual, hint };
@@ -243,7 +248,15 @@ fn advice(played: &Played) -> Option<String> {
 impl CaseReport {
     fn broken(file: &Path, name: String, why: String) -> Self {
         let verdict = Verdict::Broken { why };
-        Self { file: file.to_owned(), name, title: String::new(), verdict, log: Vec::new(), held: Vec::new(), took: Duration::ZERO }
+        Self {
+            file: file.to_owned(),
+            name,
+            title: String::new(),
+            verdict,
+            log: Vec::new(),
+            held: Vec::new(),
+            took: Duration::ZERO,
+        }
     }
 }
 

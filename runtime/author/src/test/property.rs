@@ -62,7 +62,12 @@ async fn in_other_orders(case: &Case, runs: u32, seed: u64, bot: &BenchBot) -> R
         if let Some((expected, actual)) = differs {
             let order: Vec<&str> = given.iter().filter_map(|one| one["id"].as_str()).collect();
             let why = format!("expected {expected:#}\nand it is {actual:#}");
-            return Err(Broke::Here(Verdict::Property { vary, seed, varied: format!("given in the order {}", order.join(", ")), why }));
+            return Err(Broke::Here(Verdict::Property {
+                vary,
+                seed,
+                varied: format!("given in the order {}", order.join(", ")),
+                why,
+            }));
         }
     }
     Ok(Held { vary, runs, not_started: 0, seed })

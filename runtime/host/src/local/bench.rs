@@ -11,8 +11,8 @@ use hob_fhir::fence::{self, FenceUse, Slot, SlotName};
 use hob_fhir::plan::bundle;
 use hob_fhir::{FhirErrorKind, Transport};
 use hob_model::{
-    Auth, BaseUrl, Capabilities, Cause, Clock, Effects, Event, EventId, Failure, Inbound, Interaction, Journal, Manifest, Payload,
-    Reference, RunId, SecretRef, Source, SourceId, TenantId, Trigger, VersionId,
+    Auth, BaseUrl, Capabilities, Cause, Clock, Effects, Event, EventId, Failure, Inbound, Interaction, Journal, Manifest,
+    Payload, Reference, RunId, SecretRef, Source, SourceId, TenantId, Trigger, VersionId,
 };
 use hob_search::ServerBases;
 use serde_json::{Map, Value};
@@ -91,8 +91,7 @@ impl BenchBot {
     /// # Errors
     /// [`LocalError::Triggers`], [`LocalError::Engine`].
     pub fn prepare(engine: &Engine, manifest: &Manifest, component: &Bytes, base: &BaseUrl) -> Result<Self, LocalError> {
-        let watches =
-            Watch::of(manifest, &ServerBases::new([base.as_str()])).map_err(|e| LocalError::Triggers(e.to_string()))?;
+        let watches = Watch::of(manifest, &ServerBases::new([base.as_str()])).map_err(|e| LocalError::Triggers(e.to_string()))?;
         let release = engine.prepare_from(component, manifest, Arc::new(component.clone()))?;
         Ok(Self { release, watches })
     }
@@ -160,7 +159,13 @@ impl Bench {
 
     /// The cause of a change of a resource here.
     #[must_use]
-    pub fn change(&self, resource: Reference, version: VersionId, interaction: Interaction, previous: Option<VersionId>) -> Cause {
+    pub fn change(
+        &self,
+        resource: Reference,
+        version: VersionId,
+        interaction: Interaction,
+        previous: Option<VersionId>,
+    ) -> Cause {
         let source = &self.entry.source;
         let resource = hob_model::ResourceKey { tenant: source.tenant.clone(), source: source.id.clone(), resource };
         Cause::Change { key: hob_model::ChangeKey { resource, version }, interaction, previous }

@@ -13,9 +13,7 @@ use hob_engine::{Engine, EngineConfig, EngineError, Offline};
 use hob_fhir::plan::PlanError;
 use hob_fhir::{FhirError, Network};
 use hob_ingress::{ParseError, WireRequest, parse};
-use hob_model::{
-    Auth, BaseUrl, Cause, Clock, Interaction, Manifest, ManifestError, Payload, SecretSpec, VersionId,
-};
+use hob_model::{Auth, BaseUrl, Cause, Clock, Interaction, Manifest, ManifestError, Payload, SecretSpec, VersionId};
 use rand::RngExt as _;
 use serde_json::{Map, Value};
 
@@ -94,8 +92,7 @@ pub async fn run(local: LocalRun, clock: Arc<dyn Clock>) -> Result<LocalOutcome,
     let manifest = Manifest::parse(&local.manifest, &local.file)?;
     let engine = Engine::new(EngineConfig { concurrent_runs: 1, ..EngineConfig::default() })?;
     let bot = BenchBot::prepare(&engine, &manifest, &local.component, &local.base)?;
-    let network =
-        Network::new(Duration::from_secs(5), USER_AGENT).map_err(|error| LocalError::Source(error.to_string()))?;
+    let network = Network::new(Duration::from_secs(5), USER_AGENT).map_err(|error| LocalError::Source(error.to_string()))?;
     let bench = Bench::new(local.base, local.auth, None, Arc::new(network), clock)?;
     let event = event(&bench, local.event).await?;
     let unjudged = bot.wants_previous() && matches!(event.cause, Cause::Change { .. });

@@ -322,14 +322,14 @@ legacy = { env = "LEGACY", expose = true }
     fn the_schema_agrees_with_the_reader() {
         let schema = jsonschema::validator_for(&crate::manifest_schema()).unwrap();
         let json = |text: &str| serde_json::to_value(toml::from_str::<toml::Value>(text).unwrap()).unwrap();
-        let shipped = ["pro-scorer", "reminder", "task-router"].map(|bot| {
-            std::fs::read_to_string(format!("{}/../../bots/{bot}/bot.toml", env!("CARGO_MANIFEST_DIR"))).unwrap()
-        });
+        let shipped = ["pro-scorer", "reminder", "task-router"]
+            .map(|bot| std::fs::read_to_string(format!("{}/../../bots/{bot}/bot.toml", env!("CARGO_MANIFEST_DIR"))).unwrap());
         let least = "name = \"a\"\nversion = \"1\"\n[[on]]\ninvoke = true\n".to_owned();
         let by_path = WHOLE.replace("order-by = \"patient\"", "order-by = { path = \"$.for\" }");
         for good in shipped.into_iter().chain([WHOLE.to_owned(), least, by_path]) {
             Manifest::parse(&good, "bot.toml").unwrap();
-            let said: Vec<String> = schema.iter_errors(&json(&good)).map(|error| format!("{}: {error}", error.instance_path())).collect();
+            let said: Vec<String> =
+                schema.iter_errors(&json(&good)).map(|error| format!("{}: {error}", error.instance_path())).collect();
             assert!(said.is_empty(), "{said:?}\n{good}");
         }
         for (from, to, what) in WRONG {

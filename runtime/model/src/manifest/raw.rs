@@ -71,7 +71,11 @@ pub(super) struct Manifest {
 /// A SMART v2 scope: `system/` or `patient/`, a type or `*`, a dot, some of `cruds` in this order, and a search that what is touched must match.
 #[derive(JsonSchema)]
 #[schemars(transparent)]
-struct Scope(#[schemars(regex(pattern = r"^(system|patient)/(\*|[A-Z][A-Za-z]*)\.(?=[cruds])c?r?u?d?s?(\?.+)?$"))] #[allow(dead_code, reason = "only its schema is of use")] String);
+struct Scope(
+    #[schemars(regex(pattern = r"^(system|patient)/(\*|[A-Z][A-Za-z]*)\.(?=[cruds])c?r?u?d?s?(\?.+)?$"))]
+    #[allow(dead_code, reason = "only its schema is of use")]
+    String,
+);
 
 /// A trigger.
 #[derive(Deserialize, JsonSchema)]
@@ -116,7 +120,11 @@ pub(super) struct On {
 /// `true`, which is the only value that means something.
 #[derive(JsonSchema)]
 #[schemars(transparent)]
-struct True(#[schemars(extend("const" = true))] #[allow(dead_code, reason = "only its schema is of use")] bool);
+struct True(
+    #[schemars(extend("const" = true))]
+    #[allow(dead_code, reason = "only its schema is of use")]
+    bool,
+);
 
 /// What was done.
 #[derive(JsonSchema)]

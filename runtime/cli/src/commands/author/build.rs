@@ -33,5 +33,11 @@ pub(crate) fn run(args: &Args, out: &Output) -> Result<(), CliError> {
             "bot": project.manifest.name, "component": built.component, "bytes": built.bytes, "language": built.language.name(), "millis": millis,
         }));
     }
-    out.line(&format!("{}: {} of {}, in {}", near(&built.component), size(built.bytes), built.language.name(), units::span(built.took)))
+    out.line(&format!(
+        "{}: {} of {}, in {}",
+        near(&built.component),
+        size(built.bytes),
+        built.language.name(),
+        units::span(built.took)
+    ))
 }

@@ -30,7 +30,8 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args, out: &Output) -> Result<(), CliError> {
     let project = Project::open(&args.which.dir)?;
     let component = args.which.component(&project, out)?;
-    let report = runtime()?.block_on(patiently("compiling and playing the cases", out, look(&project, component, &SystemClock)))?;
+    let report =
+        runtime()?.block_on(patiently("compiling and playing the cases", out, look(&project, component, &SystemClock)))?;
     if out.json() { out.document(&document(&report)) } else { show(&report, out) }
 }
 
@@ -41,7 +42,16 @@ fn show(report: &Report, out: &Output) -> Result<(), CliError> {
         .add("bot", format!("{} {}", report.bot, report.version))
         .add("component", format!("{}, {}", near(&report.component), size(report.bytes)))
         .maybe("language", it.language.as_deref())
-        .add("made of", format!("{} functions in {} modules, {} of code, {} of data", it.functions, it.modules, size(it.code_bytes), size(it.data_bytes)))
+        .add(
+            "made of",
+            format!(
+                "{} functions in {} modules, {} of code, {} of data",
+                it.functions,
+                it.modules,
+                size(it.code_bytes),
+                size(it.data_bytes)
+            ),
+        )
         .add("imports", it.imports.join(", "))
         .add("exports", it.exports.join(", "))
         .add("compile", format!("{}, once for a deploy", units::span(times.compile)))

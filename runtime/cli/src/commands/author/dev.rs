@@ -90,9 +90,16 @@ fn tell_it(shown: &Shown, out: &Output) -> Result<(), CliError> {
         Shown::Ready { built, compiled, since_save } => {
             let saved = since_save.map_or_else(String::new, |since| format!("; {} since the save", units::span(since)));
             let (what, of) = (near(&built.component), size(built.bytes));
-            out.line(&format!("{} {what} ({of}) in {}, compiled in {}{saved}", Paint::Green.on("built", color), units::span(built.took), units::span(*compiled)))?;
+            out.line(&format!(
+                "{} {what} ({of}) in {}, compiled in {}{saved}",
+                Paint::Green.on("built", color),
+                units::span(built.took),
+                units::span(*compiled)
+            ))?;
         }
-        Shown::NotWanted { what } => out.line(&format!("\n{} {}: no trigger wants it", Paint::Dim.on("left", color), inline(what)))?,
+        Shown::NotWanted { what } => {
+            out.line(&format!("\n{} {}: no trigger wants it", Paint::Dim.on("left", color), inline(what)))?
+        }
         Shown::Ran(ran) => out.line(&told(ran, color))?,
         Shown::Cases { passed, failed, took } => {
             let words = if failed.is_empty() {
@@ -156,7 +163,10 @@ fn told(ran: &Ran, color: bool) -> String {
         add("  nothing written".to_owned());
     }
     let saved = ran.since_save.map_or_else(String::new, |since| format!("; {} since the save", units::span(since)));
-    add(format!("  {}", Paint::Dim.on(&format!("{} of CPU, {} in all{saved}", units::span(ran.cpu), units::span(ran.wall)), color)));
+    add(format!(
+        "  {}",
+        Paint::Dim.on(&format!("{} of CPU, {} in all{saved}", units::span(ran.cpu), units::span(ran.wall)), color)
+    ));
     text
 }
 
@@ -186,7 +196,9 @@ fn document(shown: &Shown) -> Value {
             "timers": ran.timers, "outbox": ran.outbox, "cpu_micros": micros(&ran.cpu), "wall_micros": micros(&ran.wall),
             "since_save_micros": ran.since_save.as_ref().map(micros),
         }),
-        Shown::Cases { passed, failed, took } => json!({"shown": "cases", "passed": passed, "failed": failed, "micros": micros(took)}),
+        Shown::Cases { passed, failed, took } => {
+            json!({"shown": "cases", "passed": passed, "failed": failed, "micros": micros(took)})
+        }
         Shown::Reseeded { resources } => json!({"shown": "reseeded", "resources": resources}),
         Shown::Nothing { why } => json!({"shown": "nothing", "why": why}),
         Shown::Wrong(error) => CliError::from(error.clone()).json(),

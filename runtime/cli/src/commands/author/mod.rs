@@ -55,7 +55,11 @@ impl Which {
     fn component(&self, project: &Project, out: &Output) -> Result<PathBuf, CliError> {
         if self.no_build || self.component.is_some() {
             let path = project.component(self.component.as_deref())?;
-            return if path.is_file() { Ok(path) } else { Err(CliError::unreadable(&path, &std::io::ErrorKind::NotFound.into())) };
+            return if path.is_file() {
+                Ok(path)
+            } else {
+                Err(CliError::unreadable(&path, &std::io::ErrorKind::NotFound.into()))
+            };
         }
         Ok(built(project, out)?.component)
     }

@@ -46,7 +46,8 @@ pub(crate) fn run(args: Args, out: &Output) -> Result<(), CliError> {
     };
     let dir = args.dir.unwrap_or_else(|| PathBuf::from(&args.name));
     let made = create(&New { name: args.name, style, dir, sdk: args.sdk })?;
-    let missing: Vec<_> = made.missing.iter().map(|error| json!({"code": error.code, "message": error.message, "help": error.help})).collect();
+    let missing: Vec<_> =
+        made.missing.iter().map(|error| json!({"code": error.code, "message": error.message, "help": error.help})).collect();
     if out.json() {
         return out.document(&json!({"dir": made.dir, "files": made.files, "missing": missing, "install": made.install}));
     }

@@ -57,7 +57,11 @@ pub(crate) fn run(args: &Args, out: &Output) -> Result<(), CliError> {
         let xml = junit(&report).map_err(|why| CliError::new(exit_code::FAILURE, "junit", why, "report it"))?;
         std::fs::write(path, xml).map_err(|error| CliError::unwritable(path, &error))?;
     }
-    if out.json() { out.document(&document(&report))? } else { show(&report, out)? }
+    if out.json() {
+        out.document(&document(&report))?
+    } else {
+        show(&report, out)?
+    }
     let failed = report.failed();
     if report.cases.is_empty() {
         let message = if args.filter.is_some() { "no case has that in its name or title" } else { "there are no cases" };
@@ -86,12 +90,15 @@ fn show(report: &Report, out: &Output) -> Result<(), CliError> {
     out.line(&format!("\n{}", table.render("", out.color())))?;
     let (all, failed) = (report.cases.len(), report.failed());
     let passed = Paint::Green.on(&format!("{} passed", all - failed), out.color()).into_owned();
-    let failed = if failed == 0 { String::new() } else { format!(", {}", Paint::Red.on(&format!("{failed} failed"), out.color())) };
+    let failed =
+        if failed == 0 { String::new() } else { format!(", {}", Paint::Red.on(&format!("{failed} failed"), out.color())) };
     out.line(&format!("\n{passed}{failed}, in {}", units::span(report.took)))
 }
 
 fn told(case: &CaseReport, color: bool) -> String {
-    let head = |word: &str, paint: Paint| format!("{} {}  {}", paint.on(word, color), case.name, Paint::Dim.on(&inline(&case.title), color));
+    let head = |word: &str, paint: Paint| {
+        format!("{} {}  {}", paint.on(word, color), case.name, Paint::Dim.on(&inline(&case.title), color))
+    };
     let with_log = |text: String| {
         let log = lines::log(&case.log, "       ", color);
         if log.is_empty() { text } else { format!("{text}\n{log}") }
@@ -99,7 +106,8 @@ fn told(case: &CaseReport, color: bool) -> String {
     match &case.verdict {
         Verdict::Passed => {
             let held: Vec<String> = case.held.iter().map(held).collect();
-            let held = if held.is_empty() { String::new() } else { format!("\n       {}", Paint::Dim.on(&held.join("; "), color)) };
+            let held =
+                if held.is_empty() { String::new() } else { format!("\n       {}", Paint::Dim.on(&held.join("; "), color)) };
             format!("{}{held}", head("ok    ", Paint::Green))
         }
         Verdict::Updated { expected, actual } => {
@@ -113,10 +121,13 @@ fn told(case: &CaseReport, color: bool) -> String {
         }
         Verdict::Property { vary, seed, varied, why } => {
             let why = why.lines().map(|line| format!("       {}", inline(line))).collect::<Vec<_>>().join("\n");
-            let again = format!(" help: to play it alone: \"property\": {{ \"vary\": [\"{vary}\"], \"runs\": 1, \"seed\": {seed} }}");
+            let again =
+                format!(" help: to play it alone: \"property\": {{ \"vary\": [\"{vary}\"], \"runs\": 1, \"seed\": {seed} }}");
             format!("{}\n       property {vary}, seed {seed}: {}\n{why}\n{again}", head("FAILED", Paint::Red), inline(varied))
         }
-        Verdict::Broken { why } => format!("{}\n       {}\n    at {}", head("BROKEN", Paint::Red), inline(why), case.file.display()),
+        Verdict::Broken { why } => {
+            format!("{}\n       {}\n    at {}", head("BROKEN", Paint::Red), inline(why), case.file.display())
+        }
     }
 }
 
@@ -139,13 +150,16 @@ fn document(report: &Report) -> Value {
         let verdict = match &case.verdict {
             Verdict::Passed => json!({"verdict": "passed"}),
             Verdict::Updated { expected, actual } => json!({"verdict": "updated", "expected": expected, "actual": actual}),
-            Verdict::Differs { expected, actual, hint } => json!({"verdict": "differs", "expected": expected, "actual": actual, "help": hint}),
+            Verdict::Differs { expected, actual, hint } => {
+                json!({"verdict": "differs", "expected": expected, "actual": actual, "help": hint})
+            }
             Verdict::Property { vary, seed, varied, why } => {
                 json!({"verdict": "property", "vary": vary, "seed": seed, "varied": varied, "why": why})
             }
             Verdict::Broken { why } => json!({"verdict": "broken", "why": why}),
         };
-        let held = |held: &Held| json!({"vary": held.vary, "runs": held.runs, "not_started": held.not_started, "seed": held.seed});
+        let held =
+            |held: &Held| json!({"vary": held.vary, "runs": held.runs, "not_started": held.not_started, "seed": held.seed});
         let mut entry = json!({
             "file": case.file, "name": case.name, "title": case.title, "millis": millis(case.took), "log": case.log,
             "held": case.held.iter().map(held).collect::<Vec<_>>(),
