@@ -10,7 +10,7 @@ pub(crate) fn happened(outcome: &LocalOutcome) -> Happened {
     let effects = &outcome.effects;
     Happened {
         reads: outcome.journal.calls.iter().flat_map(reads).collect(),
-        writes: effects.writes.iter().map(write).collect(),
+        writes: effects.writes.iter().map(|it| write(it, &outcome.journal.calls)).collect(),
         guards: effects.guards.iter().map(|it| json!({ "guard": it.target.to_string(), "if-match": it.version })).collect(),
         timers: effects.timers.iter().map(timer).collect(),
         outbox: effects
@@ -61,7 +61,7 @@ fn reads(call: &Call) -> Vec<String> {
     }
 }
 
-fn write(write: &Write) -> Value {
+fn write(write: &Write, calls: &[Call]) -> Value {
     match write {
         Write::Create { reference, if_none_exist, resource, .. } => {
             let mut shown = resource.clone();
@@ -71,13 +71,22 @@ fn write(write: &Write) -> Value {
             }
             let mut out = json!({ "create": shown });
             if let Some(search) = if_none_exist {
-                out["if-none-exist"] = json!(search);
+                out["if-none-exist"] = json!(asked_unless(reference, calls).unwrap_or_else(|| search.clone()));
             }
             out
         }
         Write::Update { read, resource, .. } => json!({ "update": hob_cases::shown(resource.clone()), "if-match": read }),
         Write::Delete { target, .. } => json!({ "delete": target.to_string() }),
     }
+}
+
+/// The search of a conditional create as the bot gave it: what is sent says the scopes' part as well.
+fn asked_unless(reference: &str, calls: &[Call]) -> Option<String> {
+    calls.iter().filter(|call| call.function == "fhir.create").find_map(|call| {
+        let response: Value = serde_json::from_str(call.response.get()).ok()?;
+        let (_, search): (Value, Option<String>) = serde_json::from_str(call.request.get()).ok()?;
+        search.filter(|_| response.pointer("/ok/reference").is_some_and(|given| given == reference))
+    })
 }
 
 fn timer(timer: &TimerOp) -> Value {

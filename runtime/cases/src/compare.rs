@@ -58,6 +58,12 @@ fn whole(of: &Map<String, Value>, expect: &Map<String, Value>) -> Value {
         };
         out.insert(key.to_owned(), value);
     }
+    // Words for people may name a line of the source: they count only where they are expected.
+    if expect.get("failure").is_some_and(|failure| failure.is_object() && failure.get("message").is_none())
+        && let Some(failure) = out.get_mut("failure").and_then(Value::as_object_mut)
+    {
+        failure.shift_remove("message");
+    }
     if let Some(timers) = out.get_mut("timers").and_then(Value::as_array_mut) {
         for at in timers.iter_mut().filter_map(|timer| timer.get_mut("at")) {
             *at = at.as_str().and_then(hob_model::Timestamp::parse).map_or(at.take(), |at| json!(instant(at)));
@@ -105,7 +111,9 @@ mod tests {
         assert!(!same(json!({ "reads": [], "writes": [{ "delete": "Task/1" }] }), actual.clone()));
         let failed =
             json!({ "reads": [], "writes": [], "timers": [], "failure": { "kind": "reject", "code": "a", "message": "b" } });
-        assert!(!same(json!({}), failed));
+        assert!(!same(json!({}), failed.clone()));
+        assert!(same(json!({ "failure": { "kind": "reject", "code": "a" } }), failed.clone()));
+        assert!(!same(json!({ "failure": { "kind": "reject", "code": "a", "message": "c" } }), failed));
         assert!(!same(json!({ "started": false }), actual.clone()));
         assert!(!same(json!({}), Happened::not_started()));
         assert!(same(json!({ "started": false }), Happened::not_started()));

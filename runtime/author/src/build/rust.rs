@@ -42,10 +42,6 @@ pub(super) fn build(project: &Project, cargo: &Path, profile: Profile, words: Wo
     for setting in settings {
         command.args(["--config", setting]);
     }
-    // Cargo of another build, which runs `hob`, says how to find its own things; they are not this project's.
-    for name in ["CARGO", "CARGO_MANIFEST_DIR", "CARGO_TARGET_DIR", "CARGO_ENCODED_RUSTFLAGS", "RUSTFLAGS"] {
-        command.env_remove(name);
-    }
     if let Words::Kept { color } = words {
         command.args(["--quiet", "--color", if color { "always" } else { "never" }]);
     }
