@@ -14,14 +14,16 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("hob-dispatch", &["hob-model"]),
     ("hob-engine", &["hob-model", "hob-search"]),
     ("hob-fhir", &["hob-model"]),
-    // For tests, the simulation and the CLI's author commands.
+    // For tests, the simulation and the author's loop.
     ("hob-testserver", &["hob-model", "hob-search"]),
     ("hob-host", &["hob-model", "hob-search", "hob-ingress", "hob-ledger", "hob-dispatch", "hob-engine", "hob-fhir"]),
-    ("hob-cli", &["hob-host", "hob-model", "hob-ingress"]),
+    ("hob-cases", &["hob-model"]),
+    ("hob-author", &["hob-cases", "hob-engine", "hob-fhir", "hob-host", "hob-model", "hob-testserver"]),
+    ("hob-cli", &["hob-author", "hob-host", "hob-model", "hob-ingress"]),
     ("hob-sdk", &[]),
     ("clinic", &[]),
     // For the bots' tests only: it judges cases by their manifests as the host would.
-    ("case-runner", &["hob-model", "hob-search", "hob-sdk"]),
+    ("case-runner", &["hob-cases", "hob-model", "hob-search", "hob-sdk"]),
     ("xtask", &[]),
     ("hob-simulation", &["hob-host", "hob-ledger", "hob-engine", "hob-model", "hob-fhir", "hob-testserver"]),
     ("hob-crash", &["hob-host", "hob-model", "hob-simulation", "hob-testserver", "hob-tests"]),

@@ -14,22 +14,22 @@
 //! case_runner::run(env!("CARGO_MANIFEST_DIR"), handle)
 //! ```
 //!
-//! `UPDATE_CASES=1` writes what happened into the files as expected: look at the diff.
+//! `UPDATE_CASES=1` writes what happened into the files as expected: look at the diff. The format is that of `hob_cases`, so that `hob test` plays the
+//! same files on the component.
 
-mod case;
+mod event;
 mod scopes;
 mod stage;
 
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::rc::Rc;
 
+use hob_cases::{Case, CaseFile, Happened};
 use hob_model::{Filter, Manifest, Trigger};
 use hob_sdk::{Error, Event, Host, Outcome};
 use hob_search::{Criteria, When};
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use crate::case::Case;
 use crate::scopes::Scopes;
 use crate::stage::Stage;
 
@@ -45,20 +45,23 @@ pub fn run(folder: &str, handle: Handle) -> Result<usize, String> {
     let manifest = Manifest::parse(&text(&folder.join("bot.toml"))?, "bot.toml").map_err(|why| why.to_string())?;
     let scopes = Rc::new(Scopes::compile(&manifest)?);
     let update = std::env::var_os("UPDATE_CASES").is_some();
-    let files = files(&folder.join("cases"))?;
+    let files = hob_cases::list(&folder.join("cases")).map_err(|why| why.to_string())?;
     let mut wrong = Vec::new();
-    for file in &files {
-        let failed = |why: String| format!("{}: {why}", file.display());
-        let document: Value = serde_json::from_str(&text(file)?).map_err(|why| failed(why.to_string()))?;
-        let case = Case::read(&document, file).map_err(failed)?;
-        let actual = play(&case, &manifest, &scopes, handle).map_err(failed)?;
-        if case.expect == actual {
-            continue;
-        }
-        if update {
-            write(file, document, actual)?;
+    for path in &files {
+        let failed = |why: String| format!("{}: {why}", path.display());
+        let file = CaseFile::read(path).map_err(|why| why.to_string())?;
+        let actual = play(&file.case, &manifest, &scopes, handle).map_err(failed)?;
+        let expect = file.case.expect.clone().unwrap_or_default();
+        let differs = if expect.is_null() {
+            Some((expect, actual.clone()))
         } else {
-            wrong.push(format!("{}: {}\nexpected {:#}\nactual {actual:#}", file.display(), case.title, case.expect));
+            hob_cases::compare(&expect, &actual).map_err(|why| failed(why.to_string()))?
+        };
+        let Some((expected, seen)) = differs else { continue };
+        if update {
+            file.write(hob_cases::updated(file.case.expect.as_ref(), actual)).map_err(|why| why.to_string())?;
+        } else {
+            wrong.push(format!("{}: {}\nexpected {expected:#}\nactual {seen:#}", path.display(), file.case.title));
         }
     }
     if let Some(unused) = scopes.unused() {
@@ -70,19 +73,22 @@ pub fn run(folder: &str, handle: Handle) -> Result<usize, String> {
 /// Plays a case: what the bot read, wrote and set, or that it was not started.
 fn play(case: &Case, manifest: &Manifest, scopes: &Rc<Scopes>, handle: Handle) -> Result<Value, String> {
     let stage = Stage::set(case, manifest, Rc::clone(scopes))?;
-    let event = case.event(&stage)?;
+    let event = event::event(case, &stage)?;
     if !starts(manifest, &event)? {
-        return Ok(json!({ "started": false }));
+        return Ok(Happened::not_started());
     }
     let answer = handle(event, &stage);
-    stage.outcome(answer.err())
+    stage.outcome(answer)
 }
 
 /// Whether a trigger of the manifest wants the event.
 fn starts(manifest: &Manifest, event: &Event) -> Result<bool, String> {
     for trigger in &manifest.on {
         let wanted = match (trigger, &event.trigger) {
-            (Trigger::Timer, hob_sdk::Trigger::Timer { .. }) => true,
+            (Trigger::Timer, hob_sdk::Trigger::Timer { .. })
+            | (Trigger::Invoke, hob_sdk::Trigger::Invoke { .. })
+            | (Trigger::Reply, hob_sdk::Trigger::Reply { .. }) => true,
+            (Trigger::Cron { schedule, .. }, hob_sdk::Trigger::Cron { schedule: due, .. }) => schedule == due,
             (Trigger::Change { criteria, interactions, when, .. }, hob_sdk::Trigger::Change { interaction, .. }) => {
                 let criteria = Criteria::parse(criteria).map_err(|why| why.to_string())?;
                 let resource = event.resource.as_ref().ok_or("a change needs its resource")?;
@@ -103,18 +109,5 @@ fn starts(manifest: &Manifest, event: &Event) -> Result<bool, String> {
 }
 
 fn text(file: &Path) -> Result<String, String> {
-    fs::read_to_string(file).map_err(|why| format!("{}: {why}", file.display()))
-}
-
-fn files(folder: &Path) -> Result<Vec<PathBuf>, String> {
-    let entries = fs::read_dir(folder).map_err(|why| format!("{}: {why}", folder.display()))?;
-    let mut files: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
-    files.retain(|file| file.extension().is_some_and(|extension| extension == "json"));
-    files.sort();
-    Ok(files)
-}
-
-fn write(file: &Path, mut document: Value, actual: Value) -> Result<(), String> {
-    document["expect"] = actual;
-    fs::write(file, format!("{document:#}\n")).map_err(|why| format!("{}: {why}", file.display()))
+    std::fs::read_to_string(file).map_err(|why| format!("{}: {why}", file.display()))
 }

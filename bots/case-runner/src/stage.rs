@@ -4,13 +4,13 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::SystemTime;
 
+use hob_cases::{Case, Happened};
 use hob_model::Manifest;
 use hob_sdk::testing::World;
-use hob_sdk::{Created, Error, FhirError, Host, HttpError, Kind, Message, Page, Refused, Request, Response};
+use hob_sdk::{Created, Error, FhirError, Host, HttpError, Kind, Message, Outcome, Page, Refused, Request, Response};
 use hob_search::Criteria;
 use serde_json::{Map, Value, json};
 
-use crate::case::Case;
 use crate::scopes::Scopes;
 
 /// Entries of a page: few, so that a bot that reads only the first is found out.
@@ -25,9 +25,7 @@ pub(crate) struct Stage {
 
 #[derive(Default)]
 struct Done {
-    reads: Vec<String>,
-    writes: Vec<Value>,
-    timers: Vec<Value>,
+    happened: Happened,
     /// What the scopes refused.
     denied: Vec<String>,
     /// Pages still to be asked for, by the number in their token.
@@ -36,20 +34,21 @@ struct Done {
 
 impl Stage {
     pub(crate) fn set(case: &Case, manifest: &Manifest, scopes: Rc<Scopes>) -> Result<Self, String> {
-        let mut world = World::new().at(case.now());
-        for resource in &case.resources {
+        let mut world = World::new().at(case.now.to_utc().into());
+        for resource in &case.given {
             world = world.with(resource.clone());
         }
+        let settings = case.checked_settings(manifest)?;
         for (name, spec) in &manifest.settings {
-            if let Some(value) = case.settings.get(name).or(spec.default.as_ref()) {
-                if !spec.kind.takes(value) {
-                    return Err(format!("settings: {name} is not of the type that bot.toml gives"));
-                }
+            if let Some(value) = settings.get(name).or(spec.default.as_ref()) {
                 world = world.with_setting(name, value.clone());
             }
         }
-        if let Some(name) = case.settings.keys().find(|name| !manifest.settings.contains_key(*name)) {
-            return Err(format!("settings: bot.toml has no {name}"));
+        for (name, value) in &case.secrets {
+            world = world.with_exposed(name, value);
+        }
+        if !case.answers.is_empty() {
+            return Err("answers: a native case has none; `hob test` does".to_owned());
         }
         Ok(Self { world, scopes, done: RefCell::default() })
     }
@@ -59,17 +58,23 @@ impl Stage {
     }
 
     /// All that was done. A failed run writes nothing, as on a real host.
-    pub(crate) fn outcome(self, failure: Option<Error>) -> Result<Value, String> {
-        let done = self.done.into_inner();
-        if let Some(denied) = done.denied.first() {
+    pub(crate) fn outcome(self, answer: Result<Outcome, Error>) -> Result<Value, String> {
+        let Done { mut happened, denied, .. } = self.done.into_inner();
+        if let Some(denied) = denied.first() {
             return Err(denied.clone());
         }
-        let failure = failure.map(|error| {
-            let kind = if error.kind == Kind::Retry { "retry" } else { "reject" };
-            json!({ "kind": kind, "code": error.code, "message": error.message })
-        });
-        let (writes, timers) = if failure.is_some() { (vec![], vec![]) } else { (done.writes, done.timers) };
-        Ok(json!({ "reads": done.reads, "writes": writes, "timers": timers, "failure": failure }))
+        match answer {
+            Ok(Outcome::Done) => {}
+            Ok(Outcome::Reply(payload)) => {
+                let text = String::from_utf8_lossy(&payload.body).into_owned();
+                happened.result = Some(serde_json::from_str(&text).unwrap_or(Value::String(text)));
+            }
+            Err(error) => {
+                let kind = if error.kind == Kind::Retry { "retry" } else { "reject" };
+                happened.failure = Some(json!({ "kind": kind, "code": error.code, "message": error.message }));
+            }
+        }
+        Ok(happened.document())
     }
 
     fn check(&self, kind: &str, letter: char, content: Option<&Value>) -> Result<(), FhirError> {
@@ -82,14 +87,16 @@ impl Stage {
     }
 
     fn note(&self, read: String) {
-        self.done.borrow_mut().reads.push(read);
+        self.done.borrow_mut().happened.reads.push(read);
     }
 
     fn wrote(&self, what: &str, resource: Value, more: Option<(&str, &str)>) {
         let mut write = Map::new();
         write.insert(what.to_owned(), resource);
         write.extend(more.map(|(key, value)| (key.to_owned(), json!(value))));
-        self.done.borrow_mut().writes.push(Value::Object(write));
+        let mut done = self.done.borrow_mut();
+        let list = if what == "guard" { &mut done.happened.guards } else { &mut done.happened.writes };
+        list.push(Value::Object(write));
     }
 
     /// Everything that a search finds and the scopes show.
@@ -189,10 +196,8 @@ impl Host for Stage {
         self.check(kind, 'u', Some(resource))?;
         if before != *resource {
             self.world.update(resource)?;
-            let mut shown = resource.clone();
-            let version = shown.as_object_mut().and_then(|members| members.shift_remove("meta"));
-            let version = version.as_ref().and_then(|meta| meta.get("versionId")?.as_str()).unwrap_or_default();
-            self.wrote("update", shown, Some(("if-match", version)));
+            let version = resource.pointer("/meta/versionId").and_then(Value::as_str).unwrap_or_default();
+            self.wrote("update", hob_cases::shown(resource.clone()), Some(("if-match", version)));
         }
         Ok(())
     }
@@ -215,12 +220,12 @@ impl Host for Stage {
     }
 
     fn set_timer(&self, key: &str, at: &str, payload: &Value) -> Result<(), Refused> {
-        self.done.borrow_mut().timers.push(json!({ "set": key, "at": at, "payload": payload }));
+        self.done.borrow_mut().happened.timers.push(json!({ "set": key, "at": at, "payload": payload }));
         Ok(())
     }
 
     fn cancel_timer(&self, key: &str) -> Result<(), Refused> {
-        self.done.borrow_mut().timers.push(json!({ "cancel": key }));
+        self.done.borrow_mut().happened.timers.push(json!({ "cancel": key }));
         Ok(())
     }
 
@@ -229,7 +234,13 @@ impl Host for Stage {
     }
 
     fn send(&self, message: &Message) -> Result<(), Refused> {
-        self.world.send(message)
+        self.world.send(message)?;
+        let headers: Map<String, Value> = message.headers.iter().map(|(name, value)| (name.clone(), json!(value))).collect();
+        let text = String::from_utf8_lossy(&message.body).into_owned();
+        let body = serde_json::from_str(&text).unwrap_or(Value::String(text));
+        let sent = json!({ "send": message.key, "method": message.method, "url": message.url, "headers": headers, "body": body });
+        self.done.borrow_mut().happened.outbox.push(sent);
+        Ok(())
     }
 
     fn setting(&self, name: &str) -> Option<Value> {

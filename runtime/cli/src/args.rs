@@ -25,6 +25,8 @@ pub(crate) struct Args {
 
 const EXAMPLES: &str = "\
 Examples:
+  hob new stat-flagger --lang rust                  a bot that builds, with cases
+  hob dev stat-flagger                              watch, build and run it
   hob init && HOB_ADMIN_TOKEN=… hob serve           a host on this machine
   hob source add hapi --base http://localhost:8080/fhir
   hob source check hapi                             what the server is proved to do
@@ -78,6 +80,11 @@ pub(crate) enum Command {
     Init(commands::init::Args),
     Run(Box<commands::run_local::Args>),
     Import(Box<commands::import::Args>),
+    New(commands::author::new::Args),
+    Build(commands::author::build::Args),
+    Check(commands::author::check::Args),
+    Test(commands::author::test::Args),
+    Dev(commands::author::dev::Args),
     Explain(commands::explain::Args),
     Restore(commands::restore::Args),
     Doctor(commands::doctor::Args),

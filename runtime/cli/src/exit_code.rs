@@ -16,7 +16,7 @@ pub const CONFIG: u8 = 64;
 pub const DATA: u8 = 65;
 /// A file cannot be read or written.
 pub const FILE: u8 = 66;
-/// The host or the FHIR server cannot be reached, or is not ready.
+/// The host or the FHIR server cannot be reached, or is not ready; a tool that a bot is built with is not installed.
 pub const UNAVAILABLE: u8 = 69;
 /// What was waited for has not ended in the time that was given; it goes on.
 pub const PENDING: u8 = 75;
@@ -38,7 +38,11 @@ pub const ALL: &[(u8, &str, &str)] = &[
     (CONFIG, "CONFIG", "a configuration is wrong or incomplete: `hob.toml`, `bot.toml`, a setting, the admin token's place"),
     (DATA, "DATA", "the input is not what the command takes: a file that is no notification or no component"),
     (FILE, "FILE", "a file cannot be read or written"),
-    (UNAVAILABLE, "UNAVAILABLE", "the host or the FHIR server cannot be reached, or is not ready"),
+    (
+        UNAVAILABLE,
+        "UNAVAILABLE",
+        "the host or the FHIR server cannot be reached, or is not ready; a tool that a bot is built with is not installed",
+    ),
     (PENDING, "PENDING", "what was waited for has not ended in the time that was given; it goes on"),
     (PROTOCOL, "PROTOCOL", "the host gave an answer that this `hob` does not understand: other versions, or not a Hob host"),
     (DENIED, "DENIED", "the host refused the admin token"),

@@ -22,6 +22,18 @@ pub struct EngineConfig {
     pub most: Limits,
     /// How often a guest that burns CPU is interrupted so that others can run, in milliseconds.
     pub tick_ms: u64,
+    /// Whom the compiled code is for.
+    pub code: CodeFor,
+}
+
+/// Whom compiled code is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum CodeFor {
+    /// Service: compiled once, run often.
+    #[default]
+    Service,
+    /// Its author, who waits for the compiler after each change: compiled quickly, and a trap names file and line where the component has debug sections.
+    Author,
 }
 
 impl Default for EngineConfig {
@@ -33,6 +45,7 @@ impl Default for EngineConfig {
             loaded_mib: 512,
             most: Limits::most(),
             tick_ms: 5,
+            code: CodeFor::Service,
         }
     }
 }

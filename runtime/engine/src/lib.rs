@@ -35,10 +35,11 @@ mod staging;
 mod state;
 mod stop;
 mod tape;
+mod trace;
 mod world;
 
 pub use compile::{CompileLimit, CompileLimits, Compiler, compile_stdin};
-pub use config::EngineConfig;
+pub use config::{CodeFor, EngineConfig};
 pub use document::Document;
 pub use engine::{Components, Engine};
 pub use error::EngineError;

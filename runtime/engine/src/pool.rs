@@ -3,9 +3,9 @@
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
-use wasmtime::{Config, Enabled, InstanceAllocationStrategy, PoolingAllocationConfig};
+use wasmtime::{Config, Enabled, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig, WasmBacktraceDetails};
 
-use crate::{EngineConfig, EngineError};
+use crate::{CodeFor, EngineConfig, EngineError};
 
 /// Core instances in one component: adapters and the libraries of interpreted languages are instances too.
 pub(crate) const CORE_INSTANCES: u32 = 48;
@@ -39,6 +39,9 @@ pub(crate) fn config(of: &EngineConfig) -> Config {
         .pagemap_scan(Enabled::Auto);
     let mut config = settings();
     config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
+    if of.code == CodeFor::Author {
+        config.cranelift_opt_level(OptLevel::None).wasm_backtrace_details(WasmBacktraceDetails::Enable);
+    }
     config
 }
 
@@ -47,6 +50,8 @@ pub(crate) fn settings() -> Config {
     let mut config = Config::new();
     config
         .wasm_component_model(true)
+        // Not by the environment: the code of a host and of its compiler's process must be the same.
+        .wasm_backtrace_details(WasmBacktraceDetails::Disable)
         .epoch_interruption(true)
         // A replay must give the same bits.
         .cranelift_nan_canonicalization(true)

@@ -3,6 +3,8 @@
 use hob_model::{Failure, FailureKind, Limits};
 use wasmtime::component::ResourceTableError;
 
+use crate::trace;
+
 /// The codes of failures by which an attempt ends at a limit, those of the manifest and those that are the same for every bot.
 pub const LIMIT_CODES: [&str; 10] = [
     "limit-cpu",
@@ -87,9 +89,7 @@ pub(crate) fn failure_of(error: &wasmtime::Error) -> Failure {
         None => "the sandbox refused a call of the bot".to_owned(),
     };
     if let Some(backtrace) = error.downcast_ref::<wasmtime::WasmBacktrace>() {
-        let mut names: Vec<&str> = backtrace.frames().iter().filter_map(wasmtime::FrameInfo::func_name).collect();
-        names.dedup();
-        names.truncate(16);
+        let names = trace::names(backtrace);
         if !names.is_empty() {
             message.push_str("; in ");
             message.push_str(&names.join(" < "));

@@ -30,7 +30,7 @@ pub use id::{
 pub use journal::{Call, Difference, Given, Journal, LogLevel, LogLine, Said, Text};
 pub use manifest::{
     Filter, HttpRule, Limits, Manifest, ManifestError, OnDead, OrderBy, Outbox, Retry, SecretSpec, SettingSpec, SettingType,
-    SignAlgorithm, Trigger, Unknown, Versions,
+    SignAlgorithm, Trigger, Unknown, Versions, manifest_schema,
 };
 pub use run::{Attempt, Failure, FailureKind, RunState};
 pub use scope::{Interactions, Scope, ScopeError, ScopeLevel};

@@ -8,6 +8,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -15,8 +16,10 @@ use crate::{BotName, Interaction, Scope};
 
 mod check;
 mod raw;
+mod schema;
 mod secret;
 
+pub use schema::manifest_schema;
 pub use secret::{SecretSpec, SignAlgorithm};
 
 /// A checked `bot.toml`.
@@ -119,7 +122,7 @@ pub enum Filter {
 }
 
 /// One `[[http]]` rule: methods, host and path that a bot may ask.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct HttpRule {
     /// HTTP methods.
@@ -137,20 +140,25 @@ pub struct HttpRule {
 }
 
 /// `[limits]`: what one run may use. Each has a default that is on.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", default, deny_unknown_fields)]
 pub struct Limits {
     /// CPU time in the sandbox, in milliseconds.
+    #[schemars(range(min = 1))]
     pub cpu_ms: u64,
     /// Time from start to end of an attempt, in milliseconds.
+    #[schemars(range(min = 1))]
     pub wall_ms: u64,
     /// Memory over all of the component's memories and tables, in MiB.
+    #[schemars(range(min = 1))]
     pub memory_mib: u32,
     /// Calls of the contract's functions.
+    #[schemars(range(min = 1))]
     pub host_calls: u32,
     /// Staged writes.
     pub writes: u32,
     /// Bytes of staged writes, timers, outbox and result together, in KiB.
+    #[schemars(range(min = 1))]
     pub output_kib: u32,
     /// Bytes of log, in KiB; what is over is dropped and said so.
     pub log_kib: u32,
@@ -159,6 +167,7 @@ pub struct Limits {
     /// Bytes of what is asked in the midst of the run and of the answers, in KiB.
     pub request_kib: u32,
     /// Time for one answer, in milliseconds.
+    #[schemars(range(min = 1))]
     pub request_ms: u64,
 }
 
@@ -239,7 +248,7 @@ pub enum OrderBy {
 }
 
 /// `versions`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Versions {
     /// Every version, in order.
@@ -250,7 +259,7 @@ pub enum Versions {
 }
 
 /// `on-dead`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum OnDead {
     /// The lane goes on without the run.
@@ -261,14 +270,17 @@ pub enum OnDead {
 }
 
 /// `[retry]`: full-jitter exponential backoff.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", default, deny_unknown_fields)]
 pub struct Retry {
     /// Attempts that may fail before the run is a dead letter.
+    #[schemars(range(min = 1))]
     pub attempts: u32,
     /// Attempts that may end in a conflict before the run is a dead letter.
+    #[schemars(range(min = 1))]
     pub conflicts: u32,
     /// The longest wait after the first failure, in milliseconds; doubles with each.
+    #[schemars(range(min = 1))]
     pub first_ms: u64,
     /// The longest wait of all, in milliseconds.
     pub max_ms: u64,
@@ -290,7 +302,7 @@ impl Retry {
 }
 
 /// `[outbox]`: what becomes of requests that the bot staged.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", default, deny_unknown_fields)]
 pub struct Outbox {
     /// `unknown`: what becomes of a request of which nobody knows whether the receiver had it.
@@ -298,7 +310,7 @@ pub struct Outbox {
 }
 
 /// `unknown` of `[outbox]`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Unknown {
     /// It is a dead letter: a person looks whether it arrived.
@@ -309,7 +321,7 @@ pub enum Unknown {
 }
 
 /// `[settings.NAME]`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct SettingSpec {
     /// `type`.
@@ -324,7 +336,7 @@ pub struct SettingSpec {
 }
 
 /// The type of a setting.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum SettingType {
     /// Text.

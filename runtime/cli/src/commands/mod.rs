@@ -1,5 +1,6 @@
 //! One file a command. Each has its `Args`, with help and examples, and `run`.
 
+pub(crate) mod author;
 pub(crate) mod backfill;
 pub(crate) mod backup;
 pub(crate) mod bots;
@@ -39,6 +40,11 @@ pub(crate) fn run(args: args::Args, out: &Output) -> Result<(), CliError> {
         Command::Serve(args) => return serve::run(&args, out),
         Command::Run(args) => return run_local::run(args, out),
         Command::Import(args) => return import::run(&args, &global, out),
+        Command::New(args) => return author::new::run(args, out),
+        Command::Build(args) => return author::build::run(&args, out),
+        Command::Check(args) => return author::check::run(&args, out),
+        Command::Test(args) => return author::test::run(&args, out),
+        Command::Dev(args) => return author::dev::run(args, out),
         Command::Explain(args) => return explain::run(&args, out),
         Command::Restore(args) => return restore::run(&args, out),
         Command::Doctor(args) => return doctor::run(&args, &global, out),

@@ -1,12 +1,14 @@
 //! `[secrets]`: where the host finds each, and what it may be used for beside the requests whose `[[http]]` rule lists it.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::SecretRef;
 
 /// One secret.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "Raw", into = "Raw")]
+#[schemars(with = "Raw")]
 pub struct SecretSpec {
     /// `env` or `file`: where the host finds it.
     pub from: SecretRef,
@@ -17,7 +19,7 @@ pub struct SecretSpec {
 }
 
 /// How bytes are signed. The words are the contract's.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum SignAlgorithm {
     /// HMAC with SHA-256 (RFC 2104); the key is the secret's text.
@@ -46,16 +48,24 @@ impl SignAlgorithm {
     }
 }
 
-/// As TOML and JSON have it.
-#[derive(Serialize, Deserialize)]
+/// A secret, as TOML and JSON have it.
+#[derive(Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
+#[schemars(extend("oneOf" = [{ "required": ["env"] }, { "required": ["file"] }]))]
 struct Raw {
+    /// The variable of the host's environment that holds it: `HOB_SECRET_TENANT__NAME`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
     env: Option<String>,
+    /// The file that holds it, below the host's folder of the tenant's secrets.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
     file: Option<String>,
+    /// How the bot may have bytes signed with it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "SignAlgorithm")]
     sign: Option<SignAlgorithm>,
+    /// Whether the bot may have the value itself.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     expose: bool,
 }

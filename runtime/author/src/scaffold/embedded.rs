@@ -1,0 +1,3 @@
+//! What `build.rs` put into the library: `TEMPLATES` and `SDK`, paths and bytes.
+
+include!(concat!(env!("OUT_DIR"), "/embedded.rs"));
