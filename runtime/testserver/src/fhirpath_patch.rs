@@ -253,7 +253,10 @@ fn step<'p>(resource: &Value, text: &'p str, places: &mut Vec<Place>) -> Result<
                 let wanted = literal.strip_prefix('\'').and_then(|literal| literal.strip_suffix('\'')).unwrap_or(literal);
                 places.retain(|place| match resource.pointer(&place.pointer).and_then(|at| at.get(field)) {
                     Some(Value::String(text)) => text == wanted,
-                    Some(other) => other.to_string() == wanted,
+                    Some(other) => {
+                        let text = other.to_string();
+                        text == wanted
+                    }
                     None => false,
                 });
             }
