@@ -159,6 +159,10 @@ class Settings:
         value = self._contract.setting(name)
         return default if value is None else value
 
+    def __contains__(self, name: str) -> bool:
+        """Whether it has a value."""
+        return self._contract.setting(name) is not None
+
     def __getitem__(self, name: str) -> Any:
         """The value. Raises ``Reject("setting")`` where there is none."""
         value = self._contract.setting(name)

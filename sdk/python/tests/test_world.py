@@ -77,6 +77,8 @@ def test_timers_outbox_settings_and_secrets() -> None:
     with pytest.raises(Refused):
         world.outbox.post_json("sms", "https://sms.example/", {})
     assert world.settings["days"] == 3
+    assert "days" in world.settings
+    assert "weeks" not in world.settings
     assert world.settings.get("weeks", 4) == 4
     with pytest.raises(Reject):
         world.settings["weeks"]

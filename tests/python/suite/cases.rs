@@ -117,10 +117,10 @@ fn did(output: &RunOutput) -> Value {
         _ => None,
     });
     let timers = output.effects.timers.iter().map(|timer| match timer {
-        // Ids of what is created are random: the case calls it what it is.
+        // As `hob test` calls what a run creates.
         TimerOp::Set { key, at, payload } => {
             let text = payload.to_string();
-            let named = created.as_ref().map_or(text.clone(), |made| text.replace(made, "(created)"));
+            let named = created.as_ref().map_or(text.clone(), |made| text.replace(made, "Task/created-1"));
             json!({ "set": key, "at": at.to_string().replace(".000000Z", "Z"), "payload": serde_json::from_str::<Value>(&named).unwrap() })
         }
         TimerOp::Cancel { key } => json!({ "cancel": key }),
