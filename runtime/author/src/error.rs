@@ -106,6 +106,9 @@ impl From<EngineError> for AuthorError {
     fn from(error: EngineError) -> Self {
         let (kind, help) = match &error {
             EngineError::CoreModule => (Fault::Data, "build the bot with `hob build`: it makes a component"),
+            EngineError::Import { import, .. } if import.contains("hob:bot/") => {
+                (Fault::Data, "the SDK that it was built with is newer than this `hob`: use those that go together")
+            }
             EngineError::Import { .. } => (
                 Fault::Data,
                 "take out what needs that import: files, sockets and HTTP of the language's own are not there; ask through the SDK",

@@ -56,6 +56,11 @@ fn reads(call: &Call) -> Vec<String> {
         "fhir.vread" => vec![format!("{}/_history/{}", text(0), text(1))],
         "fhir.history" => vec![format!("{}/_history", text(0))],
         "fhir.search" => vec![format!("{}?{}", text(0), text(1))],
+        // Name, reference and query: `Patient/a/$everything?_count=10`.
+        "fhir.operation" => {
+            let query = if text(2).is_empty() { String::new() } else { format!("?{}", text(2)) };
+            vec![format!("{}/{}{query}", text(1), text(0))]
+        }
         "fhir.batch" => asked.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
         _ => Vec::new(),
     }

@@ -142,20 +142,21 @@ mod tests {
             format!("{{\n\"title\": \"x\",\n\"event\": {event},\n\"now\": \"2026-11-23T14:12:05Z\"{more}\n}}")
         };
         let change = r#"{"change": "create", "resource": "Task/a"}"#;
-        let wrong = [
-            "{".to_owned(),
-            case(change, ",\n\"expects\": {}"),
-            case("{}", ""),
-            case(r#"{"change": "made", "resource": "Task/a"}"#, ""),
-            case(r#"{"change": "create", "resorce": "Task/a"}"#, ""),
-            case(r#"{"change": "create", "timer": "a"}"#, ""),
-            case(change, ", \"given\": [{\"id\": \"a\"}]"),
-            case(change, ", \"given\": [\"none.json\"]"),
-            case(change, "").replace("2026-11-23", "yesterday"),
-            case(change, ", \"property\": {\"vary\": [\"order\"]}"),
-        ];
-        let errors: Vec<String> = wrong.iter().map(|text| read(text).unwrap_err()).collect();
-        insta::assert_snapshot!(errors.join("\n"));
+        for (text, why) in [
+            ("{".to_owned(), "line 1 column 1"),
+            (case(change, ",\n\"expects\": {}"), "unknown field `expects`"),
+            (case("{}", ""), "has one of the keys `change`"),
+            (case(r#"{"change": "made", "resource": "Task/a"}"#, ""), "event of kind `change`: unknown variant `made`"),
+            (case(r#"{"change": "create", "resorce": "Task/a"}"#, ""), "event of kind `change`: unknown field `resorce`"),
+            (case(r#"{"change": "create", "timer": "a"}"#, ""), "this one has change and timer"),
+            (case(change, ", \"given\": [{\"id\": \"a\"}]"), "it has no resourceType: {\"id\":\"a\"}"),
+            (case(change, ", \"given\": [\"none.json\"]"), "it names the file none.json"),
+            (case(change, "").replace("2026-11-23", "yesterday"), "not an RFC 3339 instant"),
+            (case(change, ", \"property\": {\"vary\": [\"order\"]}"), "unknown variant `order`"),
+        ] {
+            let said = read(&text).unwrap_err();
+            assert!(said.contains(why), "{said}");
+        }
     }
 
     #[test]

@@ -5,8 +5,8 @@ use wasmtime::{FrameInfo, FrameSymbol, WasmBacktrace};
 /// Frames that are named, from the innermost.
 const MOST: usize = 16;
 
-/// Folders of code that is not the author's: the standard library and packages.
-const OTHERS: [&str; 4] = ["/rustc/", "/.cargo/registry/", "/lib/rustlib/", "/.cargo/git/"];
+/// Folders of code that is not the author's: the standard libraries and packages.
+const OTHERS: [&str; 5] = ["/rustc/", "/.cargo/registry/", "/lib/rustlib/", "/.cargo/git/", "wasisdk://"];
 
 /// The guest's functions, from the innermost. Where some have a file, only those that do and are not a library's.
 pub(crate) fn names(backtrace: &WasmBacktrace) -> Vec<String> {

@@ -81,7 +81,13 @@ impl Judge<'_> {
     }
 
     /// An update of what the same transaction deletes before: it is made anew, and goes on counting.
-    pub(crate) fn bring_back(self, resource_type: &str, id: &str, resource: Value, if_match: Option<&str>) -> Result<Step, Refusal> {
+    pub(crate) fn bring_back(
+        self,
+        resource_type: &str,
+        id: &str,
+        resource: Value,
+        if_match: Option<&str>,
+    ) -> Result<Step, Refusal> {
         let current = self.store.current(resource_type, id);
         if current.is_none_or(|version| version.content.is_none()) {
             return self.update(resource_type, id, resource, if_match);

@@ -171,7 +171,9 @@ impl Session {
         // A folder changes with each file in it.
         let is_source = |file: &PathBuf| !root.join(file).is_dir();
         if sources.iter().any(is_source) {
-            show(Shown::Building { files: sources });
+            // What an editor made and took away again is of no interest.
+            let files = sources.into_iter().filter(|file| root.join(file).is_file()).collect();
+            show(Shown::Building { files });
             self.rebuild(Some(saved), show).await;
         } else if !cases.is_empty() {
             self.cases(show).await;

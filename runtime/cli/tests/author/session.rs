@@ -10,7 +10,7 @@ use serde_json::Value;
 use crate::place::Place;
 
 /// Longer than a build on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(300);
+const PATIENCE: Duration = Duration::from_secs(900);
 
 /// A running session.
 pub(crate) struct Session {

@@ -11,7 +11,7 @@ export function handle(event: Event, hob: Host): void {
   const made = hob.fhir.createIfNoneExist(
     {
       resourceType: "Flag",
-      identifier: [{ system: SYSTEM, value: task.id }],
+      identifier: [{ system: SYSTEM, value: task.id ?? "" }],
       status: "active",
       code: { text: "Has a stat task" },
       subject: { reference: task.for.reference },
