@@ -33,7 +33,7 @@ mod workers;
 mod write_back;
 
 // What `pool.rs` needs from its own crate, here for the borrowed copy of it.
-pub(crate) use hob_engine::{EngineConfig, EngineError};
+pub(crate) use hob_engine::{CodeFor, EngineConfig, EngineError};
 
 /// The engine's own pooling settings for the bare floor: the same file, so that the two cannot drift apart.
 #[path = "../../../runtime/engine/src/pool.rs"]
