@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from .errors import Reject
 from .json_types import Json, Resource
-from .triggers import Trigger
+from .triggers import Change, Trigger
 
 if TYPE_CHECKING:
     from .host import Document
@@ -68,7 +68,9 @@ class Event:
         if self._resource is None:
             if self.document is None:
                 raise Reject("no-resource", "the event came without its resource")
-            self._resource = self.document.json()
+            # A change's payload is its resource: it is here already, up to the size beyond which there is no payload.
+            is_here = self.payload is not None and isinstance(self.trigger, Change)
+            self._resource = parsed(self.payload.body) if is_here else self.document.json()
         return self._resource
 
     def json(self) -> Json:

@@ -95,7 +95,14 @@ class Fhir:
 
     def search_all(self, resource_type: str, query: str) -> Iterator[Resource]:
         """The matches of every page; a page is asked for when it is wanted."""
-        page: Page | None = self.search(resource_type, query)
+        yield from self._all(self.search(resource_type, query))
+
+    def everything(self, patient: str, query: str = "") -> Iterator[Resource]:
+        """What the scopes show of all that is about a patient (Patient/$everything). `query` may have `_since`, `_type`, `start` and `end`."""
+        yield from self._all(self._contract.operation("everything", patient, query))
+
+    def _all(self, first: Page) -> Iterator[Resource]:
+        page: Page | None = first
         while page is not None:
             yield from page.matches
             page = self.more(page)

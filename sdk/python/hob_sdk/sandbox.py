@@ -201,6 +201,9 @@ class _Sandbox:
         answers = fhir.batch([fhir.Request(url) for url in urls])
         return [_fhir_error(one.value) if isinstance(one, Err) else _json(one.value) for one in answers]
 
+    def operation(self, name: str, reference: str, query: str) -> Page:
+        return _page(_asked(lambda: fhir.operation(name, reference, query), _fhir_error))
+
     def create(self, resource: Resource, if_none_exist: str | None) -> Created:
         created = _asked(lambda: fhir.create(_bytes(resource), if_none_exist), _fhir_error)
         return Created(created.reference, created.is_final, created.existed)

@@ -40,6 +40,16 @@ def test_if_none_exist_finds_by_identifier() -> None:
     assert not fhir.create_if_none_exist(observation, "identifier=s|w").existed
 
 
+def test_everything_of_a_patient_is_what_names_it() -> None:
+    def observation(id_: str, patient: str) -> dict:
+        return {"resourceType": "Observation", "id": id_, "subject": {"reference": patient}}
+
+    world = World({"resourceType": "Patient", "id": "a"}, observation("1", "Patient/a"), observation("2", "Patient/b"))
+    assert [one["id"] for one in world.fhir.everything("Patient/a")] == ["a", "1"]
+    with pytest.raises(FhirError, match="not-found"):
+        list(world.fhir.everything("Patient/z"))
+
+
 def test_what_a_bot_holds_is_not_the_worlds() -> None:
     world = World(task())
     world.fhir.read("Task/1")["status"] = "draft"

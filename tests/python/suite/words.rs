@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use hob_engine::RunInput;
-use hob_model::{Cause, ChangeKey, Interaction, LogLevel, ResourceKey, TimerOp, Write};
+use hob_model::{Cause, ChangeKey, Interaction, LogLevel, Payload, ResourceKey, TimerOp, Write};
 use serde_json::{Value, json};
 
 use crate::fake::{Fake, SECRET};
@@ -35,8 +35,16 @@ async fn reads() {
     assert_eq!(answered[2], 2);
     assert_eq!(answered[3], json!(["0", "2", "4"]));
     assert_eq!(answered[4], json!(["Task", "not-found", "Bundle"]));
+    // What is about a patient.
+    let server = server(0);
+    server.put(json!({ "resourceType": "Patient", "id": "p" }));
+    server.put(json!({ "resourceType": "Observation", "id": "o", "subject": { "reference": "Patient/p" } }));
+    let script = json!([["everything", "Patient/p", "_type=Patient,Observation"]]);
+    let mut everything = answers(&run_twice(actor(), steps(&script), &server).await);
+    everything[0].as_array_mut().unwrap().sort_by_key(Value::to_string);
+    assert_eq!(everything, json!([["o", "p"]]));
     // By pages.
-    let output = run_twice(actor(), steps(&json!([["search", "Task", "status=ready"]])), &server(2)).await;
+    let output = run_twice(actor(), steps(&json!([["search", "Task", "status=ready"]])), &self::server(2)).await;
     assert_eq!(answers(&output), json!([["0", "2", "4"]]));
 }
 
@@ -99,10 +107,10 @@ async fn a_change_has_its_trigger_and_its_resource() {
         ResourceKey { tenant: "clinic".parse().unwrap(), source: "ehr".parse().unwrap(), resource: "Task/1".parse().unwrap() };
     let key = ChangeKey { resource, version: "2".parse().unwrap() };
     let cause = Cause::Change { key, interaction: Interaction::Update, previous: None };
-    let script = json!([["event"], ["resource"]]);
     let mut change = task("1", "completed");
     change["meta"] = json!({ "versionId": "2" });
-    let given = RunInput { attempt: 2, ..input(cause, &script, Some(change)) };
+    let payload = Payload { content_type: "application/fhir+json".into(), bytes: change.to_string().into_bytes().into() };
+    let given = RunInput { attempt: 2, payload, ..input(cause, &Value::Null, Some(change)) };
     let answered = answers(&run_twice(actor(), given, &server(0)).await);
     let trigger = answered[0][3].as_str().unwrap();
     assert!(trigger.starts_with("Change(interaction='update', resource_type='Task', id='1', version='2'"), "{trigger}");

@@ -63,6 +63,19 @@ def _reference(value: dict[str, Any], wanted: str) -> bool:
     return isinstance(reference, str) and (reference == wanted or reference.endswith(f"/{wanted}"))
 
 
+def mentions(value: Json, reference: str) -> bool:
+    """Whether a reference stands anywhere in a value."""
+    match value:
+        case str():
+            return value == reference
+        case list():
+            return any(mentions(one, reference) for one in value)
+        case dict():
+            return any(mentions(one, reference) for one in value.values())
+        case _:
+            return False
+
+
 def _parts(pointer: str) -> list[str]:
     return [part.replace("~1", "/").replace("~0", "~") for part in pointer.split("/")[1:]]
 

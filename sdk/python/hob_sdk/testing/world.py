@@ -196,6 +196,15 @@ class _Contract:
         except FhirError as error:
             return error
 
+    def operation(self, name: str, reference: str, query: str) -> Page:
+        if name != "everything" or not reference.startswith("Patient/"):
+            raise FhirError("refused", "this world does `everything` of a Patient")
+        patient = self.read(reference)
+        newest = [versions[-1] for _, versions in sorted(self.store.items())]
+        about = [deepcopy(one) for one in newest if one is not None and searching.mentions(one, reference)]
+        entries = [{"resource": one, "search": {"mode": "match"}} for one in [patient, *about]]
+        return Page({"resourceType": "Bundle", "type": "searchset", "entry": entries})
+
     def create(self, resource: Resource, if_none_exist: str | None) -> Created:
         kind = resource.get("resourceType")
         if not isinstance(kind, str):

@@ -58,6 +58,8 @@ def step(name: str, args: list, event: Event, hob: Host) -> object:
             return len(fhir.history(args[0]).bundle["entry"])
         case "search":
             return [one["id"] for one in fhir.search_all(*args)]
+        case "everything":
+            return [one["id"] for one in fhir.everything(*args)]
         case "batch":
             return [one.code if isinstance(one, FhirError) else one["resourceType"] for one in fhir.batch(args)]
         case "create":
@@ -120,6 +122,6 @@ def step(name: str, args: list, event: Event, hob: Host) -> object:
 
 @bot
 def handle(event: Event, hob: Host) -> Outcome:
-    steps = event.json() if event.payload and event.payload.content_type == "application/json" else [["resource"]]
+    steps = event.json() if event.payload and event.payload.content_type == "application/json" else [["event"], ["resource"]]
     answers = [step(name, args, event, hob) for name, *args in steps]
     return {"not": "an outcome"} if answers == ["no-step"] else Reply.json(answers)
