@@ -41,7 +41,9 @@ fn what_the_document_shows_is_what_is_printed() {
     made.push_str(rest);
     assert!(blocks > 8, "the document's blocks are no longer found: {blocks}");
     let root = place.path().display().to_string();
-    let made = made.replace(&format!("{root}/"), "").replace(&root, ".");
+    // Bots of these tests are built elsewhere than their authors would build them.
+    let built = crate::place::target().display().to_string();
+    let made = made.replace(&built, "target").replace(&format!("{root}/"), "").replace(&root, ".");
     if std::env::var_os("UPDATE_DOCS").is_some() {
         std::fs::write(FILE, &made).unwrap();
     }
