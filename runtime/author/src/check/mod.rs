@@ -119,7 +119,7 @@ fn advice(report: &Report, manifest: &Manifest) -> Vec<String> {
     if report.structure.debug_bytes > 0 {
         let share = report.structure.debug_bytes * 100 / report.bytes.max(1);
         say(format!("{share}% of the component are debug sections: `hob build` leaves them out"));
-    } else if report.bytes > LARGE && report.structure.language.as_deref() == Some("Rust") {
+    } else if report.bytes > LARGE && report.structure.language.as_ref().is_some_and(|all| all.contains("Rust")) {
         say("the component is large for Rust: which dependency brings so much? (`cargo tree`, twiggy)".to_owned());
     }
     advice

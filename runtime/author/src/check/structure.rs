@@ -24,7 +24,7 @@ pub struct Structure {
     pub data_bytes: u64,
     /// Bytes of debug sections.
     pub debug_bytes: u64,
-    /// The language that it says it is from.
+    /// The languages that it says it is from: an interpreter, or a C library, is in another than the bot.
     pub language: Option<String>,
     /// The tools that it says made it.
     pub tools: Vec<String>,
@@ -38,7 +38,7 @@ pub(super) fn of(component: &[u8]) -> Result<Structure, AuthorError> {
     }
     let mut found = Structure::default();
     let mut tools = BTreeSet::new();
-    let mut languages = Vec::new();
+    let mut languages = BTreeSet::new();
     let mut depth = 0_u32;
     for payload in Parser::new(0).parse_all(component) {
         let payload = payload.map_err(|error| wrong(format!("the file is no WebAssembly component: {error}")))?;
@@ -78,8 +78,8 @@ pub(super) fn of(component: &[u8]) -> Result<Structure, AuthorError> {
             _ => {}
         }
     }
-    // An interpreter is written in another language than what it runs.
-    found.language = languages.into_iter().next_back();
+    let languages: Vec<String> = languages.into_iter().collect();
+    found.language = (!languages.is_empty()).then(|| languages.join(", "));
     found.tools = tools.into_iter().collect();
     Ok(found)
 }

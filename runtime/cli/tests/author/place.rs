@@ -47,7 +47,7 @@ impl Place {
 }
 
 /// Where bots are built: beside what cargo builds of this workspace.
-fn target() -> PathBuf {
+pub(crate) fn target() -> PathBuf {
     Path::new(env!("CARGO_BIN_EXE_hob")).parent().and_then(Path::parent).unwrap().join("author-tests")
 }
 

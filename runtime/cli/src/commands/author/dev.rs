@@ -81,7 +81,7 @@ fn tell_it(shown: &Shown, out: &Output) -> Result<(), CliError> {
     match shown {
         Shown::Listens { base, resources } => {
             out.line(&format!("FHIR server: {} ({resources} resources)", Paint::Bold.on(base.as_str(), color)))?;
-            out.note("events: write a resource there, or save a file in dev/events; a, t, c, p, q and Enter: again, timer, cron, play cases, quit")
+            out.line("events: write a resource there, or save a file in dev/events; a, t, c, p, q and Enter: again, timer, cron, play cases, quit")?;
         }
         Shown::Building { files } => {
             let names: Vec<String> = files.iter().map(|file| file.display().to_string()).collect();
