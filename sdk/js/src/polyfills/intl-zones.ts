@@ -48,3 +48,5 @@ formats.__addTZData = ({ abbrvs, offsets, zones }) => {
   }
   formats.tzData = data;
 };
+
+export {};

@@ -12,22 +12,14 @@ import { FhirError, HttpError, Refused } from "../error.js";
 import type { Page, Resource } from "../fhir.js";
 import type { Contract, Created, Request } from "../host.js";
 import { log } from "./console.js";
+import { readText } from "./garbage.js";
 import { encode } from "./text.js";
-
-/** How much text is read between two looks for circles of garbage: the engine's own looks are off, since the first touches all of its memory. */
-const COLLECT = 8 << 20;
-
-let read = 0;
 
 /** The whole of a document as a value. The text comes over as such: the host decodes faster than the interpreter. */
 export function valueOf(document: Document): unknown {
   const text = document.get("") ?? "null";
   document[Symbol.dispose]();
-  read += text.length;
-  if (read > COLLECT) {
-    read = 0;
-    (globalThis as unknown as { __cqjs: { runGc(): void } }).__cqjs.runGc();
-  }
+  readText(text.length);
   return JSON.parse(text);
 }
 

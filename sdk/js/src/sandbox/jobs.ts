@@ -1,5 +1,7 @@
 /** What is to be done, and the timers, which stand in for waiting: one fires when nothing else is left, in the order of what was asked for. */
 
+import { didJob } from "./garbage.js";
+
 type Job = () => void;
 
 const jobs: Job[] = [];
@@ -29,6 +31,7 @@ export function drain(): void {
     } catch (error) {
       failed ??= { error };
     }
+    didJob();
     if (at === 1023) {
       jobs.splice(0, at + 1);
       at = -1;
