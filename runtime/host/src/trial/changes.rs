@@ -112,13 +112,13 @@ impl Changes {
 }
 
 /// One kind of effects, by what they are about.
-type Parts = fn(&Effects) -> BTreeMap<String, Value>;
+type Take = fn(&Effects) -> BTreeMap<String, Value>;
 
 /// What differs between two runs' effects and results.
 pub(crate) fn changes(was: (&Effects, Option<&Payload>), is: (&Effects, Option<&Payload>)) -> Changes {
     let mut changes = Changes::default();
     creates(&mut changes, was.0, is.0);
-    let all: [Parts; 5] = [Effects::updates, Effects::deletes, Effects::guarded, Effects::timed, Effects::sent];
+    let all: [Take; 5] = [Effects::updates, Effects::deletes, Effects::guarded, Effects::timed, Effects::sent];
     for (within, parts) in [In::Update, In::Delete, In::Guard, In::Timer, In::Outbox].into_iter().zip(all) {
         let (was, is) = (parts(was.0), parts(is.0));
         let mut of: Vec<&String> = was.keys().chain(is.keys()).collect();
