@@ -215,6 +215,8 @@ impl Words {
         };
         // The name and the SDK's place last, for what is filled in may hold them.
         Self(vec![
+            // Medplum's client reads what a conditional create finds.
+            ("{{letters}}", if style == Style::Medplum { "crs" } else { "cs" }.to_owned()),
             ("{{component}}", component),
             ("{{language}}", language.to_owned()),
             ("{{source}}", source.to_owned()),

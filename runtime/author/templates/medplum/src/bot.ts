@@ -5,10 +5,10 @@ import type { Flag, Task } from "@medplum/fhirtypes";
 
 const SYSTEM = "https://example.org/stat-flag";
 
-export async function handler(medplum: MedplumClient, event: BotEvent<Task>): Promise<Flag> {
+export async function handler(medplum: MedplumClient, event: BotEvent<Task>): Promise<void> {
   const task = event.input;
   if (!task.for?.reference) throw new Error("the task has no patient");
-  const flag = await medplum.createResourceIfNoneExist<Flag>(
+  await medplum.createResourceIfNoneExist<Flag>(
     {
       resourceType: "Flag",
       identifier: [{ system: SYSTEM, value: task.id }],
@@ -18,6 +18,5 @@ export async function handler(medplum: MedplumClient, event: BotEvent<Task>): Pr
     } as Flag,
     `identifier=${SYSTEM}|${task.id}`,
   );
-  console.log(`the task has its flag`);
-  return flag;
+  console.log("the task has its flag");
 }
