@@ -181,13 +181,13 @@ impl Session {
         for event in events {
             let file = root.join(&event);
             if file.is_file() && file.extension().is_some_and(|end| end == "json") {
-                self.from_file(&file, &event, show).await;
+                self.play_file(&file, &event, show).await;
             }
         }
     }
 
     /// An event from a file: a resource is put on the server, and what a case has as its `event` is done.
-    async fn from_file(&mut self, file: &Path, name: &Path, show: &mut dyn FnMut(Shown)) {
+    async fn play_file(&mut self, file: &Path, name: &Path, show: &mut dyn FnMut(Shown)) {
         let wrong = |why: String| {
             let help =
                 "give a FHIR resource with resourceType and id, or an event as cases have it: {\"invoke\": …}, {\"timer\": …}";

@@ -183,7 +183,7 @@ async fn one(file: &CaseFile, bot: &BenchBot, options: &Options, counts: &mut co
     {
         match property::check(&file.case, property, bot).await {
             Ok(held) => report.held = held,
-            Err(property::Broke::Here(verdict)) => report.verdict = verdict,
+            Err(property::Broke::Here(verdict)) => report.verdict = *verdict,
             Err(property::Broke::Case(error)) => report.verdict = Verdict::Broken { why: error.message },
         }
     }

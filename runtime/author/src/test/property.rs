@@ -25,7 +25,7 @@ pub struct Held {
 
 pub(super) enum Broke {
     /// It does not hold.
-    Here(Verdict),
+    Here(Box<Verdict>),
     /// The case cannot be played so.
     Case(AuthorError),
 }
@@ -62,12 +62,12 @@ async fn in_other_orders(case: &Case, runs: u32, seed: u64, bot: &BenchBot) -> R
         if let Some((expected, actual)) = differs {
             let order: Vec<&str> = given.iter().filter_map(|one| one["id"].as_str()).collect();
             let why = format!("expected {expected:#}\nand it is {actual:#}");
-            return Err(Broke::Here(Verdict::Property {
+            return Err(Broke::Here(Box::new(Verdict::Property {
                 vary,
                 seed,
                 varied: format!("given in the order {}", order.join(", ")),
                 why,
-            }));
+            })));
         }
     }
     Ok(Held { vary, runs, not_started: 0, seed })
@@ -77,7 +77,7 @@ async fn again(case: &Case, bot: &BenchBot) -> Result<Held, Broke> {
     let vary = Vary::Again.as_str();
     let broke = |why: String| {
         let varied = "the event comes again, and what the bot wrote is on the server".to_owned();
-        Err(Broke::Here(Verdict::Property { vary, seed: SEED, varied, why }))
+        Err(Broke::Here(Box::new(Verdict::Property { vary, seed: SEED, varied, why })))
     };
     let stage = Stage::set(case, &case.given)?;
     let event = stage.event(case)?;
@@ -124,7 +124,7 @@ async fn with_other_fields(case: &Case, runs: u32, seed: u64, bot: &BenchBot) ->
             }
         }
         let varied: Vec<String> = shown.iter().map(ToString::to_string).collect();
-        return Err(Broke::Here(Verdict::Property { vary, seed, varied: varied.join("; "), why }));
+        return Err(Broke::Here(Box::new(Verdict::Property { vary, seed, varied: varied.join("; "), why })));
     }
     Ok(Held { vary, runs, not_started, seed })
 }
