@@ -152,7 +152,8 @@ mod tests {
             let other = shuffled(&given, seed);
             prop_assert_eq!(other.len(), given.len());
             for id in 0_u8..4 {
-                let of = |list: &[Value]| list.iter().filter(|one| one["id"] == id.to_string()).cloned().collect::<Vec<_>>();
+                let id = Value::from(id.to_string());
+                let of = |list: &[Value]| list.iter().filter(|one| one["id"] == id).cloned().collect::<Vec<_>>();
                 prop_assert_eq!(of(&other), of(&given));
             }
         }

@@ -7,7 +7,6 @@ fn pytest(folder: &Path) {
     let done = command.args(["-m", "pytest", "-q", "-p", "no:cacheprovider"]).current_dir(folder).output().unwrap();
     let said = String::from_utf8_lossy(&done.stdout);
     assert!(done.status.success() && said.contains(" passed"), "{said}{}", String::from_utf8_lossy(&done.stderr));
-    println!("{}: {}", folder.display(), said.lines().last().unwrap_or_default());
 }
 
 #[test]

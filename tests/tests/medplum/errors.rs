@@ -25,13 +25,15 @@ fn project(name: &str, files: &[(&str, &str)]) -> PathBuf {
 
 const FINE: &str = "import type { Event, Host } from \"@hob/sdk\";\nexport function handle(event: Event, hob: Host) {\n  hob.log(\"info\", event.id);\n}\n";
 
+/// Name, the bot, options; then the code, the line, and words of the message and of the help.
+type Mistake<'a> = (&'a str, &'a str, &'a [&'a str], &'a str, Option<u64>, &'a str, &'a str);
+
 #[test]
 fn each_mistake_says_what_where_and_what_to_do() {
     Tools::ready();
     let typed = FINE.replace("event.id", "event.identity");
     let thrown = format!("{FINE}const table: number[] = [];\nexport const first = (table[3] as unknown as {{ a: number }}).a;\n");
-    // Name, the bot, options; then the code, the line, and words of the message and of the help.
-    let cases: [(&str, &str, &[&str], &str, Option<u64>, &str, &str); 12] = [
+    let cases: [Mistake<'_>; 12] = [
         ("no-export", "export const name = 1;\n", &[], "export", None, "exports `name`", "export function handle"),
         ("nothing", "const name = 1;\nvoid name;\n", &[], "export", None, "exports nothing", "export function handle"),
         ("medplums-name", "export async function handler() {}\n", &[], "export", None, "exports `handler`", "--medplum"),
