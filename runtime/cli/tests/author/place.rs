@@ -6,13 +6,27 @@ use std::process::{Command, Output};
 /// A scratch folder with a home of its own.
 pub(crate) struct Place {
     dir: tempfile::TempDir,
+    target: PathBuf,
 }
 
 impl Place {
+    /// A place whose bots are built into one folder with those of others, since most of what they are made of is the same.
     pub(crate) fn new() -> Self {
+        Self::building_in("shared")
+    }
+
+    /// A place whose bots are built into a folder of this name. What is built in a folder of others may bear the paths of theirs: cargo takes
+    /// two projects' vendored SDKs for one.
+    pub(crate) fn building_in(name: &str) -> Self {
         let dir = tempfile::tempdir().unwrap();
         std::fs::create_dir(dir.path().join("home")).unwrap();
-        Self { dir }
+        let debug = Path::new(env!("CARGO_BIN_EXE_hob")).parent().and_then(Path::parent).unwrap();
+        Self { dir, target: debug.join("author-tests").join(name) }
+    }
+
+    /// Where its bots are built: beside what cargo builds of this workspace.
+    pub(crate) fn target(&self) -> &Path {
+        &self.target
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -34,8 +48,7 @@ impl Place {
         command.env("HOME", std::env::var("HOME").unwrap_or_default());
         command.env("XDG_CACHE_HOME", self.dir.path().join("home"));
         command.env("CARGO_NET_OFFLINE", "true").env("COLUMNS", "160");
-        // Bots of all these tests are built into one folder, since most of what they are made of is the same.
-        command.env("CARGO_TARGET_DIR", target());
+        command.env("CARGO_TARGET_DIR", &self.target);
         command.env("PATH", format!("{}:{path}", hob.parent().unwrap().display()));
         command
     }
@@ -44,11 +57,6 @@ impl Place {
     pub(crate) fn hob(&self, folder: &str, args: &[&str]) -> (i32, String, String) {
         parts(&self.command("hob", folder).args(args).output().unwrap())
     }
-}
-
-/// Where bots are built: beside what cargo builds of this workspace.
-pub(crate) fn target() -> PathBuf {
-    Path::new(env!("CARGO_BIN_EXE_hob")).parent().and_then(Path::parent).unwrap().join("author-tests")
 }
 
 pub(crate) fn parts(output: &Output) -> (i32, String, String) {

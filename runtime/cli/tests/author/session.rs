@@ -101,7 +101,7 @@ fn a_session_runs_what_changes() {
     assert_eq!(session.shown("ran")["what"], "create Task/t2");
     let flags: Value = serde_json::from_str(&curl("GET", "Flag?_count=10", "")).unwrap();
     assert_eq!(flags["total"], 2, "{flags}");
-    curl("PUT", "Task/t3", &event.replace("t1", "t3").replace("stat", "routine"));
+    curl("PUT", "Task/t3", &event.replace("t1", "t3").replace("\"stat\"", "\"routine\""));
     assert_eq!(session.shown("not-wanted")["what"], "create Task/t3");
 
     // A crash, with its place; and what no compiler takes.
