@@ -69,8 +69,8 @@ fn every_command_is_listed_and_has_examples() {
             text.split("Commands:\n").nth(1).map(|list| list.lines().take_while(|line| !line.is_empty()).collect::<Vec<_>>());
         assert!(text.contains("Examples:") || verbs.is_some(), "{command:?} has no examples");
         // What is indented further goes on from the line before.
-        let named = |line: &&str| line.strip_prefix("  ")?.split(' ').next().filter(|verb| !verb.is_empty() && *verb != "help");
-        for verb in verbs.unwrap_or_default().iter().filter_map(named) {
+        let named = verbs.unwrap_or_default().into_iter().filter_map(|line| line.strip_prefix("  ")?.split(' ').next());
+        for verb in named.filter(|verb| !verb.is_empty() && *verb != "help") {
             left.push(command.iter().cloned().chain([verb.to_owned()]).collect());
         }
     }

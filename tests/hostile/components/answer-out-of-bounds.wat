@@ -1,5 +1,5 @@
 ;; The place for the answer is outside of the memory.
-(import "hob:bot/settings@0.1.0" "get" (func $get (param i32 i32 i32)))
+(import "hob:bot/settings@0.1.1" "get" (func $get (param i32 i32 i32)))
 (func (export "handle") (param i32) (result i32)
   (call $get (i32.const 2048) (i32.const 1) (i32.const 0xfffffff0))
   (i32.const 1024))

@@ -1,5 +1,5 @@
 ;; Stages a request with a kilobyte of body with every turn.
-(import "hob:bot/outbox@0.1.0" "send" (func $send (param i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32)))
+(import "hob:bot/outbox@0.1.1" "send" (func $send (param i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32)))
 (func (export "handle") (param i32) (result i32)
   (loop $on
     (i32.store8 (i32.const 2048) (i32.add (i32.load8_u (i32.const 2048)) (i32.const 1)))

@@ -1,5 +1,5 @@
 ;; Sets a timer under another key with every turn.
-(import "hob:bot/timers@0.1.0" "set" (func $set (param i32 i32 i32 i32 i32 i32 i32)))
+(import "hob:bot/timers@0.1.1" "set" (func $set (param i32 i32 i32 i32 i32 i32 i32)))
 (func (export "handle") (param i32) (result i32)
   (loop $on
     (i32.store8 (i32.const 2048) (i32.add (i32.rem_u (i32.load8_u (i32.const 2048)) (i32.const 90)) (i32.const 32)))

@@ -1,5 +1,5 @@
 ;; Stages a create with every turn.
-(import "hob:bot/fhir@0.1.0" "create" (func $create (param i32 i32 i32 i32 i32 i32)))
+(import "hob:bot/fhir@0.1.1" "create" (func $create (param i32 i32 i32 i32 i32 i32)))
 (func (export "handle") (param i32) (result i32)
   (loop $on
     (call $create (i32.const 2048) (i32.const 23) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 4096))

@@ -1,5 +1,5 @@
 ;; Tries every number from 1 to 99 for a document that somebody else holds: the first one must end it.
-(import "hob:bot/document@0.1.0" "[method]document.bytes" (func $bytes (param i32 i32)))
+(import "hob:bot/document@0.1.1" "[method]document.bytes" (func $bytes (param i32 i32)))
 (func (export "handle") (param i32) (result i32)
   (local $number i32)
   (loop $more

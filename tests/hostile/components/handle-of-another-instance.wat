@@ -1,5 +1,5 @@
 ;; Holds three documents and sleeps, while another instance tries their numbers.
-(import "hob:bot/document@0.1.0" "[static]document.parse" (func $parse (param i32 i32 i32)))
+(import "hob:bot/document@0.1.1" "[static]document.parse" (func $parse (param i32 i32 i32)))
 (import "wasi:clocks/monotonic-clock@0.2.0" "subscribe-duration" (func $after (param i64) (result i32)))
 (import "wasi:io/poll@0.2.0" "[method]pollable.block" (func $block (param i32)))
 (func (export "handle") (param i32) (result i32)

@@ -1,5 +1,5 @@
 ;; 16 MiB of `[0,0,…]` under a limit of memory that has room for it: parsing it would take many times the bot's CPU time, in one call.
-(import "hob:bot/document@0.1.0" "[static]document.parse" (func $parse (param i32 i32 i32)))
+(import "hob:bot/document@0.1.1" "[static]document.parse" (func $parse (param i32 i32 i32)))
 (memory (export "memory") 300)
 (func (export "handle") (param i32) (result i32)
   (local $at i32)

@@ -1,5 +1,5 @@
 ;; 2 MiB of `[0,0,…]`: small as text, and many times that as what a parser makes of it.
-(import "hob:bot/document@0.1.0" "[static]document.parse" (func $parse (param i32 i32 i32)))
+(import "hob:bot/document@0.1.1" "[static]document.parse" (func $parse (param i32 i32 i32)))
 (memory (export "memory") 40)
 (func (export "handle") (param i32) (result i32)
   (local $at i32)

@@ -31,17 +31,17 @@ pub(crate) fn cases() -> Vec<Case> {
             .refused("Import", &["hob:bot/fhir@0.9.0", "hob:bot@0.1"]),
         text("import-next-major", r#"(component (import "hob:bot/fhir@1.0.0" (instance)))"#)
             .refused("Import", &["hob:bot/fhir@1.0.0", "hob:bot@0.1"]),
-        text("import-of-no-interface", r#"(component (import "hob:bot/shell@0.1.0" (instance (export "run" (func)))))"#)
-            .refused("Import", &["hob:bot/shell@0.1.0"]),
-        text("import-of-no-function", r#"(component (import "hob:bot/settings@0.1.0" (instance (export "set" (func)))))"#)
-            .refused("Import", &["hob:bot/settings@0.1.0"]),
+        text("import-of-no-interface", r#"(component (import "hob:bot/shell@0.1.1" (instance (export "run" (func)))))"#)
+            .refused("Import", &["hob:bot/shell@0.1.1"]),
+        text("import-of-no-function", r#"(component (import "hob:bot/settings@0.1.1" (instance (export "set" (func)))))"#)
+            .refused("Import", &["hob:bot/settings@0.1.1"]),
         text(
             "import-of-another-type",
-            r#"(component (import "hob:bot/settings@0.1.0" (instance (export "get" (func (param "name" u32))))))"#,
+            r#"(component (import "hob:bot/settings@0.1.1" (instance (export "get" (func (param "name" u32))))))"#,
         )
-        .refused("Import", &["hob:bot/settings@0.1.0"]),
-        text("import-of-another-kind", r#"(component (import "hob:bot/settings@0.1.0" (func)))"#)
-            .refused("Import", &["hob:bot/settings@0.1.0"]),
+        .refused("Import", &["hob:bot/settings@0.1.1"]),
+        text("import-of-another-kind", r#"(component (import "hob:bot/settings@0.1.1" (func)))"#)
+            .refused("Import", &["hob:bot/settings@0.1.1"]),
         text("import-a-core-module", r#"(component (import "code" (core module)))"#).refused("Import", &["code"]),
         text("import-a-component", r#"(component (import "code" (component)))"#)
             .refused("Compile", &["component imports are not supported"]),

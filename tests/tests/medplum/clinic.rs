@@ -13,7 +13,7 @@ use hob_fhir::commit::{CommitOutcome, commit};
 use hob_fhir::fence::{self, FenceUse, SlotName};
 use hob_fhir::{Client, ClientConfig, Credentials, FhirErrorKind};
 use hob_model::{BaseUrl, ManualClock, Reference, ResourceType, VersionId, Write};
-use hob_testserver::{Delivery, Running, Server, Settings};
+use hob_testserver::{Delivery, Reading, Running, Server, Settings};
 use serde_json::{Value, json};
 
 use crate::case::Case;
@@ -61,7 +61,13 @@ fn server(case: &Case, client_ids: bool) -> (Running, Client) {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     listener.set_nonblocking(true).unwrap();
     let base = BaseUrl::new(&format!("http://{}/fhir", listener.local_addr().unwrap())).unwrap();
-    let mut server = Server::new(Settings { client_ids, page: 2, longest_page: 2, ..Settings::standard(base.clone()) });
+    let mut server = Server::new(Settings {
+        client_ids,
+        page: 2,
+        longest_page: 2,
+        reading: Reading::AsIs,
+        ..Settings::standard(base.clone())
+    });
     for resource in &case.resources {
         server.seed(case.now(), resource.clone()).unwrap();
     }

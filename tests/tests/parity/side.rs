@@ -34,7 +34,14 @@ impl Side {
         let mut seen = Vec::with_capacity(cases.len());
         for case in cases {
             self.asked += 1;
-            seen.push(self.ask(case).await);
+            let mut answer = self.ask(case).await;
+            // HAPI now and then finds that it wrote a row twice at once, and says so: it is asked again, as a client would.
+            let is_conditional =
+                case.path.contains('?') || case.headers.iter().any(|(name, _)| name.to_ascii_lowercase().starts_with("if-"));
+            if answer["status"] == 409 && case.method == "DELETE" && !is_conditional {
+                answer = self.ask(case).await;
+            }
+            seen.push(answer);
         }
         seen
     }

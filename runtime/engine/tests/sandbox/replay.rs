@@ -36,7 +36,6 @@ fn step() -> impl Strategy<Value = Value> {
         id().prop_map(|it| json!(["read", it])),
         (id(), 0_u8..3).prop_map(|(it, version)| json!(["vread", it, version.to_string()])),
         id().prop_map(|it| json!(["history", it])),
-        Just(json!(["operation", "everything", "Patient/a", ""])),
         status().prop_map(|status| json!(["search", "Task", format!("status={status}")])),
         Just(json!(["search", "Basic", ""])),
         Just(json!(["search-all", "Task", ""])),
@@ -80,6 +79,7 @@ fn step() -> impl Strategy<Value = Value> {
         Just(json!(["exit"])),
         Just(json!(["hog", 64])),
         Just(json!(["read", "Observation/1"])),
+        Just(json!(["operation", "everything", "Patient/a", ""])),
     ];
     prop_oneof![8 => reads, 8 => writes, 6 => others, 1 => ends]
 }

@@ -82,7 +82,8 @@ struct Scope(
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 #[schemars(extend(
     "oneOf" = [{ "required": ["change"] }, { "required": ["cron", "zone"] }, { "required": ["timer"] }, { "required": ["invoke"] }, { "required": ["reply"] }],
-    "dependentRequired" = { "interactions": ["change"], "when": ["change"], "topic": ["change"], "source-only": ["change"], "zone": ["cron"] }
+    "dependentRequired" = { "interactions": ["change"], "when": ["change"], "topic": ["change"], "source-only": ["change"], "zone": ["cron"] },
+    "required" = []
 ))]
 pub(super) struct On {
     /// FHIR search criteria, such as `Task?status=ready`, judged by the host on every change. Chains, `_has` and `:in` cannot be.
@@ -139,7 +140,7 @@ enum Interactions {
 /// A filter beside the criteria.
 #[derive(Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase", deny_unknown_fields)]
-#[schemars(extend("oneOf" = [{ "required": ["jsonpath"] }, { "required": ["fhirpath"] }]))]
+#[schemars(extend("oneOf" = [{ "required": ["jsonpath"] }, { "required": ["fhirpath"] }], "required" = []))]
 pub(super) struct When {
     /// Holds where the JSONPath (RFC 9535) selects anything.
     #[schemars(with = "String")]
