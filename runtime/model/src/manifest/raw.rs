@@ -81,8 +81,8 @@ struct Scope(
 #[derive(Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 #[schemars(extend(
-    "oneOf" = [{ "required": ["change"] }, { "required": ["cron", "zone"] }, { "required": ["timer"] }, { "required": ["invoke"] }, { "required": ["reply"] }],
-    "dependentRequired" = { "interactions": ["change"], "when": ["change"], "topic": ["change"], "source-only": ["change"], "zone": ["cron"] },
+    "oneOf" = [{ "required": ["change"] }, { "required": ["cron"] }, { "required": ["timer"] }, { "required": ["invoke"] }, { "required": ["reply"] }],
+    "dependentRequired" = { "interactions": ["change"], "when": ["change"], "topic": ["change"], "source-only": ["change"], "cron": ["zone"], "zone": ["cron"] },
     "required" = []
 ))]
 pub(super) struct On {
