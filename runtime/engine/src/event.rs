@@ -25,19 +25,18 @@ pub(crate) fn lower(state: &mut State) -> wasmtime::Result<types::Event> {
         None => None,
     };
     let deadline = input.now + Duration::from_millis(state.bound.manifest.limits.wall_ms);
-    let (trigger, attributes) = described(&input.event.cause);
     let event = types::Event {
         id: input.event.id.to_string(),
         run: input.run.to_string(),
         tenant: input.event.tenant.to_string(),
         source: input.event.source.as_ref().map(ToString::to_string),
-        trigger: trigger.to_owned(),
+        trigger: input.event.cause.word().to_owned(),
         occurred: input.event.occurred.map(|at| at.to_string()),
         received: input.event.received.to_string(),
         deadline: deadline.to_string(),
         attempt: input.attempt,
         hop: u32::from(input.event.hop),
-        attributes: attributes.to_string(),
+        attributes: attributes(&input.event.cause).to_string(),
         payload,
         resource: None,
     };
@@ -45,22 +44,19 @@ pub(crate) fn lower(state: &mut State) -> wasmtime::Result<types::Event> {
     Ok(types::Event { resource, ..event })
 }
 
-/// The trigger's word and its attributes.
-fn described(cause: &Cause) -> (&'static str, Value) {
+/// What the contract tells of a trigger beside its word.
+fn attributes(cause: &Cause) -> Value {
     match cause {
-        Cause::Change { key, interaction, previous } => (
-            "change",
-            json!({
-                "interaction": interaction,
-                "type": key.resource.resource.resource_type,
-                "id": key.resource.resource.id,
-                "version": key.version,
-                "previousVersion": previous,
-            }),
-        ),
-        Cause::Cron { schedule, at } => ("cron", json!({ "schedule": schedule, "at": at })),
-        Cause::Timer { key, due, set_by } => ("timer", json!({ "key": key, "due": due, "setBy": set_by })),
-        Cause::Invoke { requester } => ("invoke", json!({ "requester": requester })),
-        Cause::Reply { sent_by, key, status } => ("reply", json!({ "key": key, "status": status, "sentBy": sent_by })),
+        Cause::Change { key, interaction, previous } => json!({
+            "interaction": interaction,
+            "type": key.resource.resource.resource_type,
+            "id": key.resource.resource.id,
+            "version": key.version,
+            "previousVersion": previous,
+        }),
+        Cause::Cron { schedule, at } => json!({ "schedule": schedule, "at": at }),
+        Cause::Timer { key, due, set_by } => json!({ "key": key, "due": due, "setBy": set_by }),
+        Cause::Invoke { requester } => json!({ "requester": requester }),
+        Cause::Reply { sent_by, key, status } => json!({ "key": key, "status": status, "sentBy": sent_by }),
     }
 }

@@ -50,6 +50,20 @@ pub enum Cause {
     },
 }
 
+impl Cause {
+    /// The trigger's word, in manifests, in the contract and wherever people read it.
+    #[must_use]
+    pub const fn word(&self) -> &'static str {
+        match self {
+            Self::Change { .. } => "change",
+            Self::Cron { .. } => "cron",
+            Self::Timer { .. } => "timer",
+            Self::Invoke { .. } => "invoke",
+            Self::Reply { .. } => "reply",
+        }
+    }
+}
+
 /// The bytes of an event and what they are.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Payload {

@@ -435,13 +435,10 @@ async fn settled(first: Vec<PathBuf>, waiting: &mut mpsc::Receiver<Input>) -> (B
     (files, others)
 }
 
+/// What happened, for the author.
 const fn word(cause: &Cause) -> &'static str {
     match cause {
         Cause::Change { interaction: Interaction::Delete, .. } => "delete",
-        Cause::Change { .. } => "change",
-        Cause::Cron { .. } => "cron",
-        Cause::Timer { .. } => "timer",
-        Cause::Invoke { .. } => "invoke",
-        Cause::Reply { .. } => "reply",
+        cause => cause.word(),
     }
 }

@@ -180,7 +180,7 @@ impl Bench {
         let settings: BTreeMap<String, Value> =
             checked(manifest, given.settings).map_err(|e: DeployError| LocalError::Setting(e.to_string()))?;
         let BenchEvent { cause, payload, resource, previous } = event;
-        let trigger = word(&cause);
+        let trigger = cause.word();
         let why = serde_json::to_vec(&cause).unwrap_or_default();
         let event = Event {
             id: EventId::of_parts(&[b"local", &why, &payload.bytes]),
@@ -274,15 +274,5 @@ impl Bench {
                 failed.len()
             ))),
         }
-    }
-}
-
-const fn word(cause: &Cause) -> &'static str {
-    match cause {
-        Cause::Change { .. } => "change",
-        Cause::Cron { .. } => "cron",
-        Cause::Timer { .. } => "timer",
-        Cause::Invoke { .. } => "invoke",
-        Cause::Reply { .. } => "reply",
     }
 }

@@ -116,16 +116,6 @@ fn insert_event(db: &Db<'_>, new: &NewEvent, timer: Option<&str>, queued: &mut Q
     Ok(())
 }
 
-fn trigger(cause: &Cause) -> &'static str {
-    match cause {
-        Cause::Change { .. } => "change",
-        Cause::Cron { .. } => "cron",
-        Cause::Timer { .. } => "timer",
-        Cause::Invoke { .. } => "invoke",
-        Cause::Reply { .. } => "reply",
-    }
-}
-
 /// Gives the head of the run, where there was none.
 fn insert_run(db: &Db<'_>, event: &Event, new: &NewRun, timer: Option<&str>) -> Res<Option<RunHead>> {
     let run = RunId::new(&event.tenant, &new.bot, event.id);
@@ -155,7 +145,7 @@ fn insert_run(db: &Db<'_>, event: &Event, new: &NewRun, timer: Option<&str>) -> 
             cells.name_in(Name::Lane, new.lane.as_str())?,
             resource.as_ref().map(|resource| cells.name_in(Name::Resource, &resource.to_string())).transpose()?,
             version,
-            trigger(&event.cause),
+            event.cause.word(),
             timer.map(|key| cells.name_in(Name::Timer, key)).transpose()?,
             event.hop,
             At(event.received),
