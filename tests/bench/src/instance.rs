@@ -6,8 +6,7 @@
 use std::sync::Arc;
 
 use hob_engine::{Engine, EngineConfig, RunInput};
-use hob_host::SystemClock;
-use hob_model::{Cause, Clock as _, Event, EventId, Manifest, Payload, RunId};
+use hob_model::{Cause, Manifest, Payload};
 use wasmtime::Store;
 use wasmtime::component::types::ComponentItem;
 use wasmtime::component::{Component, Linker, ResourceTable, ResourceType};
@@ -15,8 +14,9 @@ use wasmtime_wasi::{WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
 
 use crate::pool;
 use crate::report::{Goal, Outcome, Row};
+use crate::runs;
 use crate::stopwatch::{Rounds, Stopwatch, median};
-use crate::whole_run::{Nothing, outside};
+use crate::whole_run::{Server, outside};
 
 /// What the linker makes a resource of whose functions trap.
 #[allow(unreachable_pub, reason = "the generated code exports it again")]
@@ -68,7 +68,7 @@ pub(crate) async fn bench() -> Outcome<Row> {
     trap_the_rest(&mut linker, &engine, &component)?;
     let bare = bindings::BotPre::new(linker.instantiate_pre(&component)?)?;
 
-    let nothing = Arc::new(Nothing);
+    let nothing = Arc::new(Server::NOTHING);
     let mut rounds = Rounds::default();
     // The first round warms up.
     for round in 0..=ROUNDS {
@@ -130,28 +130,11 @@ fn trap_the_rest(linker: &mut Linker<Bare>, engine: &wasmtime::Engine, component
     Ok(())
 }
 
-/// An invocation.
+/// An invocation of a bot without a source.
 fn input() -> Outcome<RunInput> {
-    let now = SystemClock.now();
-    Ok(RunInput {
-        run: RunId::of_parts(&[b"bench"]),
-        event: Event {
-            id: EventId::of_parts(&[b"bench"]),
-            tenant: "bench".parse()?,
-            source: None,
-            cause: Cause::Invoke { requester: "bench".to_owned() },
-            occurred: None,
-            received: now,
-            hop: 0,
-        },
-        payload: Payload::default(),
-        resource: None,
-        previous: None,
-        attempt: 1,
-        seed: 1,
-        now,
-        settings: std::collections::BTreeMap::new(),
-    })
+    let mut input = runs::input(Cause::Invoke { requester: "bench".to_owned() }, Payload::default())?;
+    input.event.source = None;
+    Ok(input)
 }
 
 /// The same as the guest gets it.

@@ -20,6 +20,7 @@ mod instance;
 mod python;
 mod raw_log;
 mod report;
+mod runs;
 mod sink;
 mod stack;
 mod stopwatch;

@@ -5,18 +5,13 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
-use hob_engine::{Document, Engine, EngineConfig, Release, RunInput};
-use hob_host::SystemClock;
-use hob_model::{Cause, ChangeKey, Clock as _, Event, EventId, Interaction, Manifest, Payload, ResourceKey, RunId, Timestamp};
+use hob_engine::{Engine, EngineConfig, Release, RunInput};
+use hob_model::Manifest;
 use serde_json::{Value, json};
 
-use crate::report::{Goal, Outcome, Row};
-use crate::stopwatch::{Rounds, median};
-use crate::whole_run::{Nothing, outside};
-
-const ROUNDS: usize = 20;
-const ROUND: usize = 50;
+use crate::report::{Outcome, Row};
+use crate::runs::{self, against_rust};
+use crate::whole_run::{Server, outside};
 
 /// Microseconds of CPU.
 const GOAL: f64 = 3_000.0;
@@ -25,7 +20,6 @@ const RATIO: f64 = 20.0;
 
 /// Measures.
 pub(crate) async fn bench() -> Outcome<[Row; 2]> {
-    eprintln!("python: {ROUNDS} rounds of {ROUND}");
     let folder = hob_python::root().join("examples/python/pressure-watch");
     let manifest = Manifest::parse(&std::fs::read_to_string(folder.join("bot.toml"))?, "bot.toml")?;
     // Machine code is kept: it takes the compiler half a minute.
@@ -33,30 +27,14 @@ pub(crate) async fn bench() -> Outcome<[Row; 2]> {
     let engine = Engine::new(EngineConfig { cache_dir, ..EngineConfig::default() })?;
     let ours = engine.prepare(&hob_python::component(&folder)?, &manifest)?;
     let rust = engine.prepare(&crate::component("actor.wasm")?, &actor()?)?;
-    let mut rounds = Rounds::default();
-    // The first round warms up.
-    for round in 0..=ROUNDS {
-        let (mut cpu, mut floor) = (Vec::with_capacity(ROUND), Vec::with_capacity(ROUND));
-        for _ in 0..ROUND {
-            cpu.push(run(&ours, change(&manifest)?).await?);
-        }
-        for _ in 0..ROUND {
-            floor.push(run(&rust, invocation()?).await?);
-        }
-        if round > 0 {
-            rounds.ours.push(median(cpu));
-            rounds.floor.push(median(floor));
-            rounds.n += ROUND;
-        }
-    }
-    let (figure, floor) = (median(rounds.ours), median(rounds.floor));
-    let row = Row { name: "python", n: rounds.n, median: figure, unit: "us", floor: None, goal: Goal::AtMost(GOAL) };
-    Ok([row, Row { name: "python-to-rust", floor: Some(floor), goal: Goal::AtMost(RATIO), ..row }])
+    let ours = async || run(&ours, change(&manifest)?).await;
+    let rust = async || run(&rust, invocation()?).await;
+    against_rust(["python", "python-to-rust"], [GOAL, RATIO], ours, rust).await
 }
 
 /// The CPU of one run, in microseconds.
 async fn run(release: &Arc<Release>, input: RunInput) -> Outcome<f64> {
-    let output = release.run(input, outside(Arc::new(Nothing))).await;
+    let output = release.run(input, outside(Arc::new(Server::NOTHING))).await;
     if let Err(failure) = &output.result {
         return Err(format!("the bot failed: {}: {}", failure.code, failure.message).into());
     }
@@ -86,20 +64,8 @@ fn change(manifest: &Manifest) -> Outcome<RunInput> {
         "subject": { "reference": "Patient/ana" },
         "component": [part("8480-6", 192), part("8462-4", 104)],
     });
-    let reference = ResourceKey { tenant: "bench".parse()?, source: "ehr".parse()?, resource: "Observation/bp1".parse()? };
-    let cause = Cause::Change {
-        key: ChangeKey { resource: reference, version: "1".parse()? },
-        interaction: Interaction::Create,
-        previous: None,
-    };
-    let bytes = Bytes::from(resource.to_string());
-    let payload = Payload { content_type: "application/fhir+json".to_owned(), bytes: bytes.clone() };
     let defaults = manifest.settings.iter().filter_map(|(name, spec)| Some((name.clone(), spec.default.clone()?)));
-    Ok(RunInput {
-        resource: Some(Document::parse(&bytes)?),
-        settings: defaults.collect(),
-        ..input(cause, payload, SystemClock.now())?
-    })
+    Ok(RunInput { settings: defaults.collect(), ..runs::change(&resource)? })
 }
 
 /// The same calls, as the test component in Rust takes them.
@@ -120,28 +86,5 @@ fn invocation() -> Outcome<RunInput> {
         ["create", call, "identifier=https://example.org/pressure-call|bp1"],
         ["timer", "unclaimed-bp1", "2026-11-23T09:27:00Z", { "call": "{0}" }],
     ]);
-    let payload = Payload { content_type: "application/json".to_owned(), bytes: Bytes::from(script.to_string()) };
-    input(Cause::Invoke { requester: "bench".to_owned() }, payload, SystemClock.now())
-}
-
-fn input(cause: Cause, payload: Payload, now: Timestamp) -> Outcome<RunInput> {
-    Ok(RunInput {
-        run: RunId::of_parts(&[b"bench"]),
-        event: Event {
-            id: EventId::of_parts(&[b"bench"]),
-            tenant: "bench".parse()?,
-            source: Some("ehr".parse()?),
-            cause,
-            occurred: None,
-            received: now,
-            hop: 0,
-        },
-        payload,
-        resource: None,
-        previous: None,
-        attempt: 1,
-        seed: 1,
-        now,
-        settings: std::collections::BTreeMap::new(),
-    })
+    runs::script(&script)
 }

@@ -29,7 +29,7 @@ use crate::raw_log::RawLog;
 use crate::report::{Goal, Outcome, Row};
 use crate::sink::Sink;
 use crate::stopwatch::{Rounds, Stopwatch, median};
-use crate::whole_run::{Nothing, outside};
+use crate::whole_run::{Server, outside};
 use crate::write_back::run;
 use crate::{stack, tasks};
 
@@ -87,7 +87,7 @@ async fn guest() -> Outcome<f64> {
     let Bot { manifest, component } = Bot::smallest()?;
     let manifest = Manifest::parse(manifest, "bot.toml")?;
     let release = Engine::new(EngineConfig::default())?.prepare(&component, &manifest)?;
-    let (mut figures, nothing) = (Vec::new(), Arc::new(Nothing));
+    let (mut figures, nothing) = (Vec::new(), Arc::new(Server::NOTHING));
     for _ in 0..1_000 {
         let id = tasks::new_id();
         let input = tasks::run_input(&id)?;

@@ -14,28 +14,22 @@ use hob_engine::{
     RunInput,
 };
 use hob_host::SystemClock;
-use hob_model::{
-    Cause, ChangeKey, Clock as _, Event, EventId, Interaction, Manifest, Payload, Reference, ResourceKey, ResourceType, RunId,
-    VersionId,
-};
+use hob_model::{Clock as _, Manifest, Payload, Reference, ResourceType, VersionId};
 use serde_json::{Value, json};
 
 use crate::report::{Goal, Outcome, Row};
+use crate::runs;
 use crate::stopwatch::{Rounds, Stopwatch, median};
 
 const ROUNDS: usize = 30;
 const ROUND: usize = 100;
 
-/// A server that has nothing.
-pub(crate) struct Nothing;
+/// A server that finds by searches what this gives, and has nothing else.
+pub(crate) struct Server(pub(crate) fn(&ResourceType, &str) -> Vec<Value>);
 
-impl Nothing {
-    fn page() -> Page {
-        Page {
-            bundle: Document::from(json!({ "resourceType": "Bundle", "type": "searchset", "total": 0, "entry": [] })),
-            next: None,
-        }
-    }
+impl Server {
+    /// A server that has nothing.
+    pub(crate) const NOTHING: Self = Self(|_, _| Vec::new());
 
     fn absent<T>() -> Result<T, FhirError> {
         Err(FhirError { code: FhirErrorCode::NotFound, status: Some(404), message: "not found".to_owned(), outcome: None })
@@ -43,7 +37,7 @@ impl Nothing {
 }
 
 #[async_trait]
-impl FhirReads for Nothing {
+impl FhirReads for Server {
     fn capabilities(&self) -> ReadCapabilities {
         ReadCapabilities { client_ids: true }
     }
@@ -60,17 +54,20 @@ impl FhirReads for Nothing {
         Self::absent()
     }
 
-    async fn search(&self, _: &ResourceType, _: &str) -> Result<Page, FhirError> {
-        Ok(Self::page())
+    async fn search(&self, kind: &ResourceType, query: &str) -> Result<Page, FhirError> {
+        let hit = |resource| json!({ "resource": resource, "search": { "mode": "match" } });
+        let entry: Vec<Value> = self.0(kind, query).into_iter().map(hit).collect();
+        let bundle = json!({ "resourceType": "Bundle", "type": "searchset", "total": entry.len(), "entry": entry });
+        Ok(Page { bundle: Document::from(bundle), next: None })
     }
 
     async fn more(&self, _: &str) -> Result<Page, FhirError> {
-        Ok(Self::page())
+        Self::absent()
     }
 }
 
 /// The world of a bot that is run for itself.
-pub(crate) fn outside(fhir: Arc<Nothing>) -> Outside {
+pub(crate) fn outside(fhir: Arc<Server>) -> Outside {
     Outside { fhir, http: Arc::new(Offline), secrets: Arc::new(Offline), clock: Arc::new(SystemClock) }
 }
 
@@ -83,7 +80,7 @@ pub(crate) async fn bench() -> Outcome<Row> {
     let release = Engine::new(EngineConfig::default())?.prepare(&crate::component("pro_scorer.wasm")?, &manifest)?;
     let bytes = bytes::Bytes::from(response().to_string());
     let written = native(&bytes)?;
-    let nothing = Arc::new(Nothing);
+    let nothing = Arc::new(Server::NOTHING);
     let (mut rounds, mut cpu) = (Rounds::default(), Vec::new());
     // The first round warms up.
     for round in 0..=ROUNDS {
@@ -170,27 +167,7 @@ fn defaults(manifest: &Manifest) -> BTreeMap<String, Value> {
 }
 
 fn input(bytes: &bytes::Bytes, settings: &BTreeMap<String, Value>) -> Outcome<RunInput> {
-    let now = SystemClock.now();
-    let resource =
-        ResourceKey { tenant: "bench".parse()?, source: "ehr".parse()?, resource: "QuestionnaireResponse/phq".parse()? };
-    let key = ChangeKey { resource, version: "1".parse()? };
-    Ok(RunInput {
-        run: RunId::of_parts(&[b"bench"]),
-        event: Event {
-            id: EventId::of_parts(&[b"bench"]),
-            tenant: "bench".parse()?,
-            source: Some("ehr".parse()?),
-            cause: Cause::Change { key, interaction: Interaction::Create, previous: None },
-            occurred: None,
-            received: now,
-            hop: 0,
-        },
-        payload: Payload { content_type: "application/fhir+json".to_owned(), bytes: bytes.clone() },
-        resource: None,
-        previous: None,
-        attempt: 1,
-        seed: 1,
-        now,
-        settings: settings.clone(),
-    })
+    let payload = Payload { content_type: "application/fhir+json".to_owned(), bytes: bytes.clone() };
+    let cause = runs::created("QuestionnaireResponse/phq")?;
+    Ok(RunInput { settings: settings.clone(), ..runs::input(cause, payload)? })
 }

@@ -9,7 +9,7 @@ use tokio::task::JoinSet;
 use crate::accepts::count;
 use crate::report::{Goal, Outcome, Row};
 use crate::stopwatch::{Rounds, Stopwatch, median};
-use crate::whole_run::{Nothing, outside, scoring};
+use crate::whole_run::{Server, outside, scoring};
 
 const ROUNDS: usize = 15;
 const RUNS: usize = 1_500;
@@ -47,7 +47,7 @@ async fn rate(release: &Arc<Release>, manifest: &Manifest, workers: usize) -> Ou
                 let (release, manifest) = (Arc::clone(&release), manifest.clone());
                 tasks.spawn(async move {
                     for _ in 0..RUNS / TASKS {
-                        let output = release.run(scoring(&manifest)?, outside(Arc::new(Nothing))).await;
+                        let output = release.run(scoring(&manifest)?, outside(Arc::new(Server::NOTHING))).await;
                         output.result.map_err(|failure| failure.code)?;
                     }
                     Outcome::Ok(())
