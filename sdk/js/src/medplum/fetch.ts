@@ -24,6 +24,7 @@ export async function hobFetch(url: string | URL, init: Init = {}): Promise<unkn
   const method = init.method ?? "GET";
   if (text.startsWith(FHIR)) {
     const path = text.slice(FHIR.length).replace(/^\//, "");
+    if (method === "GET") return route({ method, path });
     const body = init.body;
     if (method === "POST" && (path === "Binary" || path.startsWith("Binary?"))) return binary(init);
     const whole = typeof body === "string" || body === undefined ? body : new TextDecoder().decode(bodyBytes(body));

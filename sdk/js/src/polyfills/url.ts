@@ -4,28 +4,48 @@
  */
 
 import "core-js/actual/url";
-import "core-js/actual/url-search-params";
+import { Parameters } from "./parameters.js";
 
 const Whole = globalThis.URL;
-const Parameters = globalThis.URLSearchParams;
 
 const PLAIN = /^(https?:)\/\/([a-z0-9][a-z0-9.-]*\.[a-z][a-z0-9-]*)((?:\/[\w\-.~!$&()*+,;=:@|%]*)*)(\?[\w\-.~!$&()*+,;=:@|/?%]+)?(#[\w\-.~!$&()*+,;=:@|/?%]+)?$/;
 /** A path below a base. A colon would be a scheme's. */
 const BELOW = /^[\w\-~$][\w\-.~$&*+,;=@|%]*(?:\/[\w\-.~!$&()*+,;=:@|%]*)*(?:\?[\w\-.~!$&()*+,;=:@|/?%]+)?$/;
-/** What the standard resolves, decodes or refuses. */
-const ODD = /\/\.|^\.|%2e|xn--|\.\.|-\.|\.-/i;
+/** What the standard resolves, decodes or refuses. Not an expression: the interpreter's would try each at each place. */
+const ODD = ["/.", "..", "-.", ".-", "%2e", "%2E", "xn--"];
 
 const NAMES = ["protocol", "username", "password", "host", "hostname", "port", "pathname", "search", "hash"] as const;
 type Name = (typeof NAMES)[number];
-type Parts = Record<Name | "href", string>;
+type Parts = Readonly<Record<Name | "href", string>>;
+
+/** What was looked at last. The client makes the URL of a search four times before it asks, and that of a type for each resource it gets. */
+const known = new Map<string, Parts | undefined>();
+const KNOWN = 64;
 
 function plain(text: string): Parts | undefined {
+  if (known.has(text)) return known.get(text);
+  if (known.size === KNOWN) known.clear();
+  const parts = partsOf(text);
+  known.set(text, parts);
+  return parts;
+}
+
+function partsOf(text: string): Parts | undefined {
   const found = PLAIN.exec(text);
-  if (!found || ODD.test(text)) return undefined;
+  if (!found || isOdd(text)) return undefined;
   const [, protocol = "", host = "", path = "", search = "", hash = ""] = found;
   const pathname = path || "/";
   const href = `${protocol}//${host}${pathname}${search}${hash}`;
   return { href, protocol, username: "", password: "", host, hostname: host, port: "", pathname, search, hash };
+}
+
+function isOdd(text: string): boolean {
+  return ODD.some((part) => text.includes(part));
+}
+
+/** A URL without search and hash. */
+function bare(href: string): string {
+  return (href.split("#", 1)[0] as string).split("?", 1)[0] as string;
 }
 
 function whole(url: URL): Parts {
@@ -35,7 +55,7 @@ function whole(url: URL): Parts {
 function parsed(text: string, base: string | undefined): Parts {
   const short = plain(text);
   if (short) return short;
-  if (base !== undefined && BELOW.test(text) && !ODD.test(text)) {
+  if (base !== undefined && BELOW.test(text)) {
     const root = plain(base);
     const joined = root && plain(`${root.protocol}//${root.host}${root.pathname.slice(0, root.pathname.lastIndexOf("/") + 1)}${text}`);
     if (joined) return joined;
@@ -43,43 +63,9 @@ function parsed(text: string, base: string | undefined): Parts {
   return whole(new Whole(text, base));
 }
 
-/** The parameters of a URL, which follows what is done to them. */
-class Linked extends Parameters {
-  #tell: (() => void) | undefined;
-
-  /** Takes another search without telling. */
-  take(search: string, tell: () => void): this {
-    this.#tell = undefined;
-    for (const name of [...this.keys()]) super.delete(name);
-    for (const [name, value] of new Parameters(search)) super.append(name, value);
-    this.#tell = tell;
-    return this;
-  }
-
-  override append(name: string, value: string): void {
-    super.append(name, value);
-    this.#tell?.();
-  }
-
-  override set(name: string, value: string): void {
-    super.set(name, value);
-    this.#tell?.();
-  }
-
-  override delete(name: string, value?: string): void {
-    super.delete(name, value);
-    this.#tell?.();
-  }
-
-  override sort(): void {
-    super.sort();
-    this.#tell?.();
-  }
-}
-
 class Address {
   #parts: Parts;
-  #parameters: Linked | undefined;
+  #parameters: Parameters | undefined;
 
   constructor(input: unknown, base?: unknown) {
     this.#parts = parsed(String(input), base === undefined ? undefined : String(base));
@@ -110,8 +96,8 @@ class Address {
     return ["http:", "https:", "ws:", "wss:", "ftp:"].includes(protocol) ? `${protocol}//${host}` : "null";
   }
 
-  get searchParams(): URLSearchParams {
-    this.#parameters ??= new Linked().take(this.#parts.search, this.#told);
+  get searchParams(): Parameters {
+    this.#parameters ??= new Parameters(this.#parts.search).tell(() => this.#follow());
     return this.#parameters;
   }
 
@@ -121,7 +107,7 @@ class Address {
 
   set(name: Name, value: string): void {
     // The client sets a search that it has just encoded.
-    const short = name === "search" && value !== "" ? plain(`${this.href.replace(/[?#].*$/s, "")}?${value.replace(/^\?/, "")}${this.#parts.hash}`) : undefined;
+    const short = name === "search" && value !== "" ? plain(`${bare(this.href)}?${value.startsWith("?") ? value.slice(1) : value}${this.#parts.hash}`) : undefined;
     if (short) return this.#take(short);
     const url = new Whole(this.href);
     url[name] = value;
@@ -136,15 +122,16 @@ class Address {
     return this.href;
   }
 
-  readonly #told = (): void => {
+  /** Does what was done to the parameters. */
+  #follow(): void {
     const text = String(this.#parameters ?? "");
-    const url = `${this.href.replace(/[?#].*$/s, "")}${text && `?${text}`}${this.#parts.hash}`;
+    const url = `${bare(this.href)}${text && `?${text}`}${this.#parts.hash}`;
     this.#parts = plain(url) ?? whole(new Whole(url));
-  };
+  }
 
   #take(parts: Parts): void {
     this.#parts = parts;
-    this.#parameters?.take(parts.search, this.#told);
+    this.#parameters?.take(parts.search);
   }
 }
 
@@ -161,4 +148,4 @@ for (const name of NAMES) {
   });
 }
 
-Object.assign(globalThis, { URL: Address });
+Object.assign(globalThis, { URL: Address, URLSearchParams: Parameters });

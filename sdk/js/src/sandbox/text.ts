@@ -11,9 +11,11 @@ declare global {
 
 const NOT_UTF8 = "\ufffd";
 
+const ASCII = /^[\0-\x7f]*$/;
+
 /** The UTF-8 of a text; half surrogates become U+FFFD. */
 export function encode(text: string): Uint8Array<ArrayBuffer> {
-  return Uint8Array.fromBase64(btoa(unescape(encodeURIComponent(text.toWellFormed()))));
+  return Uint8Array.fromBase64(btoa(ASCII.test(text) ? text : unescape(encodeURIComponent(text.toWellFormed()))));
 }
 
 /** The text of UTF-8; undefined where the bytes are none. */
