@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 from componentize_py_types import Err
 from wit_world.imports import document, fhir, http, outbox, secrets, settings, timers, types
 
-from . import failing, log, triggers
+from . import failing, log, rehearsal, triggers
 from .decorator import Handler, bots_of, what_is_wrong
 from .errors import Failure, FhirError, HostError, HttpError, Refused, Reject
 from .event import Done, Event, Payload, Reply
@@ -62,14 +62,15 @@ def _prepare() -> None:
     if not root.handlers:
         root.addHandler(log.RunLog())
         root.setLevel(logging.INFO)
+    rehearsal.rehearse(globals(), _handle)
     # What is there now stays: the collector need not look at it, which would copy its pages in every run.
     gc.collect()
     gc.freeze()
 
 
 def _handle(handle: Handler, root: str, event: types.Event) -> types.Payload | None:
-    # Else every run would have the numbers of the build.
-    random.seed(os.urandom(16))
+    # Else every run would have the numbers of the build. As a number: of bytes `seed` would take a SHA-512 first.
+    random.seed(int.from_bytes(os.urandom(16)))
     try:
         outcome = handle(_lift(event), Host(_Sandbox()))
         if outcome is None or outcome is Done:
