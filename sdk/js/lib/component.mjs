@@ -14,7 +14,7 @@ export async function componentOf(qjs, code, options) {
     cpSync(contract(options.wit), path.join(folder, "deps/hob-bot/bot.wit"));
     // Garbage is counted references but for circles, which a run leaves to the end of its instance: to look for them would touch all of the memory
     // that was taken as it was from the build, and a page that is touched is copied.
-    const { component } = await qjs.componentize({ witPath: folder, jsSource: code, world: "js", sync: true, disableGc: true });
+    const { component } = await qjs.componentize({ witPath: folder, jsSource: code, world: "js", sync: true, disableGc: true, optSize: options.quick });
     return component;
   } catch (error) {
     throw loadError(error, options);

@@ -1,6 +1,6 @@
 // The check of types: the project's tsconfig.json, or a strict one, over the entry and what it imports.
 
-import { spawnSync } from "node:child_process";
+import { execFile } from "node:child_process";
 import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import path from "node:path";
@@ -17,8 +17,8 @@ const STRICT = {
   types: [],
 };
 
-/** Throws every error of types that the entry has. */
-export function checkTypes({ entry, tsconfig }) {
+/** Rejects with every error of types that the entry has. */
+export async function checkTypes({ entry, tsconfig }) {
   const found = tsconfig ?? nearest(path.dirname(entry), "tsconfig.json");
   const project = found ? path.dirname(found) : path.dirname(entry);
   const own = { noEmit: true, allowJs: true, composite: false, incremental: false, rewriteRelativeImportExtensions: false };
@@ -37,12 +37,20 @@ export function checkTypes({ entry, tsconfig }) {
   const folder = mkdtempSync(path.join(project, "node_modules/.hob-"));
   try {
     writeFileSync(path.join(folder, "tsconfig.json"), JSON.stringify(config));
-    const run = spawnSync(process.execPath, [tsc(), "-p", folder, "--pretty", "false"], { encoding: "utf8", cwd: project });
-    if (run.error) throw new BuildError("toolchain", `TypeScript's compiler does not start: ${run.error.message}`, { help: `run \`npm ci\` in ${SDK}` });
-    if (run.status !== 0) throw new BuildErrors(errorsOf(`${run.stdout}\n${run.stderr}`, project));
+    const { error, stdout, stderr } = await run(process.execPath, [tsc(), "-p", folder, "--pretty", "false"], project);
+    // What it found is told by its exit code; a word is why it did not start.
+    if (typeof error?.code === "string") {
+      throw new BuildError("toolchain", `TypeScript's compiler does not start: ${error.message}`, { help: `run \`npm ci\` in ${SDK}` });
+    }
+    if (error) throw new BuildErrors(errorsOf(`${stdout}\n${stderr}`, project));
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
+}
+
+function run(program, args, cwd) {
+  const options = { encoding: "utf8", cwd, maxBuffer: 16 << 20 };
+  return new Promise((done) => execFile(program, args, options, (error, stdout, stderr) => done({ error, stdout, stderr })));
 }
 
 function errorsOf(output, project) {

@@ -57,7 +57,7 @@ pub fn build(project: &Project, profile: Profile, words: Words, clock: &dyn Cloc
     let program = toolchain::check(language, &project.dir)?;
     let component = match language {
         Language::Rust => rust::build(project, &program, profile, words)?,
-        Language::Node => node::build(project, &program, words)?,
+        Language::Node => node::build(project, &program, profile, words)?,
         Language::Python => python::build(project, &program, words)?,
     };
     let bytes = std::fs::metadata(&component).map_err(|error| AuthorError::unreadable(&component, &error))?.len();

@@ -5,7 +5,7 @@ use std::process::Command;
 
 use serde::Deserialize;
 
-use super::{Words, failed, run};
+use super::{Profile, Words, failed, run};
 use crate::error::Fault;
 use crate::{AuthorError, Project};
 
@@ -32,7 +32,7 @@ struct Own {
     medplum: bool,
 }
 
-pub(super) fn build(project: &Project, node: &Path, words: Words) -> Result<PathBuf, AuthorError> {
+pub(super) fn build(project: &Project, node: &Path, profile: Profile, words: Words) -> Result<PathBuf, AuthorError> {
     let dir = &project.dir;
     let file = dir.join("package.json");
     let text = std::fs::read_to_string(&file).map_err(|error| AuthorError::unreadable(&file, &error))?;
@@ -55,6 +55,9 @@ pub(super) fn build(project: &Project, node: &Path, words: Words) -> Result<Path
     command.current_dir(dir).arg(tool).arg("--out").arg(&out).args(["--name", project.manifest.name.as_str()]);
     if package.hob.medplum {
         command.arg("--medplum");
+    }
+    if profile == Profile::Author {
+        command.arg("--quick");
     }
     command.args(package.hob.entry);
     let ran = run(&mut command, words)?;
