@@ -11,12 +11,13 @@ use wasmtime::component::{Component, HasSelf, Linker};
 
 use crate::bindings::{Bot, BotPre};
 use crate::cache::{Cache, Miss};
+use crate::functions::Functions;
 use crate::loaded::Loaded;
 use crate::pool::{self, Busy};
 use crate::release::Bound;
 use crate::scopes::Scopes;
 use crate::state::State;
-use crate::{EngineConfig, EngineError, Release, compile, precompiled};
+use crate::{CodeFor, EngineConfig, EngineError, Release, compile, precompiled};
 
 /// The WASI interfaces that a bot may import, all of 0.2. Files and sockets are there, since languages' libraries import them, and
 /// are empty and shut.
@@ -77,7 +78,11 @@ impl Engine {
     /// [`EngineError::Start`] where the machine cannot give the pool its address space; [`EngineError::Cache`].
     pub fn new(config: EngineConfig) -> Result<Self, EngineError> {
         let start = |error: wasmtime::Error| EngineError::Start(format!("{error:#}"));
-        let wasmtime = wasmtime::Engine::new(&pool::config(&config)).map_err(start)?;
+        let mut settings = pool::config(&config);
+        if config.code == CodeFor::Author {
+            settings.enable_incremental_compilation(Arc::new(Functions::default())).map_err(start)?;
+        }
+        let wasmtime = wasmtime::Engine::new(&settings).map_err(start)?;
         let mut linker = Linker::new(&wasmtime);
         wasmtime_wasi::p2::add_to_linker_async(&mut linker).map_err(start)?;
         Bot::add_to_linker::<_, HasSelf<_>>(&mut linker, |state: &mut State| state).map_err(start)?;

@@ -15,6 +15,7 @@ mod engine;
 mod error;
 mod event;
 mod fhirpath;
+mod functions;
 mod host;
 mod loaded;
 mod log;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
-use hob_engine::{Document, Engine, EngineConfig, Outside, Release, Replayed, RunInput, RunOutput};
+use hob_engine::{CodeFor, Document, Engine, EngineConfig, Outside, Release, Replayed, RunInput, RunOutput};
 use hob_model::{Cause, Event, EventId, Failure, Journal, LogLevel, Manifest, ManualClock, Payload, RunId, Timestamp};
 use serde_json::{Value, json};
 
@@ -15,7 +15,7 @@ fn engine() -> &'static Engine {
     static ENGINE: OnceLock<Engine> = OnceLock::new();
     ENGINE.get_or_init(|| {
         let cache_dir = Some(hob_python::folder().join("compiled"));
-        Engine::new(EngineConfig { cache_dir, concurrent_runs: 8, ..EngineConfig::default() }).unwrap()
+        Engine::new(EngineConfig { cache_dir, concurrent_runs: 8, code: CodeFor::Author, ..EngineConfig::default() }).unwrap()
     })
 }
 

@@ -17,7 +17,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use hob_engine::{Engine, EngineConfig, Release};
+use hob_engine::{CodeFor, Engine, EngineConfig, Release};
 
 use crate::case::Case;
 use crate::toolchain::Tools;
@@ -33,7 +33,8 @@ fn names() -> Vec<String> {
 
 fn engine() -> Engine {
     let cache: PathBuf = toolchain::target().join("compiled");
-    Engine::new(EngineConfig { cache_dir: Some(cache), concurrent_runs: 8, ..EngineConfig::default() }).unwrap()
+    Engine::new(EngineConfig { cache_dir: Some(cache), concurrent_runs: 8, code: CodeFor::Author, ..EngineConfig::default() })
+        .unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
