@@ -111,3 +111,39 @@ pub(crate) enum HostCommand {
     Keys(commands::keys::Args),
     Backup(commands::backup::Args),
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    /// What a page has people type at a prompt, without remarks.
+    fn commands(page: &str) -> impl Iterator<Item = &str> {
+        let typed = page.lines().filter_map(|line| line.strip_prefix("$ hob "));
+        typed.map(|line| line.split(" #").next().unwrap_or(line).trim_end_matches(" &"))
+    }
+
+    #[test]
+    fn every_command_of_the_documents_is_one() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+        let mut pages: Vec<PathBuf> = std::fs::read_dir(root.join("docs"))
+            .unwrap()
+            .map(|entry| entry.unwrap().path())
+            .filter(|path| path.is_file())
+            .collect();
+        pages.push(root.join("README.md"));
+        let mut read = 0;
+        for page in pages {
+            let text = std::fs::read_to_string(&page).unwrap();
+            for command in commands(&text) {
+                read += 1;
+                let args = std::iter::once("hob").chain(command.split_whitespace());
+                if let Err(error) = Args::try_parse_from(args) {
+                    panic!("{}: hob {command}: {error}", page.display());
+                }
+            }
+        }
+        assert!(read > 20, "the documents' commands are no longer found: {read}");
+    }
+}
