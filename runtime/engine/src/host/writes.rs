@@ -111,15 +111,13 @@ impl State {
     async fn existing(&mut self, kind: &hob_model::ResourceType, query: &str) -> Answer<Option<String>> {
         let staged_here = self.staging.of_type(kind).next().is_some();
         // Only what is staged is judged here; the rest the server has judged.
-        let criteria = (self.staging.len() > 0).then(|| Criteria::parse_query(kind, query)).transpose();
-        if let (true, Err(why)) = (staged_here, &criteria) {
-            return Err(say("invalid", format!("if-none-exist cannot be judged on what this run staged: {why}")));
-        }
+        let criteria = staged_here.then(|| Criteria::parse_query(kind, query)).transpose();
+        let criteria =
+            criteria.map_err(|why| say("invalid", format!("if-none-exist cannot be judged on what this run staged: {why}")))?;
         let page = self.fhir.search(kind, query).await?;
         self.budget.hold(page.bundle.weight())?;
         let bundle = self
             .permitted(page.bundle, Shape { history: false, partial: query::is_partial(query), narrowed: false, counts: false });
-        let criteria = criteria.ok().flatten();
         let mut found: Vec<String> = Vec::new();
         for resource in
             resources(&bundle).filter(|resource| resource.get("resourceType").and_then(Value::as_str) == Some(kind.as_str()))
