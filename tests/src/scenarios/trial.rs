@@ -154,7 +154,13 @@ pub async fn observe_a_release(mut site: Site) {
     site.must(Method::DELETE, "observe/seen", None).await;
     let (status, gone) = site.call(Method::GET, "observe/seen", None).await;
     assert_eq!((status, &gone["error"]["code"]), (StatusCode::NOT_FOUND, &json!("not-observed")), "{gone:#}");
-    site.must(Method::POST, "bots", Some(release)).await;
+    // What it would take beyond the live release is named, for nobody sees it.
+    let mut wider = acting("hapi", "seen", "3.0.0", &format!("{more}[[on]]\ninvoke = true\n"), second);
+    wider["observe"] = json!(true);
+    let told = site.must(Method::POST, "bots", Some(wider)).await["changes"].to_string();
+    assert!(told.contains("invoke = true") && !told.contains("change ="), "{told}");
+    let told = site.must(Method::POST, "bots", Some(release)).await["changes"].to_string();
+    assert!(!told.contains("not observed"), "{told}");
     let promoted = site.must(Method::POST, "observe/seen/promote", None).await;
     assert_eq!((&promoted["bot"]["version"], &promoted["bot"]["observed"]), (&json!("2.0.0"), &Value::Null), "{promoted:#}");
     site.active(&promoted).await;

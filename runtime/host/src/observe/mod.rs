@@ -14,7 +14,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use async_trait::async_trait;
 use hob_engine::{HttpError, HttpRequest, HttpResponse, Outbound};
 use hob_ledger::{LedgerError, Observation, Observations, RunFilter, RunSeq};
-use hob_model::{BotName, Digest, Failure, FailureKind, Manifest, TenantId};
+use hob_model::{BotName, Digest, Failure, FailureKind, Manifest, TenantId, Trigger};
 use tokio::sync::Notify;
 
 use crate::core::Core;
@@ -98,9 +98,26 @@ pub(crate) async fn begin(core: &Arc<Core>, wish: Wish) -> Result<Deployed, Obse
     let observation = observation(core, &wish, &examined, false).await?;
     kept.observe(core.epoch, observation).await?;
     let digest = examined.digest;
-    let change = format!("{bot} is observed on release {digest}; release {} goes on acting", live.digest);
+    let mut changes = vec![format!("{bot} is observed on release {digest}; release {} goes on acting", live.digest)];
+    let unseen = examined.manifest.on.iter().filter(|trigger| !live.manifest.on.contains(trigger)).map(told).collect::<Vec<_>>();
+    if !unseen.is_empty() {
+        // It follows the runs of the live release, and such an event makes none.
+        let tables = unseen.join(", ");
+        changes.push(format!("events that only {tables} takes are not observed: the live release has no such [[on]]"));
+    }
     register(core, &tenant, examined);
-    Ok(Deployed { bot, changes: vec![change], manual_steps: Vec::new() })
+    Ok(Deployed { bot, changes, manual_steps: Vec::new() })
+}
+
+/// A trigger as the manifest has it.
+fn told(trigger: &Trigger) -> String {
+    match trigger {
+        Trigger::Change { criteria, .. } => format!("change = \"{criteria}\""),
+        Trigger::Cron { schedule, .. } => format!("cron = \"{schedule}\""),
+        Trigger::Timer => "timer = true".to_owned(),
+        Trigger::Invoke => "invoke = true".to_owned(),
+        Trigger::Reply => "reply = true".to_owned(),
+    }
 }
 
 /// What the ledger is to keep of a release whose observation begins now.
