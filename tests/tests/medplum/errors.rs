@@ -129,8 +129,17 @@ fn the_sdks_own_tests_pass() {
 /// A bot in this SDK's own style: what it writes, how it fails, and where.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_typescript_bot_writes_and_its_failures_name_the_line() {
-    let tools = Tools::ready();
-    let component = tools.build(&root().join("examples/typescript/src/bot.ts"), &[]);
+    writes_and_fails(&[]).await;
+}
+
+/// As `hob dev` has it built.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn so_it_does_on_the_quick_interpreter() {
+    writes_and_fails(&["--quick"]).await;
+}
+
+async fn writes_and_fails(options: &[&str]) {
+    let component = Tools::ready().build(&root().join("examples/typescript/src/bot.ts"), options);
     let release = engine().prepare(&std::fs::read(component).unwrap(), &case("{}").manifest("flagger")).unwrap();
     let task = |more: Value| {
         let mut task = json!({ "resourceType": "Task", "id": "t", "status": "ready", "intent": "order", "priority": "stat" });
