@@ -115,7 +115,7 @@ impl From<EngineError> for AuthorError {
             ),
             EngineError::Export { .. } => (
                 Fault::Data,
-                "export the handler by the SDK: `hob_sdk::bot!(handle)` in Rust, `export default` of the handler in TypeScript, `handle` in Python",
+                "export the bot's function by the SDK: `hob_sdk::bot!(handle);` in Rust, `export function handle(event, hob)` in TypeScript, `@bot` in Python",
             ),
             EngineError::Limit { .. } => (Fault::Config, "lower it in bot.toml"),
             EngineError::Scope { .. } => (Fault::Config, "mend that scope in bot.toml"),

@@ -7,14 +7,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use async_trait::async_trait;
 use bytes::Bytes;
 use hob_cases::{Answer, Case, Happened, Happening};
-use hob_engine::{CodeFor, Engine, EngineConfig, HttpError, HttpRequest, HttpResponse, Outbound, Secrets};
+use hob_engine::{CodeFor, Denial, Engine, EngineConfig, HttpError, HttpRequest, HttpResponse, Outbound, Secrets};
 use hob_host::local::{Bench, BenchBot, BenchEvent, BenchGiven, LocalOutcome};
 use hob_model::{Auth, Cause, Interaction, ManualClock, Payload, Reference, RunId, VersionId};
 use hob_testserver::Settings;
 use http::Request;
 use serde_json::Value;
 
-use crate::AuthorError;
+use crate::{AuthorError, Language, Project};
 use crate::error::Fault;
 use crate::told;
 use crate::transport::InMemory;
@@ -35,14 +35,23 @@ pub enum Aim {
 ///
 /// # Errors
 /// Where the sandbox cannot be set up.
-pub fn engine(aim: Aim) -> Result<Engine, AuthorError> {
+pub fn engine(aim: Aim, denial: Denial) -> Result<Engine, AuthorError> {
     let code = match aim {
         Aim::Service => CodeFor::Service,
         Aim::Author => CodeFor::Author,
     };
-    let config = EngineConfig { concurrent_runs: 2, code, cache_dir: cache(), ..EngineConfig::default() };
+    let config = EngineConfig { concurrent_runs: 2, code, cache_dir: cache(), denial, ..EngineConfig::default() };
     // A cache that cannot be used is no reason not to work.
     Engine::new(config.clone()).or_else(|_| Engine::new(EngineConfig { cache_dir: None, ..config })).map_err(AuthorError::from)
+}
+
+/// Where a bot of this project learns that it asked beyond its scopes. A function of Rust is known by the stack that the engine sees; what an interpreter was at
+/// only the bot itself can say, so it is told.
+pub(crate) fn denial(project: &Project) -> Denial {
+    match project.language() {
+        Ok(Language::Node | Language::Python) => Denial::IsTold,
+        Ok(Language::Rust) | Err(_) => Denial::Ends,
+    }
 }
 
 fn cache() -> Option<PathBuf> {

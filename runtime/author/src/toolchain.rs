@@ -8,7 +8,7 @@ use crate::{AuthorError, Language};
 
 /// The least versions of the programs that are called.
 const NODE: (u32, u32) = (20, 0);
-const PYTHON: (u32, u32) = (3, 10);
+const PYTHON: (u32, u32) = (3, 11);
 
 /// Checks what a language needs, for a project in `dir`; gives the program that builds.
 ///
@@ -64,7 +64,7 @@ fn node() -> Result<PathBuf, AuthorError> {
 fn python(dir: &Path) -> Result<PathBuf, AuthorError> {
     // Absolute, for it is run in other folders; not resolved, for a link is how a virtual environment is known.
     let own = std::path::absolute(dir.join(".venv/bin/python")).unwrap_or_default();
-    let get = "install Python 3.10 or later from https://python.org, then `python3 -m venv .venv`";
+    let get = "install Python 3.11 or later from https://python.org, then `python3 -m venv .venv`";
     let candidates = [own, PathBuf::from("python3"), PathBuf::from("python")];
     let found = candidates
         .into_iter()

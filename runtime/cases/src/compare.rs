@@ -34,7 +34,9 @@ pub fn compare(expect: &Value, actual: &Value) -> Result<Option<(Value, Value)>,
     let Value::Object(given) = expect else { return Err(BadExpect("it is an object".to_owned())) };
     if let Some(unknown) = given.keys().find(|key| KEYS.iter().all(|(known, _)| known != key)) {
         let known: Vec<&str> = KEYS.iter().map(|(key, _)| *key).collect();
-        return Err(BadExpect(format!("it has no key `{unknown}`: it has {}", known.join(", "))));
+        let guess = hob_model::guess(unknown, known.iter().copied());
+        let guess = guess.map_or_else(String::new, |guess| format!("; did you mean `{guess}`?"));
+        return Err(BadExpect(format!("it has no key `{unknown}`: it has {}{guess}", known.join(", "))));
     }
     let not_started = |of: &Value| of.get("started") == Some(&Value::Bool(false));
     let (expected, seen) = if not_started(expect) || not_started(actual) {
@@ -58,11 +60,15 @@ fn whole(of: &Map<String, Value>, expect: &Map<String, Value>) -> Value {
         };
         out.insert(key.to_owned(), value);
     }
-    // Words for people may name a line of the source: they count only where they are expected.
-    if expect.get("failure").is_some_and(|failure| failure.is_object() && failure.get("message").is_none())
+    // Words for people count only where they are expected, and so does the line of the source that they may name: it moves with every edit.
+    if let Some(wanted) = expect.get("failure").and_then(Value::as_object)
         && let Some(failure) = out.get_mut("failure").and_then(Value::as_object_mut)
     {
-        failure.shift_remove("message");
+        match wanted.get("message").and_then(Value::as_str) {
+            None => drop(failure.shift_remove("message")),
+            Some(wanted) if without_place(wanted) == wanted => drop_place(failure),
+            Some(_) => {}
+        }
     }
     if let Some(timers) = out.get_mut("timers").and_then(Value::as_array_mut) {
         for at in timers.iter_mut().filter_map(|timer| timer.get_mut("at")) {
@@ -70,6 +76,22 @@ fn whole(of: &Map<String, Value>, expect: &Map<String, Value>) -> Value {
         }
     }
     Value::Object(out)
+}
+
+fn drop_place(failure: &mut Map<String, Value>) {
+    if let Some(Value::String(message)) = failure.get_mut("message") {
+        message.truncate(without_place(message).len());
+    }
+}
+
+/// The words of a failure up to the place of an exception that ends them: `, at src/bot.ts:12:3` or ` at bot.py:12 in handle`.
+fn without_place(message: &str) -> &str {
+    let is_place = |rest: &str| {
+        let file = rest.split(' ').next().unwrap_or_default();
+        file.split(':').nth(1).is_some_and(|line| line.starts_with(|c: char| c.is_ascii_digit()))
+    };
+    let mut found = message.match_indices(" at ").filter(|(at, word)| is_place(&message[at + word.len()..]));
+    found.next().map_or(message, |(at, _)| message[..at].trim_end_matches(','))
 }
 
 /// An instant as short as it can be said.
@@ -85,13 +107,15 @@ pub fn instant(at: hob_model::Timestamp) -> String {
 /// What `--update` writes: what happened, with the keys that the old `expect` had, and what it did not have only where there is something.
 #[must_use]
 pub fn updated(old: Option<&Value>, actual: Value) -> Value {
-    let Some(old) = old.and_then(Value::as_object).filter(|old| !old.is_empty() && !old.contains_key("started")) else {
-        return actual;
-    };
-    let Value::Object(actual) = actual else { return actual };
+    let Value::Object(mut actual) = actual else { return actual };
+    if let Some(failure) = actual.get_mut("failure").and_then(Value::as_object_mut) {
+        drop_place(failure);
+    }
     let empty = |value: &Value| value.is_null() || value.as_array().is_some_and(Vec::is_empty);
-    let kept = actual.into_iter().filter(|(key, value)| old.contains_key(key) || (key != "reads" && !empty(value)));
-    Value::Object(kept.collect())
+    if let Some(old) = old.and_then(Value::as_object).filter(|old| !old.is_empty() && !old.contains_key("started")) {
+        actual.retain(|key, value| old.contains_key(key) || (key != "reads" && !empty(value)));
+    }
+    Value::Object(actual)
 }
 
 #[cfg(test)]
@@ -114,6 +138,17 @@ mod tests {
         assert!(!same(json!({}), failed.clone()));
         assert!(same(json!({ "failure": { "kind": "reject", "code": "a" } }), failed.clone()));
         assert!(!same(json!({ "failure": { "kind": "reject", "code": "a", "message": "c" } }), failed));
+        for (message, words) in [
+            ("Error: no patient at all, at src/bot.ts:12:36", "Error: no patient at all"),
+            ("KeyError at bot.py:31 in score < bot.py:12 in handle", "KeyError"),
+            ("no bed at St. Mary: full", "no bed at St. Mary: full"),
+        ] {
+            let thrown = json!({ "writes": [], "failure": { "code": "exception", "message": message } });
+            assert!(same(json!({ "failure": { "code": "exception", "message": words } }), thrown.clone()));
+            assert!(same(json!({ "failure": { "code": "exception", "message": message } }), thrown.clone()));
+            assert!(!same(json!({ "failure": { "code": "exception", "message": "another" } }), thrown.clone()));
+            assert_eq!(updated(Some(&json!({ "writes": [] })), thrown)["failure"]["message"], words);
+        }
         assert!(!same(json!({ "started": false }), actual.clone()));
         assert!(!same(json!({}), Happened::not_started()));
         assert!(same(json!({ "started": false }), Happened::not_started()));

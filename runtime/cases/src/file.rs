@@ -29,7 +29,7 @@ pub struct CaseError {
 }
 
 fn wrong(file: &Path, why: impl ToString) -> CaseError {
-    CaseError { file: file.to_owned(), why: why.to_string() }
+    CaseError { file: file.to_owned(), why: hob_model::with_guess(&why.to_string()) }
 }
 
 /// The files of a folder that are cases, in the order of their names. Folders in it are for what cases share.

@@ -99,9 +99,8 @@ fn a_project_becomes_manifests_and_what_cannot_be_moved_is_said() {
     let read = |name: &str| std::fs::read_to_string(folder.path().join("bots").join(name)).unwrap();
     insta::assert_snapshot!(read("welcome-patient/bot.toml"));
     insta::assert_snapshot!(read("nightly/bot.toml"));
-    assert!(
-        read("welcome-patient/package.json").contains("hob-componentize --medplum ../../src/welcome.ts --name welcome-patient")
-    );
+    let package: Value = serde_json::from_str(&read("welcome-patient/package.json")).unwrap();
+    assert_eq!(package["hob"], json!({ "entry": "../../src/welcome.ts", "medplum": true }));
     let state: Value = serde_json::from_str(&read("import.json")).unwrap();
     let references = |bot: &str| {
         state["bots"][bot]["switches"].as_array().unwrap().iter().map(|one| one["reference"].clone()).collect::<Vec<_>>()

@@ -24,6 +24,18 @@ pub struct EngineConfig {
     pub tick_ms: u64,
     /// Whom the compiled code is for.
     pub code: CodeFor,
+    /// What a call beyond the scopes does.
+    pub denial: Denial,
+}
+
+/// What a call beyond the scopes does. The attempt fails either way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Denial {
+    /// It ends the guest, which could go on and tell others.
+    #[default]
+    Ends,
+    /// The guest is told, and may say where it asked: for an author, on a server of the author's own.
+    IsTold,
 }
 
 /// Whom compiled code is for.
@@ -46,6 +58,7 @@ impl Default for EngineConfig {
             most: Limits::most(),
             tick_ms: 5,
             code: CodeFor::Service,
+            denial: Denial::Ends,
         }
     }
 }

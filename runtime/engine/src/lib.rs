@@ -40,7 +40,7 @@ mod trace;
 mod world;
 
 pub use compile::{CompileLimit, CompileLimits, Compiler, compile_stdin};
-pub use config::{CodeFor, EngineConfig};
+pub use config::{CodeFor, Denial, EngineConfig};
 pub use document::Document;
 pub use engine::{Components, Engine};
 pub use error::EngineError;

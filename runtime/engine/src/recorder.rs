@@ -118,6 +118,11 @@ impl Recorder {
         bytes
     }
 
+    /// How many calls were answered, and the function of the last.
+    pub(crate) fn so_far(&self) -> Option<(usize, &str)> {
+        self.calls.last().map(|call| (self.calls.len(), call.function.as_str()))
+    }
+
     /// The calls, in order.
     pub(crate) fn take(&mut self) -> Vec<Call> {
         std::mem::take(&mut self.calls)

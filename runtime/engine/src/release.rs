@@ -18,7 +18,7 @@ use crate::staging::Staging;
 use crate::state::State;
 use crate::stop::{Limit, failure_of};
 use crate::tape::Tape;
-use crate::{Document, Engine, EngineError, FhirReads as _, Outside, RunInput, RunOutput, event, log, world};
+use crate::{Denial, Document, Engine, EngineError, FhirReads as _, Outside, RunInput, RunOutput, event, log, world};
 
 /// What a guest's words of failure are cut to; they go into the ledger and into tables.
 const LONGEST_CODE: usize = 64;
@@ -84,6 +84,7 @@ impl Release {
         let meter = Arc::new(Meter::default());
         let wasi = world::wasi(input.seed, input.now, &lines);
         let mut state = State::new(Arc::clone(&self.bound), input, outside, Arc::clone(&meter), wasi, recording);
+        state.denial = shared.config.denial;
         state.know_event();
         let mut store = Store::new(&shared.wasmtime, state);
         store.limiter(|state| &mut state.budget);
@@ -99,19 +100,22 @@ impl Release {
         });
         let guest = Metered { inner: Box::pin(call(&bot, &mut store)), meter: Arc::clone(&meter) };
         let answered = tokio::time::timeout(Duration::from_millis(limits.wall_ms), guest).await;
+        let mut state = store.into_data();
+        let stopped = |failure: Failure, state: &State| placed(failure, state.recorder.so_far());
         let answer = match answered {
-            Err(_) => Err(Limit::Wall.failure(&limits)),
-            Ok(Err(error)) => Err(failure_of(&error)),
+            Err(_) => Err(stopped(Limit::Wall.failure(&limits), &state)),
+            Ok(Err(error)) => Err(stopped(failure_of(&error), &state)),
             Ok(Ok(answer)) => answer.map_err(|failure| told(failure, &lines)),
         };
-        let mut state = store.into_data();
-        let result = match state.fatal.take() {
-            Some(failure) => Err(failure),
-            None => answer.and_then(|payload| state.take_result(payload)),
+        let result = match (state.fatal.take(), answer) {
+            // What stopped the guest knows where it was.
+            (Some(fatal), Err(said)) if said.kind == fatal.kind => Err(said),
+            (Some(fatal), _) => Err(stopped(fatal, &state)),
+            (None, answer) => answer.and_then(|payload| state.take_result(payload)),
         };
         // Less than a tick over is still over.
         let result = if result.is_ok() && meter.total() > most + Duration::from_millis(shared.config.tick_ms.max(1)) {
-            Err(Limit::Cpu.failure(&limits))
+            Err(stopped(Limit::Cpu.failure(&limits), &state))
         } else {
             result
         };
@@ -134,6 +138,16 @@ async fn call(bot: &BotPre<State>, store: &mut Store<State>) -> wasmtime::Result
     let bot = bot.instantiate_async(&mut *store).await?;
     let event = event::lower(store.data_mut())?;
     bot.call_handle(&mut *store, &event).await
+}
+
+/// A failure that is not the guest's own, with how far the guest had come.
+fn placed(mut failure: Failure, so_far: Option<(usize, &str)>) -> Failure {
+    failure.message.push_str(&match so_far {
+        None => "; it had made no host call".to_owned(),
+        Some((1, function)) => format!("; it had made one host call, {function}"),
+        Some((calls, function)) => format!("; it had made {calls} host calls, the last {function}"),
+    });
+    failure
 }
 
 /// The end of an attempt whose bot's compiled code is gone and cannot be made again: the operator's trouble, not the bot's.
@@ -176,6 +190,7 @@ impl State {
             outbox: Vec::new(),
             output: 0,
             fatal: None,
+            denial: Denial::Ends,
             table: table(),
             wasi,
         }

@@ -13,7 +13,7 @@ use crate::release::Bound;
 use crate::scopes::Access;
 use crate::staging::{Base, Staging};
 use crate::stop::Limit;
-use crate::{Document, FhirReads, Outbound, RunInput, Secrets};
+use crate::{Denial, Document, FhirReads, Outbound, RunInput, Secrets};
 
 /// A resource as the run first saw it.
 #[derive(Debug)]
@@ -65,6 +65,7 @@ pub(crate) struct State {
     pub(crate) output: usize,
     /// Ends the attempt whatever the guest answers; the first one stands.
     pub(crate) fatal: Option<Failure>,
+    pub(crate) denial: Denial,
     pub(crate) table: ResourceTable,
     pub(crate) wasi: WasiCtx,
 }

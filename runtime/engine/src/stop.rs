@@ -72,8 +72,10 @@ pub(crate) struct Stop(pub(crate) Failure);
 /// The failure behind an error that came out of the guest's call: what stopped it, or a trap with the names of the guest's functions
 /// (never its strings).
 pub(crate) fn failure_of(error: &wasmtime::Error) -> Failure {
+    let names = error.downcast_ref::<wasmtime::WasmBacktrace>().map(trace::names).filter(|names| !names.is_empty());
+    let place = names.map_or_else(String::new, |names| format!("; in {}", names.join(" < ")));
     if let Some(Stop(failure)) = error.downcast_ref::<Stop>() {
-        return failure.clone();
+        return Failure { message: format!("{}{place}", failure.message), ..failure.clone() };
     }
     let trap = error.downcast_ref::<wasmtime::Trap>();
     let full = matches!(error.downcast_ref::<ResourceTableError>(), Some(ResourceTableError::Full));
@@ -88,12 +90,6 @@ pub(crate) fn failure_of(error: &wasmtime::Error) -> Failure {
         None if full => "the bot holds more handles than a host gives".to_owned(),
         None => "the sandbox refused a call of the bot".to_owned(),
     };
-    if let Some(backtrace) = error.downcast_ref::<wasmtime::WasmBacktrace>() {
-        let names = trace::names(backtrace);
-        if !names.is_empty() {
-            message.push_str("; in ");
-            message.push_str(&names.join(" < "));
-        }
-    }
+    message.push_str(&place);
     Failure { kind: FailureKind::Retry, code: code.to_owned(), message, retry_after: None }
 }

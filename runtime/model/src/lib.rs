@@ -16,6 +16,7 @@ mod journal;
 mod manifest;
 mod run;
 mod scope;
+mod slip;
 mod source;
 
 pub use base_url::BaseUrl;
@@ -34,4 +35,5 @@ pub use manifest::{
 };
 pub use run::{Attempt, Failure, FailureKind, RunState};
 pub use scope::{Interactions, Scope, ScopeError, ScopeLevel};
+pub use slip::{guess, with_guess};
 pub use source::{Auth, Capabilities, Inbound, SecretRef, Source};

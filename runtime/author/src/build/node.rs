@@ -9,8 +9,11 @@ use super::{Profile, Words, failed, run};
 use crate::error::Fault;
 use crate::{AuthorError, Project};
 
-/// Where the tool is, seen from the project: as npm installed it, or in the SDK's sources.
-const TOOL: [&str; 2] = ["node_modules/@hob/sdk/bin/hob-componentize.mjs", "vendor/hob/js/bin/hob-componentize.mjs"];
+/// Where npm installs the tool, in the project's folder or in that of the workspace around it.
+const TOOL: &str = "node_modules/@hob/sdk/bin/hob-componentize.mjs";
+
+/// What installs it, and what it is made of.
+const INSTALL: &str = "run `npm install` in the bot's folder";
 
 /// The exit code of the tool where something of its own is missing.
 const INCOMPLETE: i32 = 69;
@@ -40,19 +43,15 @@ pub(super) fn build(project: &Project, node: &Path, profile: Profile, words: Wor
         let help = "the key `hob` takes {\"entry\": \"src/bot.ts\", \"medplum\": true}";
         AuthorError::new(Fault::Config, "package", why, help).at(file.display())
     })?;
-    let tool = TOOL.iter().find(|tool| dir.join(tool).is_file()).ok_or_else(|| {
-        AuthorError::new(
-            Fault::Missing,
-            "toolchain-missing",
-            "the packages of the bot are not installed",
-            "run `npm install` in its folder",
-        )
-        .at(dir.display())
+    let absolute = std::path::absolute(dir).map_err(|error| AuthorError::unreadable(dir, &error))?;
+    let tool = absolute.ancestors().map(|folder| folder.join(TOOL)).find(|tool| tool.is_file()).ok_or_else(|| {
+        let message = "the packages of the bot are not installed";
+        AuthorError::new(Fault::Missing, "toolchain-missing", message, INSTALL).at(dir.display())
     })?;
     let component = dir.join(&project.manifest.component);
     let out = std::path::absolute(&component).map_err(|error| AuthorError::unwritable(&component, &error))?;
     let mut command = Command::new(node);
-    command.current_dir(dir).arg(tool).arg("--out").arg(&out).args(["--name", project.manifest.name.as_str()]);
+    command.current_dir(dir).arg(&tool).arg("--out").arg(&out).args(["--name", project.manifest.name.as_str()]);
     if package.hob.medplum {
         command.arg("--medplum");
     }
@@ -64,7 +63,7 @@ pub(super) fn build(project: &Project, node: &Path, profile: Profile, words: Wor
     match ran.code {
         Some(0) => Ok(component),
         Some(INCOMPLETE) => {
-            let mut error = failed(dir, "hob-componentize", &ran, "run `npm install` in the bot's folder");
+            let mut error = failed(dir, "hob-componentize", &ran, INSTALL);
             (error.code, error.kind) = ("toolchain-missing", Fault::Missing);
             Err(error)
         }

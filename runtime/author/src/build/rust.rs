@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::{Profile, Words, failed, run};
 use crate::error::Fault;
+use crate::check::structure;
 use crate::{AuthorError, Project};
 
 /// The profiles, given on the command line so that a project needs none. Measured: for speed they are no larger than for size, and what they do takes two thirds
@@ -49,11 +50,24 @@ pub(super) fn build(project: &Project, cargo: &Path, profile: Profile, words: Wo
     if ran.code != Some(0) {
         return Err(failed(dir, "cargo", &ran, "mend what the compiler says"));
     }
-    component(dir, &ran.stdout)
+    let (component, source) = component(dir, &ran.stdout)?;
+    exports(&component, &source)?;
+    Ok(component)
 }
 
-/// The component among what cargo says that it made: that of the package in this folder.
-fn component(dir: &Path, messages: &str) -> Result<PathBuf, AuthorError> {
+/// That the component is a bot's: what is missing is looked for in the source rather than in the component.
+fn exports(component: &Path, source: &Path) -> Result<(), AuthorError> {
+    let bytes = std::fs::read(component).map_err(|error| AuthorError::unreadable(component, &error))?;
+    if structure::of(&bytes)?.exports.iter().any(|name| name == "handle") {
+        return Ok(());
+    }
+    let message = "the component does not export `handle`: no function is named as the bot's";
+    let help = "add `hob_sdk::bot!(handle);` below the function `pub fn handle(event: Event, hob: &dyn Host) -> Result<Outcome, Error>`";
+    Err(AuthorError::new(Fault::Data, "component", message, help).at(source.display()))
+}
+
+/// The component among what cargo says that it made, that of the package in this folder, and the file that it begins with.
+fn component(dir: &Path, messages: &str) -> Result<(PathBuf, PathBuf), AuthorError> {
     let manifest = dir.join("Cargo.toml");
     let own = manifest.canonicalize().map_err(|error| AuthorError::unreadable(&manifest, &error))?;
     let of = |message: &Value| {
@@ -61,9 +75,9 @@ fn component(dir: &Path, messages: &str) -> Result<PathBuf, AuthorError> {
         let files = message["filenames"].as_array().into_iter().flatten().filter_map(Value::as_str);
         let is_library =
             message["target"]["crate_types"].as_array().is_some_and(|kinds| kinds.iter().any(|kind| kind == "cdylib"));
-        (is_own && is_library)
-            .then(|| files.map(PathBuf::from).find(|file| file.extension().is_some_and(|end| end == "wasm")))
-            .flatten()
+        let made = files.map(PathBuf::from).find(|file| file.extension().is_some_and(|end| end == "wasm"));
+        let source = PathBuf::from(message["target"]["src_path"].as_str().unwrap_or_default());
+        made.filter(|_| is_own && is_library).map(|made| (made, source))
     };
     let messages = messages.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
     messages.filter(|message| message["reason"] == "compiler-artifact").find_map(|message| of(&message)).ok_or_else(|| {

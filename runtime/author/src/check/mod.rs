@@ -1,20 +1,21 @@
 //! `hob check`: what a bot is, before it is put into service.
 
 mod scopes;
-mod structure;
+pub(crate) mod structure;
 mod times;
 
 use std::path::PathBuf;
 
 use bytes::Bytes;
 use hob_cases::CaseFile;
+use hob_engine::Denial;
 use hob_host::local::BenchBot;
 use hob_model::{Clock, Manifest};
 
 use crate::stage::{Aim, engine};
 use crate::test::{Covered, Options};
 use crate::transport::InMemory;
-use crate::{AuthorError, Project, test};
+use crate::{AuthorError, Language, Project, test};
 
 pub use scopes::{Kept, Privilege};
 pub use structure::Structure;
@@ -31,6 +32,8 @@ pub struct Report {
     pub component: PathBuf,
     /// Its size.
     pub bytes: u64,
+    /// What it is written in; none where the folder does not say.
+    pub language: Option<Language>,
     /// What it is made of.
     pub structure: Structure,
     /// What it takes to compile, load and run.
@@ -45,8 +48,17 @@ pub struct Report {
     pub advice: Vec<String>,
 }
 
-/// More of a component than is usual for its language is worth a look.
-const LARGE: u64 = 4 << 20;
+impl Language {
+    /// More of a component than is usual for its language, which brings an interpreter or none, is worth a look; and how to look.
+    const fn usual(self) -> (u64, &'static str) {
+        match self {
+            Self::Rust => (4 << 20, "`cargo tree`, twiggy"),
+            // With the client of Medplum and all of Intl.
+            Self::Node => (20 << 20, "`npm ls --omit=dev`; what is imported is bundled"),
+            Self::Python => (24 << 20, "`pip list`; all that a module imports is kept"),
+        }
+    }
+}
 
 /// Looks at a project's component.
 ///
@@ -58,7 +70,7 @@ pub async fn run(project: &Project, component: PathBuf, clock: &dyn Clock) -> Re
     let manifest = &project.manifest;
     let here = |error: AuthorError| if error.at.is_some() { error } else { error.at(component.display()) };
     let structure = structure::of(&bytes).map_err(here)?;
-    let engine = engine(Aim::Service)?;
+    let engine = engine(Aim::Service, Denial::Ends)?;
     let bot = BenchBot::prepare(&engine, manifest, &bytes, &InMemory::base()?).map_err(|error| here(error.into()))?;
     let tested = test::run(project, &bot, &Options::default(), clock).await?;
     let files: Vec<CaseFile> = test::files(&project.cases())?.iter().filter_map(|path| CaseFile::read(path).ok()).collect();
@@ -70,6 +82,7 @@ pub async fn run(project: &Project, component: PathBuf, clock: &dyn Clock) -> Re
         version: manifest.version.clone(),
         component,
         bytes: size,
+        language: project.language().ok(),
         structure,
         times,
         cases: (tested.cases.len(), tested.failed()),
@@ -119,8 +132,10 @@ fn advice(report: &Report, manifest: &Manifest) -> Vec<String> {
     if report.structure.debug_bytes > 0 {
         let share = report.structure.debug_bytes * 100 / report.bytes.max(1);
         say(format!("{share}% of the component are debug sections: `hob build` leaves them out"));
-    } else if report.bytes > LARGE && report.structure.language.as_ref().is_some_and(|all| all.contains("Rust")) {
-        say("the component is large for Rust: which dependency brings so much? (`cargo tree`, twiggy)".to_owned());
+    } else if let Some((language, (usual, look))) = report.language.map(|language| (language, language.usual()))
+        && report.bytes > usual
+    {
+        say(format!("the component is large for {}: which dependency brings so much? ({look})", language.name()));
     }
     advice
 }

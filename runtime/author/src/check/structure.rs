@@ -24,21 +24,18 @@ pub struct Structure {
     pub data_bytes: u64,
     /// Bytes of debug sections.
     pub debug_bytes: u64,
-    /// The languages that it says it is from: an interpreter, or a C library, is in another than the bot.
-    pub language: Option<String>,
     /// The tools that it says made it.
     pub tools: Vec<String>,
 }
 
 /// Reads the sections of a component.
-pub(super) fn of(component: &[u8]) -> Result<Structure, AuthorError> {
+pub(crate) fn of(component: &[u8]) -> Result<Structure, AuthorError> {
     let wrong = |why: String| AuthorError::new(Fault::Data, "no-component", why, "build it with `hob build`");
     if component.get(..8) == Some(b"\0asm\x01\0\0\0") {
         return Err(wrong("the file is a WebAssembly module and no component".to_owned()));
     }
     let mut found = Structure::default();
     let mut tools = BTreeSet::new();
-    let mut languages = BTreeSet::new();
     let mut depth = 0_u32;
     for payload in Parser::new(0).parse_all(component) {
         let payload = payload.map_err(|error| wrong(format!("the file is no WebAssembly component: {error}")))?;
@@ -66,20 +63,16 @@ pub(super) fn of(component: &[u8]) -> Result<Structure, AuthorError> {
                     found.debug_bytes += section.data().len() as u64;
                 }
                 if let KnownCustom::Producers(fields) = section.as_known() {
-                    for field in fields.into_iter().flatten() {
+                    // Languages are not of interest: an interpreter, or a C library, is in another than the bot.
+                    for field in fields.into_iter().flatten().filter(|field| field.name != "language") {
                         let values = field.values.into_iter().flatten();
-                        match field.name {
-                            "language" => languages.extend(values.map(|value| value.name.to_owned())),
-                            _ => tools.extend(values.map(|value| format!("{} {}", value.name, value.version).trim().to_owned())),
-                        }
+                        tools.extend(values.map(|value| format!("{} {}", value.name, value.version).trim().to_owned()));
                     }
                 }
             }
             _ => {}
         }
     }
-    let languages: Vec<String> = languages.into_iter().collect();
-    found.language = (!languages.is_empty()).then(|| languages.join(", "));
     found.tools = tools.into_iter().collect();
     Ok(found)
 }

@@ -24,7 +24,7 @@ use super::input::{Command, Input};
 use super::show::{Called, Changed, Ran, Shown};
 use super::{Options, seeds};
 use crate::build::{Profile, Words, build};
-use crate::stage::{Aim, engine, payload};
+use crate::stage::{Aim, denial, engine, payload};
 use crate::{AuthorError, Project, test};
 
 /// How long a change of files must be over before it is looked at: editors write in several steps.
@@ -65,7 +65,7 @@ impl Session {
     ) -> Result<Self, AuthorError> {
         let capabilities = Settings::standard(base.clone()).proved(clock.now());
         let bench = Bench::new(base.clone(), Auth::None, Some(capabilities), Arc::new(desk.clone()), Arc::clone(&clock))?;
-        let engine = engine(Aim::Author)?;
+        let engine = engine(Aim::Author, denial(&project))?;
         Ok(Self { options, project, engine, desk, bench, base, clock, bot: None, last: None, timers: BTreeMap::new() })
     }
 

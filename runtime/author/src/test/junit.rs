@@ -23,6 +23,9 @@ pub fn junit(report: &Report) -> Result<String, String> {
             Verdict::Differs { expected, actual, .. } => {
                 failed(NonSuccessKind::Failure, "differs", lines(&difference(expected, actual)))
             }
+            Verdict::WentWrong { expected, actual, hint } => {
+                failed(NonSuccessKind::Failure, "went-wrong", format!("{}\n{hint}", lines(&difference(expected, actual))))
+            }
             Verdict::Property { vary, seed, varied, why } => {
                 failed(NonSuccessKind::Failure, "property", format!("{vary}, seed {seed}: {varied}\n{why}"))
             }

@@ -13,7 +13,7 @@ use hob_host::local::BenchBot;
 use hob_model::{Clock, Failure, FailureKind, LogLine};
 use serde_json::Value;
 
-use crate::stage::{Aim, Played, Stage, engine};
+use crate::stage::{Aim, Played, Stage, denial, engine};
 use crate::transport::InMemory;
 use crate::{AuthorError, Project};
 
@@ -85,6 +85,15 @@ pub enum Verdict {
         actual: Value,
         /// What to do, where there is more to say than that.
         hint: Option<String>,
+    },
+    /// It ended by a failure that the bot did not choose and nobody expected: an exception, a crash, a limit, a scope. That is no result to keep.
+    WentWrong {
+        /// What was expected.
+        expected: Value,
+        /// What happened.
+        actual: Value,
+        /// What to do.
+        hint: String,
     },
     /// A variation did not hold.
     Property {
@@ -206,6 +215,11 @@ fn judge(file: &CaseFile, played: &Played, update: bool) -> Verdict {
         Some(Err(why)) if !update => return Verdict::Broken { why: why.to_string() },
         Some(Err(_)) => (expect.cloned().unwrap_or_default(), played.document.clone()),
     };
+    let is_expected = expect.and_then(|expect| expect.get("failure")).is_some_and(Value::is_object);
+    if let Some(failure) = went_wrong(played).filter(|_| expect.is_some() && !is_expected) {
+        let hint = hint(failure).unwrap_or_else(|| "mend the bot: its log says more".to_owned());
+        return Verdict::WentWrong { expected, actual, hint };
+    }
     if !update {
         let hint = match expect {
             None => Some(
@@ -221,6 +235,13 @@ fn judge(file: &CaseFile, played: &Played, update: bool) -> Verdict {
     }
 }
 
+/// The failure by which a run ended, where the bot did not choose it: an exception, a crash, a limit, a scope.
+fn went_wrong(played: &Played) -> Option<&Failure> {
+    let failure = played.outcome.as_ref()?.result.as_ref().err()?;
+    let is_crash = ["exception", "trap"].contains(&failure.code.as_str());
+    (is_crash || failure.kind == FailureKind::Fatal || failure.code.starts_with("limit-")).then_some(failure)
+}
+
 /// What to do about a failure that has a known cause.
 pub(crate) fn hint(failure: &Failure) -> Option<String> {
     match (failure.kind, failure.code.as_str()) {
@@ -230,6 +251,11 @@ pub(crate) fn hint(failure: &Failure) -> Option<String> {
             Some(format!("add \"{scope}\" to `scopes` in bot.toml, or do not ask for it"))
         }
         (_, "trap") => Some("the bot crashed: its log and the functions that are named say where".to_owned()),
+        (_, "exception") => Some("the bot threw: the message and the log say where; mend that line, or catch it there".to_owned()),
+        (_, "limit-cpu" | "limit-wall") => Some(
+            "look for a loop that does not end, after the last host call that is named; where the bot has so much to do, raise that limit under [limits] in bot.toml"
+                .to_owned(),
+        ),
         (_, code) if code.starts_with("limit-") => {
             Some("mend what the bot does too much of, or raise that limit under [limits] in bot.toml".to_owned())
         }
@@ -265,5 +291,5 @@ impl CaseReport {
 /// # Errors
 /// What would be refused when it is deployed.
 pub fn prepare(project: &Project, component: &Bytes, aim: Aim) -> Result<BenchBot, AuthorError> {
-    Ok(BenchBot::prepare(&engine(aim)?, &project.manifest, component, &InMemory::base()?)?)
+    Ok(BenchBot::prepare(&engine(aim, denial(project))?, &project.manifest, component, &InMemory::base()?)?)
 }

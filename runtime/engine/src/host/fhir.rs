@@ -16,7 +16,7 @@ use crate::scopes::{Missing, Need};
 use crate::staging::{Base, Seen};
 use crate::state::{Known, Next, Shape, State};
 use crate::stop::Stop;
-use crate::{Document, FhirError, FhirErrorCode, FhirReads, Found, Page, tape};
+use crate::{Denial, Document, FhirError, FhirErrorCode, FhirReads, Found, Page, tape};
 
 /// Reads of one batch that are under way at once.
 const AT_ONCE: usize = 8;
@@ -113,9 +113,13 @@ impl State {
         text.parse().map_err(|why| say("invalid", format!("{why}; give Type/id")))
     }
 
-    /// The attempt's end for want of a scope: the guest is not told, for it could go on and tell others.
+    /// The attempt's end for want of a scope.
     pub(crate) fn denied(&mut self, missing: &Missing) -> Trouble {
-        Trouble::Stop(wasmtime::Error::new(Stop(self.deny(missing))))
+        let failure = self.deny(missing);
+        match self.denial {
+            Denial::Ends => Trouble::Stop(wasmtime::Error::new(Stop(failure))),
+            Denial::IsTold => say("scope", failure.message),
+        }
     }
 
     /// As [`State::denied`], or what the bot has to ask otherwise.

@@ -85,6 +85,8 @@ impl State {
     async fn create_checked(&mut self, resource: Value, if_none_exist: Option<String>) -> Answer<Created> {
         let kind = resource_type(resource.get("resourceType").and_then(Value::as_str).unwrap_or_default())?;
         let access = self.access.clone();
+        let needs: &[Need] = if if_none_exist.is_some() { &[Need::Create, Need::Search] } else { &[Need::Create] };
+        access.grants_some(&kind, needs).map_err(|missing| self.denied(&missing))?;
         let grant = access.grant(&kind, Need::Create).map_err(|missing| self.denied(&missing))?;
         grant.check(&resource).map_err(|missing| self.denied(&missing))?;
         self.check_references(&resource, None)?;
@@ -164,6 +166,9 @@ impl State {
         let patch = self.parse_given::<json_patch::Patch>(body.as_bytes().to_vec()).await?;
         let patch = patch.map_err(|why| say("invalid", format!("not a JSON Patch (RFC 6902): {why}")))?;
         if !self.staging.is_create(&target) {
+            let access = self.access.clone();
+            let granted = access.grants_some(&target.resource_type, &[Need::Read, Need::Update]);
+            granted.map_err(|missing| self.denied(&missing))?;
             // Whether a patch applies tells what is there.
             self.may_read(&target).await?;
         }

@@ -7,7 +7,9 @@ use std::str::FromStr;
 use toml::Spanned;
 
 use super::raw;
-use crate::{BotName, Filter, HttpRule, Interaction, Manifest, ManifestError, OrderBy, Scope, SecretSpec, SettingSpec, Trigger};
+use crate::{
+    BotName, Filter, HttpRule, Interaction, Manifest, ManifestError, OrderBy, Scope, SecretSpec, SettingSpec, Trigger, with_guess,
+};
 
 struct Place<'a> {
     text: &'a str,
@@ -33,7 +35,7 @@ pub(super) fn manifest(text: &str, file: &str) -> Result<Manifest, ManifestError
     let raw: raw::Manifest = toml::from_str(text).map_err(|error| {
         let span = error.span().unwrap_or(0..0);
         let key = key_at(text, span.start);
-        place.error(span, key, error.message().trim())
+        place.error(span, key, with_guess(error.message().trim()))
     })?;
     let name = BotName::new(raw.name.get_ref().as_str())
         .map_err(|e| place.error(raw.name.span(), Some("name".into()), e.to_string()))?;

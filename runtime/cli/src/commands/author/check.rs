@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use hob_author::Project;
 use hob_author::check::{Report, run as look};
+use hob_author::{Language, Project};
 use hob_host::SystemClock;
 use serde_json::json;
 
@@ -41,7 +41,7 @@ fn show(report: &Report, out: &Output) -> Result<(), CliError> {
     facts
         .add("bot", format!("{} {}", report.bot, report.version))
         .add("component", format!("{}, {}", near(&report.component), size(report.bytes)))
-        .maybe("language", it.language.as_deref())
+        .maybe("language", report.language.map(Language::name))
         .add(
             "made of",
             format!(
@@ -93,7 +93,7 @@ fn document(report: &Report) -> serde_json::Value {
         "version": report.version,
         "component": report.component,
         "bytes": report.bytes,
-        "language": it.language,
+        "language": report.language.map(Language::name),
         "tools": it.tools,
         "imports": it.imports,
         "exports": it.exports,

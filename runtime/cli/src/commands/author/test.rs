@@ -72,8 +72,20 @@ pub(crate) fn run(args: &Args, out: &Output) -> Result<(), CliError> {
         return Ok(());
     }
     let message = format!("{failed} of {} cases did not come out as expected", report.cases.len());
-    let help = "mend the bot, or read what it does now and keep it: `hob test --update`, then `git diff`";
+    let help = advice(&report);
     Err(CliError::new(exit_code::FAILURE, "cases", message, help).at(project.dir.display()))
+}
+
+/// What to do about cases that did not come out as expected, by the worst of them.
+fn advice(report: &Report) -> &'static str {
+    let any = |is: fn(&Verdict) -> bool| report.cases.iter().any(|case| is(&case.verdict));
+    if any(|verdict| matches!(verdict, Verdict::WentWrong { .. })) {
+        "mend the bot: what went wrong is no result to keep, and --update leaves it"
+    } else if any(|verdict| matches!(verdict, Verdict::Broken { .. })) {
+        "mend the files of the cases; docs/author.md describes them"
+    } else {
+        "mend the bot, or read what it does now and keep it: `hob test --update`, then `git diff`"
+    }
 }
 
 fn show(report: &Report, out: &Output) -> Result<(), CliError> {
@@ -89,19 +101,30 @@ fn show(report: &Report, out: &Output) -> Result<(), CliError> {
     }
     out.line(&format!("\n{}", table.render("", out.color())))?;
     let (all, failed) = (report.cases.len(), report.failed());
-    let passed = Paint::Green.on(&format!("{} passed", all - failed), out.color()).into_owned();
+    let updated = report.cases.iter().filter(|case| matches!(case.verdict, Verdict::Updated { .. })).count();
+    let passed = Paint::Green.on(&format!("{} passed", all - failed - updated), out.color()).into_owned();
+    let updated =
+        if updated == 0 { String::new() } else { format!(", {}", Paint::Yellow.on(&format!("{updated} updated"), out.color())) };
     let failed =
         if failed == 0 { String::new() } else { format!(", {}", Paint::Red.on(&format!("{failed} failed"), out.color())) };
-    out.line(&format!("\n{passed}{failed}, in {}", units::span(report.took)))
+    out.line(&format!("\n{passed}{updated}{failed}, in {}", units::span(report.took)))
 }
 
 fn told(case: &CaseReport, color: bool) -> String {
     let head = |word: &str, paint: Paint| {
-        format!("{} {}  {}", paint.on(word, color), case.name, Paint::Dim.on(&inline(&case.title), color))
+        let title =
+            if case.title.is_empty() { String::new() } else { format!("  {}", Paint::Dim.on(&inline(&case.title), color)) };
+        format!("{} {}{title}", paint.on(word, color), case.name)
     };
     let with_log = |text: String| {
         let log = lines::log(&case.log, "       ", color);
         if log.is_empty() { text } else { format!("{text}\n{log}") }
+    };
+    let differs = |expected: &Value, actual: &Value, hint: Option<&str>| {
+        let legend = format!("       {} {}", Paint::Red.on("- expected", color), Paint::Green.on("+ what happened", color));
+        let diff = lines::diff(expected, actual, "       ", color);
+        let hint = hint.map_or_else(String::new, |hint| format!("\n help: {hint}"));
+        format!("{}\n{legend}\n{diff}{hint}", head("FAILED", Paint::Red))
     };
     match &case.verdict {
         Verdict::Passed => {
@@ -111,14 +134,16 @@ fn told(case: &CaseReport, color: bool) -> String {
             format!("{}{held}", head("ok    ", Paint::Green))
         }
         Verdict::Updated { expected, actual } => {
-            format!("{}\n{}", head("update", Paint::Yellow), lines::diff(expected, actual, "       ", color))
+            let failed = |of: &Value| of.get("failure").is_some_and(Value::is_object);
+            let look = if failed(actual) && !failed(expected) {
+                format!("\n {} the bot fails here, and the case now expects that", Paint::Yellow.on("look:", color))
+            } else {
+                String::new()
+            };
+            format!("{}\n{}{look}", head("update", Paint::Yellow), lines::diff(expected, actual, "       ", color))
         }
-        Verdict::Differs { expected, actual, hint } => {
-            let legend = format!("       {} {}", Paint::Red.on("- expected", color), Paint::Green.on("+ what happened", color));
-            let diff = lines::diff(expected, actual, "       ", color);
-            let hint = hint.as_ref().map_or_else(String::new, |hint| format!("\n help: {hint}"));
-            with_log(format!("{}\n{legend}\n{diff}{hint}", head("FAILED", Paint::Red)))
-        }
+        Verdict::Differs { expected, actual, hint } => with_log(differs(expected, actual, hint.as_deref())),
+        Verdict::WentWrong { expected, actual, hint } => with_log(differs(expected, actual, Some(hint))),
         Verdict::Property { vary, seed, varied, why } => {
             let why = why.lines().map(|line| format!("       {}", inline(line))).collect::<Vec<_>>().join("\n");
             let again =
@@ -152,6 +177,9 @@ fn document(report: &Report) -> Value {
             Verdict::Updated { expected, actual } => json!({"verdict": "updated", "expected": expected, "actual": actual}),
             Verdict::Differs { expected, actual, hint } => {
                 json!({"verdict": "differs", "expected": expected, "actual": actual, "help": hint})
+            }
+            Verdict::WentWrong { expected, actual, hint } => {
+                json!({"verdict": "went-wrong", "expected": expected, "actual": actual, "help": hint})
             }
             Verdict::Property { vary, seed, varied, why } => {
                 json!({"verdict": "property", "vary": vary, "seed": seed, "varied": varied, "why": why})

@@ -99,7 +99,7 @@ async fn import(args: &Args, out: &Output) -> Result<(), CliError> {
     }
     out.note(&format!("wrote {}", args.out.display()));
     out.next(&format!(
-        "read each bot.toml for `# check`, then `npm run build` and `hob deploy` in its folder; see docs/import.md ({} bots)",
+        "read each bot.toml for `# check`, then `hob build` and `hob deploy` in its folder; see docs/import.md ({} bots)",
         drafts.len()
     ));
     Ok(())

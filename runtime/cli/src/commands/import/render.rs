@@ -154,8 +154,8 @@ fn outside(seen: &Seen) -> String {
 }
 
 fn package(name: &BotName, source: &str) -> String {
-    let build = format!("hob-componentize --medplum {source} --name {name} --out dist/{name}.wasm");
-    format!("{:#}\n", json!({ "name": name, "private": true, "type": "module", "scripts": { "build": build } }))
+    let hob = json!({ "entry": source, "medplum": true });
+    format!("{:#}\n", json!({ "name": name, "private": true, "type": "module", "hob": hob }))
 }
 
 /// A file, seen from a folder.
