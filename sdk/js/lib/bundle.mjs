@@ -19,10 +19,12 @@ const INSTEAD = {
   zlib: "a bot has no compression of its own: bundle a library in JavaScript",
 };
 
-/** @returns {{ code: string, map: object, uses: string[] }} */
+/** @returns {{ code: string, map: object, uses: string[], bot: string }} */
 export async function bundle(esbuild, options) {
   const failed = (failure) => {
-    throw new BuildErrors((failure.errors ?? [{ text: failure.message }]).map((error) => errorOf(error, options.project)));
+    const errors = (failure.errors ?? [{ text: failure.message }]).map((error) => errorOf(error, options));
+    // What the SDK imports in two places is missing once.
+    throw new BuildErrors(errors.filter((one, at) => errors.findIndex((other) => String(other) === String(one)) === at));
   };
   const name = await exported(esbuild, options, failed);
   const settings = settingsOf(options);
@@ -33,8 +35,11 @@ export async function bundle(esbuild, options) {
   const all = uses.includes("intl") ? [...new Set(["intl", ...uses])] : uses;
   const result = all.length === 0 ? first : await esbuild.build({ ...settings, stdin: entryOf(options, name, all) }).catch(failed);
   const file = (end) => result.outputFiles.find((file) => file.path.endsWith(end)).text;
-  return { code: file(".js"), map: JSON.parse(file(".map")), uses: all };
+  return { code: file(".js"), map: JSON.parse(file(".map")), uses: all, bot: name };
 }
+
+/** How the component's entry says that the bot is none. */
+export const NO_FUNCTION = "hob: the bot is no function but of type";
 
 /** The module that all begins with: globals first, then what the bot uses of them, then the bot. */
 function entryOf({ entry, medplum, name: bot, locales }, exportName, uses) {
@@ -43,6 +48,7 @@ function entryOf({ entry, medplum, name: bot, locales }, exportName, uses) {
   for (const use of uses) lines.push(...POLYFILLS[use].imports({ sdk: SDK, locales }).map((module) => `import ${JSON.stringify(module)};`));
   lines.push(`import { component } from ${from(medplum ? "medplum/bot.ts" : "sandbox/bot.ts")};`);
   lines.push(`import { ${exportName} as bot } from ${JSON.stringify(entry)};`);
+  lines.push(`if (typeof bot !== "function") throw new TypeError("${NO_FUNCTION} " + typeof bot);`);
   lines.push(`export const handle = component(bot, ${JSON.stringify(bot)});`);
   return { contents: lines.join("\n"), resolveDir: path.dirname(entry), sourcefile: "hob:entry", loader: "ts" };
 }
@@ -96,8 +102,12 @@ function resolution(entry) {
   };
 }
 
-function errorOf({ text, location, notes = [] }, project) {
-  const at = location ? { file: path.relative(process.cwd(), path.resolve(project, location.file)), line: location.line, column: location.column + 1 } : {};
+function errorOf({ text, location, notes = [] }, { entry, project }) {
+  const file = location && path.resolve(project, location.file);
+  // What the SDK wants of a project is wanted for the bot.
+  const ofTheSdk = file?.startsWith(path.join(SDK, "src") + path.sep);
+  const shown = file && path.relative(process.cwd(), ofTheSdk ? entry : file);
+  const at = shown === undefined ? {} : ofTheSdk ? { file: shown } : { file: shown, line: location.line, column: location.column + 1 };
   const missing = /^Could not resolve "(.+)"/.exec(text);
   if (missing) {
     const [, name] = missing;

@@ -3,7 +3,9 @@
 import { cpSync, mkdtempSync, rmSync } from "node:fs";
 import os from "node:os";
 import path from "node:path";
+import { NO_FUNCTION } from "./bundle.mjs";
 import { BuildError } from "./errors.mjs";
+import { lineOf } from "./style.mjs";
 import { SDK, contract } from "./toolchain.mjs";
 
 /** @returns {Promise<Uint8Array>} */
@@ -24,12 +26,21 @@ export async function componentOf(qjs, code, options) {
 }
 
 /** The bundle is evaluated at the build: what it does at its top level may fail there. */
-function loadError(error, { entry, where }) {
+function loadError(error, { entry, bot, medplum, where }) {
   const message = String(error.message ?? error).replace(/^:\s*/, "");
   const place = /:(\d+):(\d+)\)?\s*$/m.exec(message);
   const at = place && where(Number(place[1]), Number(place[2]));
   const file = at?.file ?? path.relative(process.cwd(), entry);
   const what = message.split("\n")[0].replace(/^Failed to (evaluate|finish) .*?: (Error: )?/, "").replace(/^Failed to .*? module evaluation: /, "");
+  const [, kind] = message.split("\n")[0].split(`${NO_FUNCTION} `);
+  if (kind) {
+    const style = medplum ? "handler(medplum, event)" : "handle(event, hob)";
+    return new BuildError("export", `\`${bot}\` is of type ${kind}, and no function`, {
+      file: path.relative(process.cwd(), entry),
+      line: lineOf(entry, bot),
+      help: `write it as a function, \`export function ${style} { … }\``,
+    });
+  }
   if (/Failed to (evaluate|finish|declare)/.test(message)) {
     return new BuildError("load", `the bot fails while it is loaded: ${what}`, {
       file,

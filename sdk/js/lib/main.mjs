@@ -59,7 +59,7 @@ export async function build(given) {
   };
   const code = made.code + (await positionsOf(made.map, codec, options.project));
   // After the bundle, which is quick and says most of what a beginner gets wrong; beside each other, for each takes one core. A wrong type is said first.
-  const [types, compiled] = await Promise.allSettled([options.check && checkTypes(options), componentOf(qjs, code, { ...options, where })]);
+  const [types, compiled] = await Promise.allSettled([options.check && checkTypes({ ...options, bot: made.bot }), componentOf(qjs, code, { ...options, bot: made.bot, where })]);
   const failed = [types, compiled].find((one) => one.status === "rejected");
   if (failed) throw failed.reason;
   const component = compiled.value;

@@ -9,6 +9,9 @@ import { BuildError } from "./errors.mjs";
 /** This package's folder, also where it is linked into a project. */
 export const SDK = realpathSync(path.join(path.dirname(fileURLToPath(import.meta.url)), ".."));
 
+/** How the packages of the toolchain get there: with the project's own, or alone in a checkout. */
+export const INSTALL = `run \`npm install\` in the bot's folder, or \`npm ci\` in ${SDK}`;
+
 const require = createRequire(path.join(SDK, "package.json"));
 
 /** Loads a package that the build needs. */
@@ -18,7 +21,7 @@ export async function tool(name) {
   } catch (error) {
     const missing = error.code === "ERR_MODULE_NOT_FOUND";
     throw new BuildError("toolchain", missing ? `the package ${name} is not installed` : `the package ${name} does not load: ${error.message}`, {
-      help: `run \`npm ci\` in ${SDK}, on a platform that ${name} is built for`,
+      help: `${INSTALL}, on a platform that ${name} is built for`,
       file: path.join(SDK, "package.json"),
     });
   }
@@ -30,7 +33,7 @@ export function tsc() {
     return path.join(path.dirname(require.resolve("typescript/package.json")), "bin/tsc");
   } catch {
     throw new BuildError("toolchain", "the package typescript is not installed", {
-      help: `run \`npm ci\` in ${SDK}, or build with --no-check`,
+      help: INSTALL,
       file: path.join(SDK, "package.json"),
     });
   }

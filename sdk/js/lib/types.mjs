@@ -5,7 +5,8 @@ import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:
 import { createRequire } from "node:module";
 import path from "node:path";
 import { BuildError, BuildErrors } from "./errors.mjs";
-import { SDK, tsc } from "./toolchain.mjs";
+import { lineOf } from "./style.mjs";
+import { INSTALL, SDK, tsc } from "./toolchain.mjs";
 
 const STRICT = {
   target: "es2023",
@@ -17,19 +18,23 @@ const STRICT = {
   types: [],
 };
 
-/** Rejects with every error of types that the entry has. */
-export async function checkTypes({ entry, tsconfig }) {
+/** What holds the bot's function to the type that it is called by. TypeScript says what is wrong with it there, and it is told as of the bot's file. */
+const HELD = "handler.ts";
+
+/** Rejects with every error of types that the entry has, and of the type of its export. */
+export async function checkTypes({ entry, tsconfig, medplum, bot }) {
   const found = tsconfig ?? nearest(path.dirname(entry), "tsconfig.json");
   const project = found ? path.dirname(found) : path.dirname(entry);
   const own = { noEmit: true, allowJs: true, composite: false, incremental: false, rewriteRelativeImportExtensions: false };
+  const held = { rootDir: path.parse(project).root, allowImportingTsExtensions: true };
   // A project that has not installed the SDK is checked against the one that builds.
   const paths = resolves(entry, "@hob/sdk/package.json")
     ? {}
     : { paths: { "@hob/sdk": [path.join(SDK, "src/index.ts")], "@hob/sdk/testing": [path.join(SDK, "src/testing.ts")] } };
   const config = {
     ...(found ? { extends: found } : {}),
-    compilerOptions: { ...(found ? {} : STRICT), ...own, ...paths },
-    files: [entry],
+    compilerOptions: { ...(found ? {} : STRICT), ...own, ...held, ...paths },
+    files: medplum ? [entry] : [entry, HELD],
     include: [],
   };
   // Inside of the project, since that is where types are looked for.
@@ -37,15 +42,27 @@ export async function checkTypes({ entry, tsconfig }) {
   const folder = mkdtempSync(path.join(project, "node_modules/.hob-"));
   try {
     writeFileSync(path.join(folder, "tsconfig.json"), JSON.stringify(config));
+    const from = JSON.stringify(path.relative(folder, entry).replaceAll(path.sep, "/"));
+    writeFileSync(path.join(folder, HELD), `import { ${bot} as bot } from ${from};\nimport type { Event, Host } from "@hob/sdk";\nbot satisfies (event: Event, hob: Host) => unknown;\n`);
     const { error, stdout, stderr } = await run(process.execPath, [tsc(), "-p", folder, "--pretty", "false"], project);
     // What it found is told by its exit code; a word is why it did not start.
     if (typeof error?.code === "string") {
-      throw new BuildError("toolchain", `TypeScript's compiler does not start: ${error.message}`, { help: `run \`npm ci\` in ${SDK}` });
+      throw new BuildError("toolchain", `TypeScript's compiler does not start: ${error.message}`, { help: INSTALL });
     }
-    if (error) throw new BuildErrors(errorsOf(`${stdout}\n${stderr}`, project));
+    if (error) throw new BuildErrors(errorsOf(`${stdout}\n${stderr}`, project).map((one) => ofTheBot(one, entry, bot)));
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
+}
+
+/** An error in the file that holds the export to its type, as one of the export. */
+function ofTheBot(error, entry, bot) {
+  if (!error.file || path.basename(error.file) !== HELD) return error;
+  return new BuildError("export", `\`${bot}\` cannot be called as a bot is: ${error.message}`, {
+    file: path.relative(process.cwd(), entry),
+    line: lineOf(entry, bot),
+    help: `write \`export ${bot === "default" ? "default function" : `function ${bot}`}(event: Event, hob: Host) { … }\``,
+  });
 }
 
 function run(program, args, cwd) {
@@ -66,7 +83,7 @@ function errorsOf(output, project) {
           file: path.relative(process.cwd(), path.resolve(project, file)),
           line: Number(row),
           column: Number(column),
-          help: missing ? "install the package, or mend the path" : "mend it, or build with --no-check to leave types unchecked",
+          help: missing ? "install the package, or mend the path" : "mend it; `// @ts-expect-error` above leaves a line unchecked",
         }),
       );
     } else if (plain) {

@@ -33,12 +33,17 @@ fn each_mistake_says_what_where_and_what_to_do() {
     Tools::ready();
     let typed = FINE.replace("event.id", "event.identity");
     let thrown = format!("{FINE}const table: number[] = [];\nexport const first = (table[3] as unknown as {{ a: number }}).a;\n");
-    let cases: [Mistake<'_>; 12] = [
-        ("no-export", "export const name = 1;\n", &[], "export", None, "exports `name`", "export function handle"),
+    let turned = FINE.replace("event: Event, hob: Host", "hob: Host, event: Event");
+    let cases: [Mistake<'_>; 16] = [
+        ("no-export", "export const name = 1;\n", &[], "export", Some(1), "exports `name`", "export function handle"),
         ("nothing", "const name = 1;\nvoid name;\n", &[], "export", None, "exports nothing", "export function handle"),
-        ("medplums-name", "export async function handler() {}\n", &[], "export", None, "exports `handler`", "--medplum"),
-        ("hobs-name", FINE, &["--medplum"], "export", None, "exports `handle`", "without --medplum"),
-        ("type", &typed, &[], "type", Some(3), "identity", "--no-check"),
+        ("medplums-name", "export async function handler() {}\n", &[], "export", Some(1), "exports `handler`", "\"medplum\": true"),
+        ("hobs-name", FINE, &["--medplum"], "export", Some(2), "exports `handle`", "call it `handler(medplum, event)`"),
+        ("number", "export const handle = 5;\n", &[], "export", Some(1), "'number'", "export function handle"),
+        ("number-unchecked", "export const handle = 5;\n", &["--no-check"], "export", Some(1), "type number", "export function handle"),
+        ("client", "\nexport const handler = 5;\n", &["--medplum"], "import", None, "\"@medplum/core\" is not found", "npm install @medplum/core"),
+        ("turned", &turned, &[], "export", Some(2), "'hob' and 'event' are incompatible", "export function handle"),
+        ("type", &typed, &[], "type", Some(3), "identity", "@ts-expect-error"),
         (
             "package",
             "import { x } from \"left-pad\";\nexport const handle = x;\n",
@@ -106,7 +111,7 @@ fn the_command_line_and_a_person_are_told_too() {
         (&["--fast"][..], 2, "--help"),
         (&["a.ts", "b.ts"], 2, "one entry"),
         (&["nowhere.ts"], 1, "there is no file nowhere.ts"),
-        (&["src/bot.ts"], 1, "error[export]: a bot exports `handle`; this file exports `name`\n  at src/bot.ts\n  help: write"),
+        (&["src/bot.ts"], 1, "error[export]: a bot exports `handle`; this file exports `name`\n  at src/bot.ts:1\n  help: write"),
     ] {
         let output = componentize(args, &folder);
         let told = String::from_utf8_lossy(&output.stderr);

@@ -8,18 +8,20 @@ import { fieldsOf, serve, type WitEvent } from "../sandbox/serve.js";
 import { decode } from "../sandbox/text.js";
 import { behind } from "./answer.js";
 import { whole } from "./bundle.js";
+import { lastCall, noting } from "./calls.js";
 import { hobFetch } from "./fetch.js";
 import { BASE } from "./routes.js";
 
 type Handler = (medplum: MedplumClient, event: BotEvent) => unknown;
 
 // Made when the component is built: a run takes it as it was then.
-const medplum = new MedplumClient({
+const client = new MedplumClient({
   baseUrl: BASE,
   fetch: hobFetch as never,
   storage: new ClientStorage(new MemoryStorage()),
   cacheTime: 0,
 });
+const medplum = noting(client);
 
 /** The component's `handle` of a Medplum bot's function. */
 export function component(handler: Handler, name: string): (raw: WitEvent) => Payload | null {
@@ -27,7 +29,7 @@ export function component(handler: Handler, name: string): (raw: WitEvent) => Pa
     const answer = await handler(medplum, eventOf(fieldsOf(raw), name));
     whole();
     return payloadOf(answer);
-  }, behind);
+  }, behind, lastCall);
 }
 
 function eventOf(event: EventFields, name: string): BotEvent {

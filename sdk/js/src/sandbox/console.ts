@@ -1,6 +1,7 @@
 /** The run's log: the host takes a line's level from its first word. */
 
 import stdout from "wasi:cli/stdout";
+import { framesOf } from "./positions.js";
 import { encode } from "./text.js";
 import type { Level } from "../host.js";
 
@@ -16,10 +17,17 @@ export function log(level: Level, text: string): void {
   for (let at = 0; at < bytes.length; at += MOST) stream.blockingWriteAndFlush(bytes.subarray(at, at + MOST));
 }
 
+/** The author's frames of a stack, or all of them where none is. */
+function placesOf(stack: string | undefined): string {
+  const frames = framesOf(stack);
+  if (frames.length > 0) return ` at ${frames.join(", ")}`;
+  return stack ? ` ${stack.trim()}` : "";
+}
+
 /** A value as a person reads it. */
 export function shown(value: unknown): string {
   if (typeof value === "string") return value;
-  if (value instanceof Error) return value.stack ? `${value.name}: ${value.message} ${value.stack.trim()}` : `${value.name}: ${value.message}`;
+  if (value instanceof Error) return `${value.name}: ${value.message}${placesOf(value.stack)}`;
   if (typeof value === "object" && value !== null) {
     const seen = new Set<unknown>();
     try {

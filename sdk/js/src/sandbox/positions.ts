@@ -55,7 +55,7 @@ function numbers(segment: string): number[] {
 }
 
 /** The author's `file:line:column` of a place in the bundle; undefined for what is not the author's. */
-function placeOf(line: number, column: number): string | undefined {
+function authorsOf(line: number, column: number): string | undefined {
   const positions = (globalThis as { __hobPositions?: Positions }).__hobPositions;
   if (!positions) return undefined;
   lines ??= decoded(positions.mappings);
@@ -68,15 +68,14 @@ function placeOf(line: number, column: number): string | undefined {
 export function framesOf(stack: string | undefined): string[] {
   return (stack ?? "").split("\n").flatMap((frame) => {
     const found = /^\s*at (?:(.*?) \()?[^()]*?:(\d+):(\d+)\)?\s*$/.exec(frame);
-    const place = found && placeOf(Number(found[2]), Number(found[3]));
+    const place = found && authorsOf(Number(found[2]), Number(found[3]));
     if (!place) return [];
     const name = found[1];
     return [name && name !== "<anonymous>" ? `${name} (${place})` : place];
   });
 }
 
-/** Where something was thrown in the author's files: `file:line:column`. */
-export function thrownAt(error: unknown): string | undefined {
-  const [frame] = framesOf((error as { stack?: string } | undefined)?.stack);
-  return frame?.replace(/^.* \((.*)\)$/, "$1");
+/** `file:line:column` of a frame. */
+export function placeOf(frame: string): string {
+  return frame.replace(/^.* \((.*)\)$/, "$1");
 }

@@ -7,7 +7,7 @@ import type { Resource } from "../fhir.js";
 import { log } from "./console.js";
 import { valueOf } from "./contract.js";
 import { onUnhandled, settle } from "./loop.js";
-import { framesOf, thrownAt } from "./positions.js";
+import { framesOf, placeOf } from "./positions.js";
 
 /** The event as the contract has it. */
 export interface WitEvent {
@@ -60,8 +60,10 @@ export function fieldsOf(raw: WitEvent): EventFields {
   };
 }
 
-function failureOf(error: unknown): WitFailure {
-  const [at, frames] = [thrownAt(error), framesOf((error as { stack?: string } | undefined)?.stack)];
+function failureOf(error: unknown, calledFrom: () => string[]): WitFailure {
+  const thrown = framesOf((error as { stack?: string } | undefined)?.stack);
+  const frames = thrown.length > 0 ? thrown : calledFrom();
+  const [at] = frames.map(placeOf);
   if (error instanceof BotError) {
     if (frames.length > 0) log("debug", `${error.code} was thrown at ${frames.join(", ")}`);
     return {
@@ -78,12 +80,16 @@ function failureOf(error: unknown): WitFailure {
   return { kind: "retry", code: "exception", message: at ? `${what}, at ${at}` : what, retryAfterMs: null, details: null };
 }
 
-/** Makes the component's export of a function over the raw event. `classify` may give an error of a library a kind and a code. */
+/**
+ * Makes the component's export of a function over the raw event. `classify` may give an error of a library a kind and a code; `calledFrom` has the frames
+ * that stand for those of an error with none of the author's.
+ */
 export function serve(
   run: (raw: WitEvent) => unknown,
   classify: (error: unknown) => unknown = (error) => error,
+  calledFrom: () => string[] = () => [],
 ): (raw: WitEvent) => Payload | null {
-  onUnhandled((error) => log("warn", `a promise was rejected and nobody looked: ${failureOf(classify(error)).message}`));
+  onUnhandled((error) => log("warn", `a promise was rejected and nobody looked: ${failureOf(classify(error), () => []).message}`));
   return (raw) => {
     try {
       const outcome = settle(run(raw));
@@ -91,7 +97,7 @@ export function serve(
       return isPayload(outcome) ? { contentType: outcome.contentType, body: outcome.body } : json(outcome);
     } catch (error) {
       // What is thrown and no Error is the contract's `failure`.
-      throw failureOf(classify(error));
+      throw failureOf(classify(error), calledFrom);
     }
   };
 }
