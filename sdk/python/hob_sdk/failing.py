@@ -1,7 +1,7 @@
 """What the operator is told of an exception that the bot did not catch.
 
 The words of an exception may hold patient data (`KeyError: 'Ada Example'`), so the failure has its type and where it happened, and no words. Those go, with the
-whole traceback, into the failure's details, which the host puts into the run's log.
+traceback, into the run's log.
 """
 
 import linecache
@@ -17,10 +17,24 @@ _DEEPEST = 8
 
 def failure(error: BaseException, root: str) -> Failure:
     """The failure that stands for an exception. `root` is the folder of the bot's own modules."""
-    places = _places(error.__traceback__, root)
-    where = " < ".join(places[:_DEEPEST]) or "a place outside of the bot"
-    details = {"exception": _words(error), "traceback": "".join(traceback.format_exception(error)).splitlines()}
-    return Retry("exception", f"{_type(error)} at {where}", details=details)
+    return Retry("exception", f"{_type(error)} at {place(error, root)}")
+
+
+def place(error: BaseException, root: str) -> str:
+    """Where in the bot an exception came from, the innermost function first."""
+    return " < ".join(_places(error.__traceback__, root)[:_DEEPEST]) or "a place outside of the bot"
+
+
+def told(error: BaseException, root: str) -> list[str]:
+    """The traceback as a person reads it, without the frames that called the bot. Its words may hold patient data: it is for the run's log."""
+    try:
+        shown = traceback.TracebackException.from_exception(error)
+        called = next((at for at, frame in enumerate(shown.stack) if _is_own(frame, root)), 0)
+        del shown.stack[:called]
+        lines = "".join(shown.format()).splitlines()
+    except Exception:  # noqa: BLE001 - an exception's own __str__ may fail
+        return [_type(error)]
+    return [line.replace(f'File "{root}{os.sep}', 'File "') for line in lines]
 
 
 def keep_sources(root: str) -> None:
@@ -37,9 +51,13 @@ def keep_sources(root: str) -> None:
 def _places(trace: TracebackType | None, root: str) -> list[str]:
     """`file:line in function`, the innermost first: of the bot's own files, or of any where there are none."""
     frames = traceback.extract_tb(trace)
-    own = [frame for frame in frames if root and frame.filename.startswith(root + os.sep)]
+    own = [frame for frame in frames if _is_own(frame, root)]
     shown = own or [frame for frame in frames if f"{os.sep}hob_sdk{os.sep}" not in frame.filename]
     return [f"{_short(frame.filename, root)}:{frame.lineno} in {frame.name}" for frame in reversed(shown)]
+
+
+def _is_own(frame: traceback.FrameSummary, root: str) -> bool:
+    return bool(root) and frame.filename.startswith(root + os.sep)
 
 
 def _short(path: str, root: str) -> str:
@@ -49,10 +67,3 @@ def _short(path: str, root: str) -> str:
 def _type(error: BaseException) -> str:
     kind = type(error)
     return kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
-
-
-def _words(error: BaseException) -> str:
-    try:
-        return "".join(traceback.format_exception_only(error)).strip()
-    except Exception:  # noqa: BLE001 - an exception's own __str__ may fail
-        return _type(error)

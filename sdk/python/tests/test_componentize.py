@@ -67,6 +67,7 @@ def test_late_imports_are_found() -> None:
         ("ImportError: cannot import name 'Evnt' from 'hob_sdk' (/1/x.py)\n", "py-import", "."),
         ('File "/0/bot.py", line 2, in <module>\nFileNotFoundError: [Errno 44] gone\n', "py-import-failed", "bot.py:2"),
         ("TypeError: bot must mark one function with @bot; it marks none\n", "py-handler", "."),
+        ('File "/0/bot.py", line 3, in <module>\n  File "/3/x.py", line 1, in <module>\nsocket.gaierror: [Errno 6] no\n', "py-import-failed", "bot.py:3"),
         ("Segmentation fault", "py-componentize", "."),
     ],
 )
@@ -76,6 +77,31 @@ def test_the_tools_words_are_understood(tmp_path: Path, said: str, code: str, at
     assert isinstance(found, Trouble)
     assert (found.code, found.where) == (code, str(tmp_path) if at == "." else at)
     assert found.todo
+
+
+def test_a_package_with_machine_code_is_named_whatever_its_own_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "bot.py").write_text(GOOD)
+    package = tmp_path / "packages" / "fastsums"
+    package.mkdir(parents=True)
+    (package / "__init__.py").write_text("")
+    (package / "_sums.cpython-311-x86_64-linux-gnu.so").write_bytes(b"")
+    monkeypatch.syspath_prepend(str(package.parent))
+    frames = 'File "/0/bot.py", line 1, in <module>\n    import fastsums\n  File "/3/fastsums/__init__.py", line 9, in <module>\n    raise ImportError(text)\n'
+    for said in (frames + "ImportError: \n\nREAD THIS\n", frames + "ModuleNotFoundError: No module named 'fastsums._sums'\n"):
+        found = tool.understood(f"Traceback (most recent call last):\n  {said}", tmp_path)
+        assert (found.code, found.where) == ("py-import", "bot.py:1")
+        assert "`import fastsums` cannot work" in found.what and "in Python alone" in found.todo
+
+
+def test_what_is_not_installed_is_said_with_the_same_way_to_get_it_as_the_docs_have(monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(name: str) -> str:
+        raise tool.importlib.metadata.PackageNotFoundError(name)
+
+    monkeypatch.setattr(tool.importlib.metadata, "version", missing)
+    monkeypatch.setattr(tool.sys, "prefix", tool.sys.base_prefix)
+    with pytest.raises(Trouble) as found:
+        tool.installed()
+    assert found.value.todo.startswith("`python3 -m venv .venv && .venv/bin/pip install -e ") and "[build,test]" in found.value.todo
 
 
 def test_the_contract_is_found() -> None:

@@ -127,19 +127,21 @@ def test_events() -> None:
     assert "secret" not in rejected.value.message
 
 
-def test_an_exceptions_words_are_details_and_not_the_message() -> None:
+def test_an_exceptions_words_are_in_the_log_and_not_the_message() -> None:
     def inner(people: dict) -> None:
         people["Ada Example"]
 
     try:
         inner({})
     except KeyError as error:
-        failure = failing.failure(error, __file__.rsplit("/", 1)[0])
+        root = __file__.rsplit("/", 1)[0]
+        failure, told = failing.failure(error, root), failing.told(error, root)
     assert failure.message.startswith("KeyError at test_world.py:")
     assert "in inner < test_world.py:" in failure.message
     assert "Ada" not in failure.message
-    assert "Ada Example" in failure.details["exception"]
-    assert any("in inner" in line for line in failure.details["traceback"])
+    assert failure.details is None
+    assert told[0].startswith("Traceback") and told[-1] == "KeyError: 'Ada Example'"
+    assert any(line.startswith('  File "test_world.py", line') and line.endswith("in inner") for line in told)
 
 
 def test_log_lines_have_levels_and_no_breaks(capsys: pytest.CaptureFixture[str]) -> None:

@@ -13,33 +13,39 @@ const INCOMPLETE: i32 = 3;
 pub(super) fn build(project: &Project, python: &Path, words: Words) -> Result<PathBuf, AuthorError> {
     let dir = &project.dir;
     let component = dir.join(&project.manifest.component);
-    let mut command = Command::new(python);
-    command.current_dir(dir).args(["-m", "hob_sdk.componentize", ".", "--out"]).arg(&project.manifest.component);
-    // The SDK as the project has it, whether it was installed or not.
-    let vendored = dir.join("vendor/hob/python");
-    if let Ok(vendored) = vendored.canonicalize() {
-        let rest =
-            std::env::var_os("PYTHONPATH").map(|path| std::env::split_paths(&path).collect::<Vec<_>>()).unwrap_or_default();
-        if let Ok(path) = std::env::join_paths(std::iter::once(vendored).chain(rest)) {
-            command.env("PYTHONPATH", path);
+    let vendored = dir.join("vendor/hob/python").canonicalize().ok();
+    let command = || {
+        let mut command = Command::new(python);
+        command.current_dir(dir);
+        // The SDK as the project has it, whether it was installed or not.
+        if let Some(vendored) = &vendored {
+            let rest =
+                std::env::var_os("PYTHONPATH").map(|path| std::env::split_paths(&path).collect::<Vec<_>>()).unwrap_or_default();
+            if let Ok(path) = std::env::join_paths(std::iter::once(vendored.clone()).chain(rest)) {
+                command.env("PYTHONPATH", path);
+            }
         }
+        command
+    };
+    if run(command().args(["-c", "import hob_sdk"]), Words::Kept { color: false })?.code != Some(0) {
+        let message = "the bot's Python has no hob_sdk";
+        let sdk = if vendored.is_some() { "vendor/hob/python" } else { "HOB/sdk/python" };
+        let help = format!("`python3 -m venv .venv && .venv/bin/pip install -e \"{sdk}[build,test]\"`, in the bot's folder");
+        return Err(AuthorError::new(Fault::Missing, "toolchain-missing", message, help).at(dir.display()));
     }
     if let Some(parent) = component.parent() {
         std::fs::create_dir_all(parent).map_err(|error| AuthorError::unwritable(parent, &error))?;
     }
+    let mut command = command();
+    command.args(["-m", "hob_sdk.componentize", ".", "--out"]).arg(&project.manifest.component);
     let ran = run(&mut command, words)?;
-    let help = "python3 -m venv .venv && .venv/bin/pip install -e \"vendor/hob/python[build]\"";
     match ran.code {
         Some(0) => Ok(component),
-        Some(INCOMPLETE) => Err(missing(failed(dir, "hob_sdk.componentize", &ran, help))),
-        _ if ran.stderr.contains("No module named") && ran.stderr.contains("hob_sdk") => {
-            Err(missing(failed(dir, "python", &ran, help)))
+        Some(INCOMPLETE) => {
+            let mut error = failed(dir, "hob_sdk.componentize", &ran, "install what it names, as it says");
+            (error.code, error.kind) = ("toolchain-missing", Fault::Missing);
+            Err(error)
         }
         _ => Err(failed(dir, "hob_sdk.componentize", &ran, "mend what it says")),
     }
-}
-
-fn missing(mut error: AuthorError) -> AuthorError {
-    (error.code, error.kind) = ("toolchain-missing", Fault::Missing);
-    error
 }

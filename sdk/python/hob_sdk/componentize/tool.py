@@ -1,5 +1,6 @@
 """componentize-py: found, started, and understood where it fails."""
 
+import importlib.machinery
 import importlib.metadata
 import importlib.util
 import os
@@ -20,8 +21,16 @@ def installed() -> str:
     try:
         return importlib.metadata.version("componentize-py")
     except importlib.metadata.PackageNotFoundError:
-        todo = f"`{sys.executable} -m pip install componentize-py=={VERSION}`"
-        raise Trouble("py-toolchain", "componentize-py is not installed", sys.prefix, todo) from None
+        raise Trouble("py-toolchain", "componentize-py is not installed", sys.prefix, _install()) from None
+
+
+def _install() -> str:
+    """How this SDK and what it builds with get into the Python of a project: its virtual environment, never the system's."""
+    sdk = Path(__file__).resolve().parent.parent.parent
+    pip = f'pip install -e "{os.path.relpath(sdk)}[build,test]"'
+    if sys.prefix != sys.base_prefix:
+        return f"`{sys.executable} -m {pip}`"
+    return f"`python3 -m venv .venv && .venv/bin/{pip}`, in the bot's folder"
 
 
 def contract() -> Path:
@@ -64,6 +73,9 @@ def understood(said: str, root: Path) -> Trouble:
     missing = re.search(r"No module named '([^']+)'", last)
     if missing:
         return _unresolved(missing.group(1), where)
+    package = _package(told)
+    if package is not None and _is_compiled(package):
+        return _compiled(package, where)
     if "cannot import name" in last:
         return Trouble("py-import", last, where, "look for that name in the version of the module that is installed here")
     if last.startswith("TypeError") and "@bot" in last:
@@ -79,8 +91,16 @@ def understood(said: str, root: Path) -> Trouble:
 def _last_error(told: str) -> str:
     """The line of a traceback that names the exception."""
     lines = [line.strip() for line in told.split("Caused by:")[0].splitlines()]
-    found = [line for line in lines if re.match(r"(AssertionError: )?[A-Za-z_][\w.]*(Error|Exception|Exit|Interrupt|Warning)\b", line)]
-    return found[-1].removeprefix("AssertionError: ") if found else ""
+    named = re.compile(r"(AssertionError: )?(?!AssertionError: Trace)[A-Za-z_][\w.]*([Ee]rror|Exception|Exit|Interrupt|Warning)\b")
+    found = [line for line in lines if named.match(line)]
+    if not found:
+        return ""
+    said = found[-1].removeprefix("AssertionError: ")
+    if not said.endswith(":"):
+        return said
+    # Some begin their words on a line of their own.
+    after = lines[lines.index(found[-1]) + 1 :]
+    return f"{said} {next((line for line in after if line), '')}".strip()
 
 
 def _place(told: str, root: Path) -> str:
@@ -90,21 +110,41 @@ def _place(told: str, root: Path) -> str:
     return f"{own[-1][0]}:{own[-1][1]}" if own else str(root)
 
 
+def _package(told: str) -> str | None:
+    """The package in whose files the last traceback ends. Inside, the bot's folder is 0, the SDK's 1, the entry's 2, and packages are behind."""
+    frames = re.findall(r'File "/(\d+)/([^/"]+)', told)
+    return frames[-1][1] if frames and int(frames[-1][0]) > 2 else None
+
+
 def _unresolved(name: str, where: str) -> Trouble:
     top = name.split(".")[0]
     what = f"`import {name}` cannot be resolved in the sandbox"
-    try:
-        spec = importlib.util.find_spec(top)
-    except (ImportError, ValueError):
-        spec = None
-    if spec is None:
-        todo = f"check the spelling; a package goes beside the bot or into this Python: `{sys.executable} -m pip install …`"
-    elif spec.origin and spec.origin.endswith((".so", ".pyd")) or _has_machine_code(spec.submodule_search_locations):
-        todo = f"{top} has parts compiled for this machine, which WebAssembly cannot run: use a package in Python alone"
+    if _is_compiled(top):
+        return _compiled(top, where)
+    if _found(top) is None:
+        todo = f"check the spelling; a package in Python alone (not numpy, pandas and others with machine code) goes beside the bot, or into this Python: `{sys.executable} -m pip install {top}`"
     else:
         todo = f"{top} is here, but not in the sandbox's Python: it has no threads, sockets or processes; do it by the host (hob.http, hob.outbox)"
     return Trouble("py-import", what, where, todo)
 
 
-def _has_machine_code(folders: object) -> bool:
-    return any(next(Path(str(folder)).rglob("*.so"), None) is not None for folder in folders or [])  # type: ignore[attr-defined]
+def _compiled(package: str, where: str) -> Trouble:
+    what = f"`import {package}` cannot work: {package} has parts compiled for this machine, which WebAssembly does not run"
+    return Trouble("py-import", what, where, "use a package in Python alone, or do it in Python: `statistics` and `math` are there")
+
+
+def _found(top: str) -> importlib.machinery.ModuleSpec | None:
+    try:
+        return importlib.util.find_spec(top)
+    except (ImportError, ValueError):
+        return None
+
+
+def _is_compiled(top: str) -> bool:
+    """Whether a package has machine code. Python's own modules have too, and another in the sandbox."""
+    spec = None if top in sys.stdlib_module_names else _found(top)
+    if spec is None:
+        return False
+    folders = spec.submodule_search_locations or []
+    inside = any(next(Path(folder).rglob(f"*{end}"), None) is not None for folder in folders for end in (".so", ".pyd"))
+    return inside or (spec.origin or "").endswith((".so", ".pyd"))
