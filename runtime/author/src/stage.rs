@@ -14,10 +14,10 @@ use hob_testserver::Settings;
 use http::Request;
 use serde_json::Value;
 
-use crate::{AuthorError, Language, Project};
 use crate::error::Fault;
 use crate::told;
 use crate::transport::InMemory;
+use crate::{AuthorError, Language, Project};
 
 /// Entries of a page: few, so that a bot that reads only the first is found out.
 const PAGE: usize = 2;

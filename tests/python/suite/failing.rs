@@ -26,9 +26,13 @@ async fn an_exception_is_its_type_and_where_it_was() {
         assert!(line.parse::<u32>().is_ok_and(|line| line > 10), "{place}");
         assert!(rest.starts_with("in further < parts/deep.py:") && rest.contains("< bot.py:"), "{place}");
         assert!(!failure.message.contains("Ada"), "{}", failure.message);
-        let told: Vec<String> = log(&output).into_iter().filter(|(level, _)| *level == LogLevel::Error).map(|(_, text)| text).collect();
+        let told: Vec<String> =
+            log(&output).into_iter().filter(|(level, _)| *level == LogLevel::Error).map(|(_, text)| text).collect();
         let told = told.join("\n");
-        assert!(told.contains("Ada Example") && told.contains("File \"parts/deep.py\", line ") && told.contains("in further"), "{told}");
+        assert!(
+            told.contains("Ada Example") && told.contains("File \"parts/deep.py\", line ") && told.contains("in further"),
+            "{told}"
+        );
         // With its line, though there are no files; without what called the bot.
         assert!(told.contains("    return further(how)") && !told.contains("hob_sdk"), "{told}");
         assert!(output.effects.writes.is_empty());

@@ -6,8 +6,8 @@ use std::process::Command;
 use serde_json::Value;
 
 use super::{Profile, Words, failed, run};
-use crate::error::Fault;
 use crate::check::structure;
+use crate::error::Fault;
 use crate::{AuthorError, Project};
 
 /// The profiles, given on the command line so that a project needs none. Measured: for speed they are no larger than for size, and what they do takes two thirds
@@ -62,7 +62,8 @@ fn exports(component: &Path, source: &Path) -> Result<(), AuthorError> {
         return Ok(());
     }
     let message = "the component does not export `handle`: no function is named as the bot's";
-    let help = "add `hob_sdk::bot!(handle);` below the function `pub fn handle(event: Event, hob: &dyn Host) -> Result<Outcome, Error>`";
+    let help =
+        "add `hob_sdk::bot!(handle);` below the function `pub fn handle(event: Event, hob: &dyn Host) -> Result<Outcome, Error>`";
     Err(AuthorError::new(Fault::Data, "component", message, help).at(source.display()))
 }
 

@@ -29,6 +29,8 @@ use crate::{AuthorError, Project, test};
 
 /// How long a change of files must be over before it is looked at: editors write in several steps.
 const QUIET: Duration = Duration::from_millis(15);
+/// How long a build may take without a word.
+const PATIENCE: Duration = Duration::from_secs(5);
 /// Runs that follow from the bot's own writes, at most.
 const HOPS: usize = 5;
 
@@ -122,8 +124,14 @@ impl Session {
         let (project, color, clock) = (self.project.clone(), self.options.color, Arc::clone(&self.clock));
         let words = Words::Kept { color };
         let cut_off = |_| AuthorError::new(crate::error::Fault::Failed, "build-failed", "the build was cut off", "save again");
-        let built =
-            tokio::task::spawn_blocking(move || build(&project, Profile::Author, words, &*clock)).await.map_err(cut_off)??;
+        let began = self.clock.now();
+        let mut building = tokio::task::spawn_blocking(move || build(&project, Profile::Author, words, &*clock));
+        let built = loop {
+            tokio::select! {
+                built = &mut building => break built.map_err(cut_off)??,
+                () = tokio::time::sleep(PATIENCE) => show(Shown::StillBuilding { since: self.clock.now().since(began) }),
+            }
+        };
         let bytes =
             Bytes::from(std::fs::read(&built.component).map_err(|error| AuthorError::unreadable(&built.component, &error))?);
         let (engine, manifest, base) = (self.engine.clone(), self.project.manifest.clone(), self.base.clone());
@@ -168,11 +176,13 @@ impl Session {
                 Err(error) => show(Shown::Wrong(error)),
             }
         }
-        // A folder changes with each file in it.
-        let is_source = |file: &PathBuf| !root.join(file).is_dir();
-        if sources.iter().any(is_source) {
-            // What an editor made and took away again is of no interest.
-            let files = sources.into_iter().filter(|file| root.join(file).is_file()).collect();
+        // A folder changes with each file in it; and what is gone and has no ending was a tool's, for a moment.
+        let is_source = |file: &PathBuf| match std::fs::metadata(root.join(file)) {
+            Ok(found) => found.is_file(),
+            Err(_) => file.extension().is_some(),
+        };
+        let files: Vec<PathBuf> = sources.into_iter().filter(is_source).collect();
+        if !files.is_empty() {
             show(Shown::Building { files });
             self.rebuild(Some(saved), show).await;
         } else if !cases.is_empty() {

@@ -24,6 +24,11 @@ pub enum Shown {
         /// Which, from the project's folder; none at the start.
         files: Vec<PathBuf>,
     },
+    /// The build goes on.
+    StillBuilding {
+        /// From its start until now.
+        since: Duration,
+    },
     /// The bot was built and is ready.
     Ready {
         /// The component.

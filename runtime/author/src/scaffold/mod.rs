@@ -213,6 +213,11 @@ impl Words {
                 128,
             ),
         };
+        let (unit, tests) = match style {
+            Style::Rust => ("cargo test", "mod tests` in `src/lib.rs"),
+            Style::Ts | Style::Medplum => ("npm test", "test"),
+            Style::Python => (".venv/bin/pytest", "tests"),
+        };
         // The name and the SDK's place last, for what is filled in may hold them.
         Self(vec![
             // Medplum's client reads what a conditional create finds.
@@ -224,6 +229,8 @@ impl Words {
             ("{{ignored}}", ignored.to_owned()),
             ("{{memory}}", memory.to_string()),
             ("{{install}}", install),
+            ("{{unit}}", format!("{unit:<16}  # its unit tests")),
+            ("{{tests}}", tests.to_owned()),
             ("{{name}}", name.to_owned()),
             ("{{sdk}}", sdk.to_owned()),
         ])

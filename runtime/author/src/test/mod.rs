@@ -215,8 +215,8 @@ fn judge(file: &CaseFile, played: &Played, update: bool) -> Verdict {
         Some(Err(why)) if !update => return Verdict::Broken { why: why.to_string() },
         Some(Err(_)) => (expect.cloned().unwrap_or_default(), played.document.clone()),
     };
-    let is_expected = expect.and_then(|expect| expect.get("failure")).is_some_and(Value::is_object);
-    if let Some(failure) = went_wrong(played).filter(|_| expect.is_some() && !is_expected) {
+    let expects = |failure: &Failure| expect.is_none_or(|expect| expect["failure"]["code"] == failure.code.as_str());
+    if let Some(failure) = went_wrong(played).filter(|failure| !expects(failure)) {
         let hint = hint(failure).unwrap_or_else(|| "mend the bot: its log says more".to_owned());
         return Verdict::WentWrong { expected, actual, hint };
     }

@@ -48,14 +48,28 @@ const MISTAKES: [Mistake; 12] = [
         "bot.toml",
         "    \"system/Flag.cs?identifier=https://example.org/stat-flag|\",\n",
         "",
-        &["exit 1", "\"code\": \"scope\"", "add \"system/Flag.c\" to `scopes` in bot.toml"],
+        &[
+            "exit 1",
+            "\"code\": \"scope\"",
+            "needs system/Flag.cs",
+            "beginner::handle",
+            "add \"system/Flag.cs\" to `scopes` in bot.toml",
+        ],
     ),
     // An endless loop.
     (
         "src/lib.rs",
         TASK,
         "let mut n = 0_u64; while std::hint::black_box(n) < u64::MAX { n = std::hint::black_box(n) + 1; } let task: Task = event.json()?;",
-        &["exit 1", "limit-cpu", "raise `limits.cpu-ms`", "help: mend what the bot does too much of"],
+        &[
+            "exit 1",
+            "limit-cpu",
+            "raise `limits.cpu-ms`",
+            "; in beginner::handle",
+            "; it had made no host call",
+            "help: look for a loop that does not end",
+            "help: mend the bot: what went wrong is no result to keep",
+        ],
     ),
     // A crash.
     (
@@ -69,7 +83,7 @@ const MISTAKES: [Mistake; 12] = [
         "src/lib.rs",
         "hob_sdk::bot!(handle);",
         "",
-        &["exit 65", "error[component]", "does not export `handle`", "hob_sdk::bot!(handle)"],
+        &["exit 65", "error[component]", "does not export `handle`", "src/lib.rs", "hob_sdk::bot!(handle);"],
     ),
     // No component.
     (
@@ -85,7 +99,12 @@ const MISTAKES: [Mistake; 12] = [
         "task.pateint.and_then",
         &["exit 1", "no field `pateint`", "src/lib.rs:", "error[build-failed]", "mend what the compiler says"],
     ),
-    ("bot.toml", "cpu-ms = 500", "cpu-msec = 500", &["exit 64", "`limits.cpu-msec`", "expected one of `cpu-ms`", "bot.toml:"]),
+    (
+        "bot.toml",
+        "cpu-ms = 500",
+        "cpu-msec = 500",
+        &["exit 64", "`limits.cpu-msec`", "expected one of `cpu-ms`", "did you mean `cpu-ms`?", "bot.toml:"],
+    ),
     ("bot.toml", "Task?status=ready", "Task?patient.name=ada&status=ready", &["exit 64", "error[criteria]", "patient.name"]),
     ("bot.toml", "Task?status=ready", "Task?statsu=ready", &["exit 64", "error[criteria]", "statsu"]),
     (
@@ -94,7 +113,12 @@ const MISTAKES: [Mistake; 12] = [
         "\"name\": 1,\n  \"title\"",
         &["exit 1", "BROKEN", "unknown field `name`", "01-stat-task.json"],
     ),
-    ("cases/01-stat-task.json", "\"writes\"", "\"write\"", &["exit 1", "BROKEN", "it has no key `write`"]),
+    (
+        "cases/01-stat-task.json",
+        "\"writes\"",
+        "\"write\"",
+        &["exit 1", "BROKEN", "it has no key `write`", "did you mean `writes`?", "help: mend the files of the cases"],
+    ),
     (
         "cases/01-stat-task.json",
         "\"priority\": \"stat\"",
@@ -114,6 +138,29 @@ fn each_mistake_is_told_with_its_place_and_a_way_out() {
         }
         assert!(says.contains("help:"), "{says}");
     }
+}
+
+#[test]
+fn an_update_keeps_no_failure_that_the_bot_did_not_choose() {
+    let bot = Bot::new();
+    let cases = || {
+        ["01-stat-task", "03-no-patient"]
+            .map(|case| std::fs::read(bot.place.path().join(format!("beginner/cases/{case}.json"))).unwrap())
+    };
+    let before = cases();
+    bot.change("src/lib.rs", TASK, "let task: Task = event.json()?; assert_ne!(task.id, \"t1\");");
+    let says = bot.says(&["test", "--update"]);
+    assert!(says.contains("exit 1") && says.contains("\"code\": \"trap\"") && says.contains("--update leaves it"), "{says}");
+    assert!(cases() == before, "a case was written over");
+    // What the bot decides is written, and where that is a failure it is said.
+    bot.change(
+        "src/lib.rs",
+        "assert_ne!(task.id, \"t1\");",
+        "if task.id == \"t1\" { return Err(Error::reject(\"not-t1\", \"no\")); }",
+    );
+    let says = bot.says(&["test", "--update"]);
+    assert!(says.contains("exit 0") && says.contains("look: the bot fails here, and the case now expects that"), "{says}");
+    assert!(cases() != before);
 }
 
 #[test]

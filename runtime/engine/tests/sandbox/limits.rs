@@ -92,7 +92,7 @@ async fn traps_say_where_without_saying_what() {
     }
     let output = run(&release(SMALL), json!([["trap", 3]]), &good).await;
     let message = &failure(&output).message;
-    assert!(message.contains("panic") && !message.contains("index out of bounds"), "{message}");
+    assert!(message.contains("; in actor::") && !message.contains("index out of bounds"), "{message}");
     // The panic's words are in the run's own log.
     assert!(output.journal.log.iter().any(|line| line.text.contains("index out of bounds")), "{:?}", output.journal.log);
 }

@@ -87,6 +87,7 @@ fn tell_it(shown: &Shown, out: &Output) -> Result<(), CliError> {
             let names: Vec<String> = files.iter().map(|file| file.display().to_string()).collect();
             out.line(&format!("\n{} {}", Paint::Dim.on("changed", color), names.join(", ")))?;
         }
+        Shown::StillBuilding { since } => out.note(&format!("  still building ({} s)", since.as_secs())),
         Shown::Ready { built, compiled, since_save } => {
             let saved = since_save.map_or_else(String::new, |since| format!("; {} since the save", units::span(since)));
             let (what, of) = (near(&built.component), size(built.bytes));
@@ -184,6 +185,7 @@ fn document(shown: &Shown) -> Value {
     match shown {
         Shown::Listens { base, resources } => json!({"shown": "listens", "base": base, "resources": resources}),
         Shown::Building { files } => json!({"shown": "building", "files": files}),
+        Shown::StillBuilding { since } => json!({"shown": "still-building", "micros": micros(since)}),
         Shown::Ready { built, compiled, since_save } => json!({
             "shown": "ready", "component": built.component, "bytes": built.bytes, "build_micros": micros(&built.took),
             "compile_micros": micros(compiled), "since_save_micros": since_save.as_ref().map(micros),
