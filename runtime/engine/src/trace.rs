@@ -50,7 +50,8 @@ fn plain(name: &str) -> String {
 fn authors(names: Vec<String>) -> Vec<String> {
     let is_own = |name: &&String| name.contains("::") && !LIBRARIES.iter().any(|library| name.starts_with(library));
     let own: Vec<String> = names.iter().filter(is_own).cloned().collect();
-    if own.is_empty() { names } else { own }
+    // What the component exports is where every run is.
+    if own.is_empty() { names.into_iter().filter(|name| name != "handle").collect() } else { own }
 }
 
 fn place(symbol: &FrameSymbol) -> Option<String> {
@@ -72,5 +73,6 @@ mod tests {
         assert_eq!(all, ["core::panicking::assert_failed_inner", "beginner::handle", "handle"]);
         assert_eq!(authors(all), ["beginner::handle"]);
         assert_eq!(authors(vec!["run".to_owned(), "main".to_owned()]), ["run", "main"]);
+        assert!(authors(vec!["handle".to_owned()]).is_empty());
     }
 }

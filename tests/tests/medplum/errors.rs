@@ -3,13 +3,14 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use hob_engine::{Denial, Engine, EngineConfig};
 use hob_model::FailureKind;
 use serde_json::{Value, json};
 
 use crate::case::Case;
 use crate::clinic;
-use crate::engine;
 use crate::toolchain::{Tools, componentize, root, target};
+use crate::{config, engine};
 
 /// A folder with these files in it.
 fn project(name: &str, files: &[(&str, &str)]) -> PathBuf {
@@ -196,6 +197,41 @@ async fn writes_and_fails(options: &[&str]) {
     assert!(failure.message.contains(&format!("src/bot.ts:{line}:")), "{}", failure.message);
     let log: Vec<&str> = done.output.journal.log.iter().map(|line| line.text.as_str()).collect();
     assert!(log.iter().any(|text| text.contains("TypeError") && text.contains(&format!("src/bot.ts:{line}:"))), "{log:?}");
+}
+
+/// A client's call that fails is placed where the bot made it, though the client asks later, in a job of its own: a scope that is missing, and what is not there.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_the_client_is_refused_names_the_bots_line() {
+    let bot = "import type { BotEvent, MedplumClient } from \"@medplum/core\";
+export async function handler(medplum: MedplumClient, event: BotEvent): Promise<void> {
+  await medplum.search(\"Task\");
+  await help(medplum, event);
+}
+async function help(medplum: MedplumClient, event: BotEvent): Promise<void> {
+  await FIRST;
+}
+";
+    for (first, code) in [
+        ("medplum.readResource(\"Practitioner\", \"p\")", "scope"),
+        ("medplum.graphql(\"{ Patient { id } }\")", "fhir-refused"),
+        ("medplum.readResource(\"Task\", \"none\")", "fhir-not-found"),
+    ] {
+        let folder = project("refused", &[("package.json", "{}"), ("src/bot.ts", &bot.replace("FIRST", first))]);
+        std::os::unix::fs::symlink(crate::toolchain::suite().join("node_modules"), folder.join("node_modules")).unwrap();
+        let component = Tools::ready().build(&folder.join("src/bot.ts"), &["--medplum"]);
+        let engine = Engine::new(EngineConfig { denial: Denial::IsTold, ..config() }).unwrap();
+        let manifest = hob_model::Manifest { scopes: vec!["system/Task.rs".parse().unwrap()], ..case("{}").manifest("refused") };
+        let release = engine.prepare(&std::fs::read(component).unwrap(), &manifest).unwrap();
+        let done = clinic::run(
+            &release,
+            &case("{\"resourceType\": \"Task\", \"id\": \"t\", \"status\": \"ready\", \"intent\": \"order\"}"),
+            true,
+        )
+        .await;
+        assert_eq!(done.output.result.unwrap_err().code, code);
+        let log: Vec<&str> = done.output.journal.log.iter().map(|line| line.text.as_str()).collect();
+        assert!(log.iter().any(|text| text.contains("was thrown at src/bot.ts:7:")), "{code}: {log:?}");
+    }
 }
 
 /// A change of this task.

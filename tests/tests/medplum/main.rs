@@ -31,10 +31,13 @@ fn names() -> Vec<String> {
     names
 }
 
-fn engine() -> Engine {
+fn config() -> EngineConfig {
     let cache: PathBuf = toolchain::target().join("compiled");
-    Engine::new(EngineConfig { cache_dir: Some(cache), concurrent_runs: 8, code: CodeFor::Author, ..EngineConfig::default() })
-        .unwrap()
+    EngineConfig { cache_dir: Some(cache), concurrent_runs: 8, code: CodeFor::Author, ..EngineConfig::default() }
+}
+
+fn engine() -> Engine {
+    Engine::new(config()).unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -3,11 +3,12 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use hob_engine::{Denial, Engine, EngineConfig};
 use hob_model::FailureKind;
 use serde_json::{Value, json};
 
 use crate::fake::Fake;
-use crate::stage::{answers, failure, release, run, run_input, task, with_resource};
+use crate::stage::{actor, answers, failure, manifest, release, run, run_input, task, with_resource};
 
 const SOME: &str = "scopes = [\"system/Task.rs?status=ready\", \"system/Task.u?status=ready,completed\", \"system/Patient.r\"]\n";
 
@@ -37,6 +38,28 @@ async fn what_is_beyond_the_scopes_ends_the_attempt_and_names_the_scope() {
         assert!(failure.message.contains(&format!("needs {scope};")), "{step}: {}", failure.message);
         assert!(output.effects.writes.is_empty());
         assert_eq!(server.calls.load(Ordering::SeqCst), calls, "{step}");
+    }
+}
+
+#[tokio::test]
+async fn an_authors_engine_tells_the_bot_and_its_attempt_fails_all_the_same() {
+    let config = EngineConfig { concurrent_runs: 2, denial: Denial::IsTold, ..EngineConfig::default() };
+    let told = Engine::new(config).unwrap().prepare(actor(), &manifest(SOME)).unwrap();
+    for (step, scope) in [
+        (json!(["read", "Observation/1"]), "system/Observation.r"),
+        (json!(["patch", "Observation/1", []]), "system/Observation.ru"),
+        (json!(["delete", "Task/ready"]), "system/Task.d"),
+    ] {
+        let output = run(&told, json!([step, ["update", task("ready", "completed")]]), &server()).await;
+        let failure = failure(&output);
+        assert_eq!((failure.kind, failure.code.as_str()), (FailureKind::Fatal, "scope"), "{step}");
+        assert!(failure.message.contains(&format!("needs {scope};")), "{step}: {}", failure.message);
+        assert!(output.effects.writes.is_empty());
+        // The bot went on, in vain.
+        let said: Vec<(&str, &str)> =
+            output.journal.calls.iter().map(|call| (call.function.as_str(), call.response.get())).collect();
+        assert!(said.iter().any(|(_, response)| response.contains("\"code\":\"scope\"")), "{step}: {said:?}");
+        assert_eq!(said.last(), Some(&("fhir.update", "{\"ok\":null}")), "{step}");
     }
 }
 
