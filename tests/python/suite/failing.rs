@@ -26,7 +26,7 @@ async fn an_exception_is_its_type_and_where_it_was() {
         assert!(line.parse::<u32>().is_ok_and(|line| line > 10), "{place}");
         assert!(rest.starts_with("in further < parts/deep.py:") && rest.contains("< bot.py:"), "{place}");
         assert!(!failure.message.contains("Ada"), "{}", failure.message);
-        let told: Vec<String> =
+        let told: Vec<&str> =
             log(&output).into_iter().filter(|(level, _)| *level == LogLevel::Error).map(|(_, text)| text).collect();
         let told = told.join("\n");
         assert!(
