@@ -6,8 +6,9 @@ use wasmtime::{FrameInfo, FrameSymbol, WasmBacktrace};
 /// Frames that are named, from the innermost.
 const MOST: usize = 16;
 
-/// Folders of code that is not the author's: the standard libraries and packages.
-const OTHERS: [&str; 5] = ["/rustc/", "/.cargo/registry/", "/lib/rustlib/", "/.cargo/git/", "wasisdk://"];
+/// Folders of code that is not the author's: the standard libraries, packages, and the SDK as a project has it.
+const OTHERS: [&str; 7] =
+    ["/rustc/", "/.cargo/registry/", "/lib/rustlib/", "/.cargo/git/", "wasisdk://", "hob/rust/src/", "sdk/rust/src/"];
 
 /// Beginnings of names of functions that are not the author's: Rust's libraries, and what calls a bot.
 const LIBRARIES: [&str; 12] = [

@@ -14,7 +14,11 @@ export function noting<T extends object>(client: T): T {
     for (const [name, { value }] of Object.entries(Object.getOwnPropertyDescriptors(of))) {
       if (typeof value !== "function" || name === "constructor" || Object.hasOwn(noted, name)) continue;
       noted[name] = (...given: unknown[]): unknown => {
+        // The first frame is this function's, and what is written down of each costs time.
+        const { stackTraceLimit } = Error;
+        Error.stackTraceLimit = 4;
         last = new Error();
+        Error.stackTraceLimit = stackTraceLimit;
         return (value as (...given: unknown[]) => unknown).apply(client, given);
       };
     }
