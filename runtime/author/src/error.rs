@@ -77,7 +77,8 @@ pub(crate) fn words(error: &std::io::Error) -> String {
 impl From<ManifestError> for AuthorError {
     fn from(error: ManifestError) -> Self {
         let key = error.key.map_or_else(String::new, |key| format!("`{key}`: "));
-        let help = "mend bot.toml at that line; docs/manifest.md lists every key";
+        let help =
+            "mend bot.toml at that line; vendor/hob/schema/bot.json in a project, and docs/manifest.md of Hob, list every key";
         Self::new(Fault::Config, "manifest", format!("{key}{}", error.message), help)
             .at(format!("{}:{}:{}", error.file, error.line, error.column))
     }

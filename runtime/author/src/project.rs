@@ -74,6 +74,19 @@ impl Project {
         Ok(Self { dir: dir.to_owned(), manifest })
     }
 
+    /// An error of the manifest's criteria, with the line where they stand.
+    pub(crate) fn placed(&self, error: AuthorError) -> AuthorError {
+        if error.code != "criteria" || error.at.is_some() {
+            return error;
+        }
+        let file = self.dir.join("bot.toml");
+        let text = std::fs::read_to_string(&file).unwrap_or_default();
+        // The message names them as the manifest has them, behind the word `change`.
+        let named = error.message.split('"').nth(1).unwrap_or_default().to_owned();
+        let line = text.lines().position(|line| line.trim_start().starts_with("change") && line.contains(&named));
+        error.at(line.map_or_else(|| file.display().to_string(), |line| format!("{}:{}", file.display(), line + 1)))
+    }
+
     /// What it is written in.
     ///
     /// # Errors

@@ -189,7 +189,12 @@ fn case_time(clock: &Arc<ManualClock>) -> hob_model::Timestamp {
 
 /// A case that cannot be played.
 pub(crate) fn broken(why: impl std::fmt::Display) -> AuthorError {
-    AuthorError::new(Fault::Data, "case", why, "mend the case; docs/author.md describes the format")
+    AuthorError::new(
+        Fault::Data,
+        "case",
+        why,
+        "mend the case; vendor/hob/schema/case.json in a project, and docs/author.md of Hob, describe it",
+    )
 }
 
 fn name(resource: &Value) -> String {

@@ -62,7 +62,7 @@ impl CaseFile {
     pub fn read(path: &Path) -> Result<Self, CaseError> {
         let text = fs::read_to_string(path).map_err(|why| wrong(path, why))?;
         let document = serde_json::from_str(&text).map_err(|why| wrong(path, why))?;
-        let mut case: Case = serde_json::from_str(&text).map_err(|why| wrong(path, why))?;
+        let mut case: Case = serde_json::from_str(&text).map_err(|why| wrong(path, placed(&why.to_string(), &text)))?;
         for given in std::mem::take(&mut case.given) {
             match beside(path, given, |_| true)? {
                 Value::Array(several) => case.given.extend(several),
@@ -93,6 +93,18 @@ impl CaseFile {
         let mut document = self.document.clone();
         document["expect"] = expect;
         fs::write(&self.path, format!("{document:#}\n")).map_err(|why| wrong(&self.path, why))
+    }
+}
+
+/// What is wrong with a case, at the unknown key itself where that stands only once: what is read as one of several forms is known to be wrong at its end.
+fn placed(why: &str, text: &str) -> String {
+    let key = why.split_once("unknown field `").and_then(|(_, rest)| rest.split_once('`')).map(|(key, _)| format!("\"{key}\""));
+    let lines = |key: &String| {
+        text.lines().enumerate().filter(|(_, line)| line.contains(key.as_str())).map(|(at, _)| at + 1).collect::<Vec<_>>()
+    };
+    match (key.as_ref().map(lines).as_deref(), why.rsplit_once(" at line ")) {
+        (Some([line]), Some((words, _))) => format!("{words} at line {line}"),
+        _ => why.to_owned(),
     }
 }
 
@@ -147,7 +159,11 @@ mod tests {
             (case(change, ",\n\"expects\": {}"), "unknown field `expects`"),
             (case("{}", ""), "has one of the keys `change`"),
             (case(r#"{"change": "made", "resource": "Task/a"}"#, ""), "event of kind `change`: unknown variant `made`"),
-            (case(r#"{"change": "create", "resorce": "Task/a"}"#, ""), "event of kind `change`: unknown field `resorce`"),
+            (case(r#"{"change": "create", "resorce": "Task/a"}"#, ""), "did you mean `resource`?"),
+            (
+                case("{\n\"change\": \"create\",\n\"resorce\": \"Task/a\"}", ""),
+                "unknown field `resorce`, expected one of `change`, `resource`, `version` at line 5",
+            ),
             (case(r#"{"change": "create", "timer": "a"}"#, ""), "this one has change and timer"),
             (case(change, ", \"given\": [{\"id\": \"a\"}]"), "it has no resourceType: {\"id\":\"a\"}"),
             (case(change, ", \"given\": [\"none.json\"]"), "it names the file none.json"),

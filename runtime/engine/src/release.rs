@@ -143,9 +143,9 @@ async fn call(bot: &BotPre<State>, store: &mut Store<State>) -> wasmtime::Result
 /// A failure that is not the guest's own, with how far the guest had come.
 fn placed(mut failure: Failure, so_far: Option<(usize, &str)>) -> Failure {
     failure.message.push_str(&match so_far {
-        None => "; it had made no host call".to_owned(),
-        Some((1, function)) => format!("; it had made one host call, {function}"),
-        Some((calls, function)) => format!("; it had made {calls} host calls, the last {function}"),
+        None => "; before any host call was answered".to_owned(),
+        Some((1, function)) => format!("; after one host call, {function}"),
+        Some((calls, function)) => format!("; after {calls} host calls, the last {function}"),
     });
     failure
 }

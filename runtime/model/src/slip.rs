@@ -4,8 +4,9 @@
 /// ``unknown field `cpu-msec`, expected one of `cpu-ms`, `wall-ms` `` becomes ``… ; did you mean `cpu-ms`?``.
 #[must_use]
 pub fn with_guess(words: &str) -> String {
-    let mut ticked = words.split('`').skip(1).step_by(2);
-    let unknown = ticked.next().filter(|_| words.contains("unknown field") || words.contains("unknown variant"));
+    let said = ["unknown field", "unknown variant"].iter().find_map(|said| words.find(said));
+    let mut ticked = words[said.unwrap_or(words.len())..].split('`').skip(1).step_by(2);
+    let unknown = ticked.next();
     match unknown.and_then(|unknown| guess(unknown, ticked)) {
         Some(guess) => format!("{words}; did you mean `{guess}`?"),
         None => words.to_owned(),
@@ -34,6 +35,8 @@ mod tests {
     fn a_slip_is_told_from_another_word() {
         let told = with_guess("unknown field `cpu-msec`, expected one of `wall-ms`, `cpu-ms`");
         assert!(told.ends_with("; did you mean `cpu-ms`?"), "{told}");
+        let told = with_guess("event of kind `change`: unknown field `resourc`, expected one of `change`, `resource`, `version`");
+        assert!(told.ends_with("; did you mean `resource`?"), "{told}");
         for words in ["unknown field `fuel`, expected one of `cpu-ms`, `wall-ms`", "missing field `name`", "`a` is not `b`"] {
             assert_eq!(with_guess(words), words);
         }

@@ -265,7 +265,7 @@ export function event(trigger: Trigger, more: Partial<EventFields> = {}): Event 
 /** An event of a change of this resource. */
 export function change(resource: Resource, interaction: "create" | "update" | "delete" = "update"): Event {
   const { resourceType: type, id = "", meta } = resource;
-  return event({ kind: "change", interaction, type, id, version: meta?.versionId ?? "1" }, { resource });
+  return event({ kind: "change", interaction, type, id, version: meta?.versionId ?? "1" }, { resource, payload: { ...json(resource), contentType: "application/fhir+json" } });
 }
 
 /** An event of a timer that came due. */

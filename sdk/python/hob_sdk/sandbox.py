@@ -80,9 +80,12 @@ def _handle(handle: Handler, root: str, event: types.Event) -> types.Payload | N
         kind = type(outcome).__name__
         raise Reject("bad-return", f"{handle.__name__} returned {kind}: return None, Done or Reply.json(…)")
     except Failure as failure:
-        raise Err(_lower(_logged(failure, failure, root))) from None
+        log.debug(f"{failure.code} was raised at {failing.place(failure, root)}")
+        raise Err(_lower(failure)) from None
     except HostError as error:
-        raise Err(_lower(_logged(error.as_failure(), error, root))) from None
+        failure = error.as_failure()
+        log.error(f"{failure.code} was raised at {failing.place(error, root)}")
+        raise Err(_lower(failure)) from None
     except BaseException as error:  # noqa: BLE001 - also SystemExit: a bot that exits has not answered
         for line in failing.told(error, root):
             log.error(line)
@@ -90,11 +93,6 @@ def _handle(handle: Handler, root: str, event: types.Event) -> types.Payload | N
     finally:
         sys.stdout.flush()
         sys.stderr.flush()
-
-
-def _logged(failure: Failure, error: Exception, root: str) -> Failure:
-    log.debug(f"{failure.code} was raised at {failing.place(error, root)}")
-    return failure
 
 
 def _lower(failure: Failure) -> types.Failure:

@@ -215,6 +215,9 @@ fn refused(what: &'static str, message: impl Into<String>) -> Refused {
     Refused { what, message: message.into() }
 }
 
+/// The media type of a change's payload, which is its resource.
+const FHIR: &str = "application/fhir+json";
+
 /// An event of an update of this resource.
 #[must_use]
 pub fn change(resource: Value) -> Event {
@@ -226,7 +229,8 @@ pub fn change(resource: Value) -> Event {
         version: text("/meta/versionId").unwrap_or_else(|| "1".to_owned()),
         previous_version: None,
     };
-    Event { resource: Some(resource), ..event(trigger) }
+    let payload = crate::Payload { content_type: FHIR.to_owned(), body: resource.to_string().into_bytes() };
+    Event { resource: Some(resource), payload: Some(payload), ..event(trigger) }
 }
 
 /// An event of a timer that came due.

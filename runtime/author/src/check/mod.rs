@@ -71,7 +71,8 @@ pub async fn run(project: &Project, component: PathBuf, clock: &dyn Clock) -> Re
     let here = |error: AuthorError| if error.at.is_some() { error } else { error.at(component.display()) };
     let structure = structure::of(&bytes).map_err(here)?;
     let engine = engine(Aim::Service, Denial::Ends)?;
-    let bot = BenchBot::prepare(&engine, manifest, &bytes, &InMemory::base()?).map_err(|error| here(error.into()))?;
+    let bot =
+        BenchBot::prepare(&engine, manifest, &bytes, &InMemory::base()?).map_err(|error| here(project.placed(error.into())))?;
     let tested = test::run(project, &bot, &Options::default(), clock).await?;
     let files: Vec<CaseFile> = test::files(&project.cases())?.iter().filter_map(|path| CaseFile::read(path).ok()).collect();
     let privilege = scopes::least(manifest, &files, &|changed| prepare(&engine, changed, &bytes)).await?;

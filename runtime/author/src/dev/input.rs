@@ -13,8 +13,6 @@ pub enum Command {
     Cron,
     /// Play the cases.
     Cases,
-    /// End.
-    Quit,
 }
 
 #[derive(Debug)]

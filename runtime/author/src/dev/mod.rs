@@ -77,7 +77,7 @@ pub async fn run(
         let input = tokio::select! {
             input = waiting.recv() => input,
             command = commands.recv() => match command {
-                Some(Command::Quit) | None => break,
+                None => break,
                 Some(command) => Some(input::Input::Command(command)),
             },
             () = due => Some(input::Input::Due),

@@ -102,7 +102,6 @@ impl Session {
             Input::Command(Command::Fire) => self.fire(true, show).await,
             Input::Command(Command::Cron) => self.cron(show).await,
             Input::Command(Command::Cases) => self.cases(show).await,
-            Input::Command(Command::Quit) => {}
         }
     }
 
@@ -129,7 +128,10 @@ impl Session {
         let built = loop {
             tokio::select! {
                 built = &mut building => break built.map_err(cut_off)??,
-                () = tokio::time::sleep(PATIENCE) => show(Shown::StillBuilding { since: self.clock.now().since(began) }),
+                () = tokio::time::sleep(PATIENCE) => show(Shown::StillBuilding {
+                    since: self.clock.now().since(began),
+                    is_first: self.bot.is_none(),
+                }),
             }
         };
         let bytes =
@@ -138,7 +140,8 @@ impl Session {
         let before = self.clock.now();
         let bot = tokio::task::spawn_blocking(move || BenchBot::prepare(&engine, &manifest, &bytes, &base))
             .await
-            .map_err(cut_off)??;
+            .map_err(cut_off)?
+            .map_err(|error| self.project.placed(error.into()))?;
         self.bot = Some(Arc::new(bot));
         let now = self.clock.now();
         show(Shown::Ready { built, compiled: now.since(before), since_save: saved.map(|saved| now.since(saved)) });
@@ -403,7 +406,7 @@ impl Session {
         });
         let calls = calls.collect();
         let failure = outcome.result.as_ref().err().cloned();
-        let hint = failure.as_ref().and_then(test::hint);
+        let hint = failure.as_ref().and_then(|failure| test::hint(failure, &outcome.journal.calls));
         let result = outcome.result.ok().flatten().map(|payload| String::from_utf8_lossy(&payload.bytes).into_owned());
         Ran {
             what,

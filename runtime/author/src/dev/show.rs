@@ -28,6 +28,8 @@ pub enum Shown {
     StillBuilding {
         /// From its start until now.
         since: Duration,
+        /// Whether nothing was built before in this session.
+        is_first: bool,
     },
     /// The bot was built and is ready.
     Ready {

@@ -10,7 +10,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use hob_cases::{Case, CaseFile};
 use hob_host::local::BenchBot;
-use hob_model::{Clock, Failure, FailureKind, LogLine};
+use hob_model::{Call, Clock, Failure, FailureKind, LogLine};
 use serde_json::Value;
 
 use crate::stage::{Aim, Played, Stage, denial, engine};
@@ -215,9 +215,10 @@ fn judge(file: &CaseFile, played: &Played, update: bool) -> Verdict {
         Some(Err(why)) if !update => return Verdict::Broken { why: why.to_string() },
         Some(Err(_)) => (expect.cloned().unwrap_or_default(), played.document.clone()),
     };
-    let expects = |failure: &Failure| expect.is_none_or(|expect| expect["failure"]["code"] == failure.code.as_str());
-    if let Some(failure) = went_wrong(played).filter(|failure| !expects(failure)) {
-        let hint = hint(failure).unwrap_or_else(|| "mend the bot: its log says more".to_owned());
+    // A case may be about such a failure: then what else came of it counts.
+    let is_expected = expect.is_none() || expected["failure"] == actual["failure"];
+    if went_wrong(played) && !is_expected {
+        let hint = advice(played).unwrap_or_else(|| "mend the bot: its log says more".to_owned());
         return Verdict::WentWrong { expected, actual, hint };
     }
     if !update {
@@ -235,29 +236,41 @@ fn judge(file: &CaseFile, played: &Played, update: bool) -> Verdict {
     }
 }
 
-/// The failure by which a run ended, where the bot did not choose it: an exception, a crash, a limit, a scope.
-fn went_wrong(played: &Played) -> Option<&Failure> {
-    let failure = played.outcome.as_ref()?.result.as_ref().err()?;
-    let is_crash = ["exception", "trap"].contains(&failure.code.as_str());
-    (is_crash || failure.kind == FailureKind::Fatal || failure.code.starts_with("limit-")).then_some(failure)
+/// Whether a run ended by a failure that the bot did not choose: an exception, a crash, a limit, a scope.
+fn went_wrong(played: &Played) -> bool {
+    let failure = played.outcome.as_ref().and_then(|outcome| outcome.result.as_ref().err());
+    failure.is_some_and(|it| {
+        it.kind == FailureKind::Fatal || ["exception", "trap"].contains(&it.code.as_str()) || it.code.starts_with("limit-")
+    })
 }
 
-/// What to do about a failure that has a known cause.
-pub(crate) fn hint(failure: &Failure) -> Option<String> {
+/// What to do about a failure that has a known cause. `calls` are those of the run.
+pub(crate) fn hint(failure: &Failure, calls: &[Call]) -> Option<String> {
+    // Service builds have no lines; the author's do, and the message then names a file.
+    let is_placed = failure.message.contains("; in ") && !failure.message.contains(".rs:");
+    let line = if is_placed { " (`hob dev` names the line)" } else { "" };
     match (failure.kind, failure.code.as_str()) {
         (FailureKind::Fatal, "scope") => {
             let named = failure.message.split_whitespace().find(|word| word.contains('/'));
             let scope = named.map_or("the scope that is named", |word| word.trim_matches([',', '`', ';']));
-            Some(format!("add \"{scope}\" to `scopes` in bot.toml, or do not ask for it"))
+            Some(format!("add \"{scope}\" to `scopes` in bot.toml, or do not ask for it{line}"))
         }
-        (_, "trap") => Some("the bot crashed: its log and the functions that are named say where".to_owned()),
-        (_, "exception") => Some("the bot threw: the message and the log say where; mend that line, or catch it there".to_owned()),
-        (_, "limit-cpu" | "limit-wall") => Some(
-            "look for a loop that does not end, after the last host call that is named; where the bot has so much to do, raise that limit under [limits] in bot.toml"
-                .to_owned(),
-        ),
+        (_, "trap") => Some(format!("the bot crashed: its log and the functions that are named say where{line}")),
+        (_, "exception") => {
+            Some("the bot threw: the message and the log say where; mend that line, or catch it there".to_owned())
+        }
+        (_, "fhir-not-found" | "fhir-gone") => {
+            let what = calls.last().and_then(|call| serde_json::from_str::<Vec<Value>>(call.request.get()).ok());
+            let what = what.as_ref().and_then(|asked| asked.first()?.as_str()).unwrap_or("what it asked for");
+            Some(format!(
+                "{what} is not on the server: add it to the case's `given`; or, where it may be absent, have the bot expect that (`find` gives nothing instead of failing)"
+            ))
+        }
+        (_, "limit-cpu" | "limit-wall") => Some(format!(
+            "look for a loop that does not end, behind the last host call or the last line of the log{line}; where the bot has so much to do, raise that limit under [limits] in bot.toml"
+        )),
         (_, code) if code.starts_with("limit-") => {
-            Some("mend what the bot does too much of, or raise that limit under [limits] in bot.toml".to_owned())
+            Some(format!("mend what the bot does too much of{line}, or raise that limit under [limits] in bot.toml"))
         }
         _ => None,
     }
@@ -267,7 +280,7 @@ pub(crate) fn hint(failure: &Failure) -> Option<String> {
 fn advice(played: &Played) -> Option<String> {
     match &played.outcome {
         None => Some("no [[on]] table of bot.toml wants this event: look at its criteria, interactions and `when`".to_owned()),
-        Some(outcome) => outcome.result.as_ref().err().and_then(hint),
+        Some(outcome) => outcome.result.as_ref().err().and_then(|failure| hint(failure, &outcome.journal.calls)),
     }
 }
 
@@ -291,5 +304,6 @@ impl CaseReport {
 /// # Errors
 /// What would be refused when it is deployed.
 pub fn prepare(project: &Project, component: &Bytes, aim: Aim) -> Result<BenchBot, AuthorError> {
-    Ok(BenchBot::prepare(&engine(aim, denial(project))?, &project.manifest, component, &InMemory::base()?)?)
+    let prepared = BenchBot::prepare(&engine(aim, denial(project))?, &project.manifest, component, &InMemory::base()?);
+    prepared.map_err(|error| project.placed(error.into()))
 }

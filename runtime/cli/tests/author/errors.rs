@@ -66,8 +66,8 @@ const MISTAKES: [Mistake; 12] = [
             "limit-cpu",
             "raise `limits.cpu-ms`",
             "; in beginner::handle",
-            "; it had made no host call",
-            "help: look for a loop that does not end",
+            "; before any host call was answered",
+            "help: look for a loop that does not end, behind the last host call or the last line of the log (`hob dev` names the line)",
             "help: mend the bot: what went wrong is no result to keep",
         ],
     ),
@@ -105,8 +105,13 @@ const MISTAKES: [Mistake; 12] = [
         "cpu-msec = 500",
         &["exit 64", "`limits.cpu-msec`", "expected one of `cpu-ms`", "did you mean `cpu-ms`?", "bot.toml:"],
     ),
-    ("bot.toml", "Task?status=ready", "Task?patient.name=ada&status=ready", &["exit 64", "error[criteria]", "patient.name"]),
-    ("bot.toml", "Task?status=ready", "Task?statsu=ready", &["exit 64", "error[criteria]", "statsu"]),
+    (
+        "bot.toml",
+        "Task?status=ready",
+        "Task?patient.name=ada&status=ready",
+        &["exit 64", "error[criteria]", "patient.name", "bot.toml:18"],
+    ),
+    ("bot.toml", "Task?status=ready", "Task?statsu=ready", &["exit 64", "error[criteria]", "statsu", "bot.toml:18"]),
     (
         "cases/01-stat-task.json",
         "\"title\"",
@@ -138,6 +143,14 @@ fn each_mistake_is_told_with_its_place_and_a_way_out() {
         }
         assert!(says.contains("help:"), "{says}");
     }
+}
+
+#[test]
+fn a_new_bots_own_unit_tests_pass() {
+    let bot = Bot::new();
+    let output = bot.place.command("cargo", "beginner").args(["test", "--quiet"]).output().unwrap();
+    let (code, stdout, stderr) = crate::place::parts(&output);
+    assert!(code == 0 && stdout.contains("1 passed"), "{stdout}{stderr}");
 }
 
 #[test]

@@ -65,7 +65,8 @@ function failureOf(error: unknown, calledFrom: () => string[]): WitFailure {
   const frames = thrown.length > 0 ? thrown : calledFrom();
   const [at] = frames.map(placeOf);
   if (error instanceof BotError) {
-    if (frames.length > 0) log("debug", `${error.code} was thrown at ${frames.join(", ")}`);
+    // What the host refused is an error; what the bot itself says is not.
+    if (frames.length > 0) log(error.constructor === BotError ? "debug" : "error", `${error.code} was thrown at ${frames.join(", ")}`);
     return {
       kind: error.kind,
       code: error.code,

@@ -27,7 +27,8 @@ def change(resource: Resource, interaction: str = "update", previous_version: st
     """A change of this resource."""
     version = resource.get("meta", {}).get("versionId", "1")
     kind, id_ = resource.get("resourceType", ""), resource.get("id", "")
-    return event(triggers.Change(interaction, kind, id_, version, previous_version), resource=resource)
+    payload = Payload("application/fhir+json", Payload.json(resource).body)
+    return event(triggers.Change(interaction, kind, id_, version, previous_version), resource=resource, payload=payload)
 
 
 def timer(key: str, due: str, payload: Json = None) -> Event:

@@ -10,7 +10,7 @@ use hob_author::dev::{Command, Options, Ran, Shown, run as work};
 use hob_host::SystemClock;
 use hob_model::{Failure, FailureKind, TimerOp};
 use serde_json::{Value, json};
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 
 use super::{lines, near, runtime, size};
 use crate::error::CliError;
@@ -42,7 +42,9 @@ pub(crate) struct Args {
 pub(crate) fn run(args: Args, out: &Output) -> Result<(), CliError> {
     let options = Options { dir: args.dir, listen: args.listen, seeds: args.seeds, color: out.color() };
     let (tell, commands) = mpsc::channel(8);
-    std::thread::spawn(move || read(&tell));
+    let quit = Arc::new(Notify::new());
+    let (quits, notes) = (Arc::clone(&quit), *out);
+    std::thread::spawn(move || read(&tell, &quits, &notes));
     let mut failed = None;
     let mut show = |shown: Shown| {
         let told = if out.json() { out.object(&document(&shown)) } else { tell_it(&shown, out) };
@@ -50,12 +52,21 @@ pub(crate) fn run(args: Args, out: &Output) -> Result<(), CliError> {
             failed.get_or_insert(error);
         }
     };
-    runtime()?.block_on(work(options, Arc::new(SystemClock), commands, &mut show))?;
+    let runtime = runtime()?;
+    let done = runtime.block_on(async {
+        tokio::select! {
+            done = work(options, Arc::new(SystemClock), commands, &mut show) => done,
+            () = quit.notified() => Ok(()),
+        }
+    });
+    // A build that is under way is not waited for.
+    runtime.shutdown_background();
+    done?;
     failed.map_or(Ok(()), Err)
 }
 
 /// Reads commands until stdin ends. What has no terminal goes on without.
-fn read(tell: &mpsc::Sender<Command>) {
+fn read(tell: &mpsc::Sender<Command>, quit: &Notify, notes: &Output) {
     for line in std::io::stdin().lock().lines() {
         let Ok(line) = line else { break };
         let command = match line.trim() {
@@ -63,8 +74,11 @@ fn read(tell: &mpsc::Sender<Command>) {
             "t" => Command::Fire,
             "c" => Command::Cron,
             "p" => Command::Cases,
-            "q" => Command::Quit,
-            _ => continue,
+            "q" => return quit.notify_one(),
+            other => {
+                notes.note(&format!("`{}` is none of a, t, c, p, q: again, timer, cron, play cases, quit", inline(other)));
+                continue;
+            }
         };
         if tell.blocking_send(command).is_err() {
             return;
@@ -87,7 +101,10 @@ fn tell_it(shown: &Shown, out: &Output) -> Result<(), CliError> {
             let names: Vec<String> = files.iter().map(|file| file.display().to_string()).collect();
             out.line(&format!("\n{} {}", Paint::Dim.on("changed", color), names.join(", ")))?;
         }
-        Shown::StillBuilding { since } => out.note(&format!("  still building ({} s)", since.as_secs())),
+        Shown::StillBuilding { since, is_first } => {
+            let first = if *is_first { "; the first build takes what the bot depends on too" } else { "" };
+            out.note(&format!("  still building ({} s{first})", since.as_secs()));
+        }
         Shown::Ready { built, compiled, since_save } => {
             let saved = since_save.map_or_else(String::new, |since| format!("; {} since the save", units::span(since)));
             let (what, of) = (near(&built.component), size(built.bytes));
@@ -185,7 +202,7 @@ fn document(shown: &Shown) -> Value {
     match shown {
         Shown::Listens { base, resources } => json!({"shown": "listens", "base": base, "resources": resources}),
         Shown::Building { files } => json!({"shown": "building", "files": files}),
-        Shown::StillBuilding { since } => json!({"shown": "still-building", "micros": micros(since)}),
+        Shown::StillBuilding { since, .. } => json!({"shown": "still-building", "micros": micros(since)}),
         Shown::Ready { built, compiled, since_save } => json!({
             "shown": "ready", "component": built.component, "bytes": built.bytes, "build_micros": micros(&built.took),
             "compile_micros": micros(compiled), "since_save_micros": since_save.as_ref().map(micros),

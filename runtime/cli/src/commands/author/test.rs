@@ -73,7 +73,8 @@ pub(crate) fn run(args: &Args, out: &Output) -> Result<(), CliError> {
     }
     let message = format!("{failed} of {} cases did not come out as expected", report.cases.len());
     let help = advice(&report);
-    Err(CliError::new(exit_code::FAILURE, "cases", message, help).at(project.dir.display()))
+    let first = report.cases.iter().find(|case| !case.verdict.is_good()).map_or(&project.dir, |case| &case.file);
+    Err(CliError::new(exit_code::FAILURE, "cases", message, help).at(first.display()))
 }
 
 /// What to do about cases that did not come out as expected, by the worst of them.
@@ -82,7 +83,7 @@ fn advice(report: &Report) -> &'static str {
     if any(|verdict| matches!(verdict, Verdict::WentWrong { .. })) {
         "mend the bot: what went wrong is no result to keep, and --update leaves it"
     } else if any(|verdict| matches!(verdict, Verdict::Broken { .. })) {
-        "mend the files of the cases; docs/author.md describes them"
+        "mend the files of the cases; vendor/hob/schema/case.json in a project, and docs/author.md of Hob, describe them"
     } else {
         "mend the bot, or read what it does now and keep it: `hob test --update`, then `git diff`"
     }
