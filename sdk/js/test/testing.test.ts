@@ -90,7 +90,8 @@ describe("events", () => {
   test("payloads are read as text and JSON", () => {
     expect(invoke({ a: 1 }).json<{ a: number }>().a).toBe(1);
     expect(timer("k", "2026-01-01T00:00:00Z", [1]).text()).toBe("[1]");
-    expect(() => change(task).json()).toThrow("without a payload");
+    expect(change(task).json()).toEqual(task);
+    expect(() => event({ kind: "cron", schedule: "0 0 9 * * *", at: "2026-01-01T09:00:00Z" }).json()).toThrow("without a payload");
   });
 });
 

@@ -1,6 +1,7 @@
 //! What a beginner gets wrong, and what is said then: what, where, what to do.
 
 use std::fmt::Write as _;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::place::Place;
 
@@ -9,14 +10,19 @@ const TASK: &str = "let task: Task = event.json()?;";
 /// A bot of the template with one thing changed, and what a command says of it.
 struct Bot {
     place: Place,
+    _alone: MutexGuard<'static, ()>,
 }
+
+/// All are built into one folder, under one name: one at a time.
+static ALONE: Mutex<()> = Mutex::new(());
 
 impl Bot {
     fn new() -> Self {
+        let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
         let place = Place::new();
         let (code, stdout, stderr) = place.hob(".", &["new", "beginner"]);
         assert_eq!(code, 0, "{stdout}{stderr}");
-        Self { place }
+        Self { place, _alone: alone }
     }
 
     fn change(&self, file: &str, from: &str, to: &str) {
