@@ -33,11 +33,14 @@ impl Session {
         Self { stdin: child.stdin.take().unwrap(), child, lines }
     }
 
-    /// The lines up to one that has `until` in it, with that.
+    /// The lines up to one that has `until` in it, with that; without those that only a slow build has.
     pub(crate) fn until(&self, until: &str) -> Vec<String> {
         let mut seen = Vec::new();
         loop {
             let line = self.lines.recv_timeout(PATIENCE).unwrap_or_else(|_| panic!("no line with {until:?}; seen: {seen:#?}"));
+            if line.starts_with("  still building ") {
+                continue;
+            }
             let found = line.contains(until);
             seen.push(line);
             if found {
