@@ -13,6 +13,9 @@ from .errors import Failure, Retry
 
 #: The most positions that the message names.
 _DEEPEST = 8
+#: The most calls that the traceback shows, the innermost ones: to show one costs a millisecond, and of a recursion there are a thousand.
+_CALLS = 20
+_HEAD = "Traceback (most recent call last):"
 
 
 def failure(error: BaseException, root: str) -> Failure:
@@ -27,13 +30,20 @@ def place(error: BaseException, root: str) -> str:
 
 def told(error: BaseException, root: str) -> list[str]:
     """The traceback as a person reads it, without the frames that called the bot. Its words may hold patient data: it is for the run's log."""
+    calls, last = sum(1 for _ in traceback.walk_tb(error.__traceback__)), error.__traceback__
+    for _ in range(calls - _CALLS):
+        last = last and last.tb_next
     try:
-        shown = traceback.TracebackException.from_exception(error)
-        called = next((at for at, frame in enumerate(shown.stack) if _is_own(frame, root)), 0)
+        shown = traceback.TracebackException(type(error), error, last, limit=-_CALLS)
+        called = next((at for at, frame in enumerate(shown.stack) if _is_own(frame.filename, root)), 0)
         del shown.stack[:called]
         lines = "".join(shown.format()).splitlines()
     except Exception:  # noqa: BLE001 - an exception's own __str__ may fail
         return [_type(error)]
+    if calls > _CALLS and _HEAD in lines:
+        # What the exception came from stands before it.
+        head = len(lines) - lines[::-1].index(_HEAD)
+        lines.insert(head, f"  [the last {_CALLS} of {calls} calls]")
     return [line.replace(f'File "{root}{os.sep}', 'File "') for line in lines]
 
 
@@ -50,14 +60,14 @@ def keep_sources(root: str) -> None:
 
 def _places(trace: TracebackType | None, root: str) -> list[str]:
     """`file:line in function`, the innermost first: of the bot's own files, or of any where there are none."""
-    frames = traceback.extract_tb(trace)
-    own = [frame for frame in frames if _is_own(frame, root)]
-    shown = own or [frame for frame in frames if f"{os.sep}hob_sdk{os.sep}" not in frame.filename]
-    return [f"{_short(frame.filename, root)}:{frame.lineno} in {frame.name}" for frame in reversed(shown)]
+    frames = [(frame.f_code.co_filename, line, frame.f_code.co_name) for frame, line in traceback.walk_tb(trace)]
+    own = [frame for frame in frames if _is_own(frame[0], root)]
+    shown = own or [frame for frame in frames if f"{os.sep}hob_sdk{os.sep}" not in frame[0]]
+    return [f"{_short(path, root)}:{line} in {name}" for path, line, name in reversed(shown)]
 
 
-def _is_own(frame: traceback.FrameSummary, root: str) -> bool:
-    return bool(root) and frame.filename.startswith(root + os.sep)
+def _is_own(path: str, root: str) -> bool:
+    return bool(root) and path.startswith(root + os.sep)
 
 
 def _short(path: str, root: str) -> str:

@@ -144,6 +144,23 @@ def test_an_exceptions_words_are_in_the_log_and_not_the_message() -> None:
     assert any(line.startswith('  File "test_world.py", line') and line.endswith("in inner") for line in told)
 
 
+def test_of_a_deep_recursion_the_last_calls_are_shown() -> None:
+    def deeper(depth: int) -> None:
+        if depth == 0:
+            raise ValueError("the ground")
+        deeper(depth - 1)
+
+    root = __file__.rsplit("/", 1)[0]
+    for depth, cut in [(18, False), (300, True)]:
+        try:
+            deeper(depth)
+        except ValueError as error:
+            told, place = failing.told(error, root), failing.place(error, root)
+        assert len(told) < 20 and told[-1] == "ValueError: the ground"
+        assert (f"  [the last 20 of {depth + 2} calls]" == told[1]) is cut
+        assert place.count(" in deeper") == 8
+
+
 def test_log_lines_have_levels_and_no_breaks(capsys: pytest.CaptureFixture[str]) -> None:
     log.warn("a\nb")
     assert capsys.readouterr().out == "warn: a b\n"
