@@ -130,14 +130,11 @@ impl Access {
         if none { Err(grant.missing()) } else { Ok(grant) }
     }
 
-    /// Whether each of these is given at least in part: a call that needs several names all that it lacks.
-    ///
-    /// # Errors
-    /// [`Missing`] with the letters of those that no scope gives at all.
-    pub(crate) fn grants_some(&self, resource_type: &ResourceType, needs: &[Need]) -> Result<(), Missing> {
+    /// All that a call lacks which needs several: those that no scope gives at all.
+    pub(crate) fn lacks(&self, resource_type: &ResourceType, needs: &[Need]) -> Missing {
         let lacks = |need: &&Need| self.grant(resource_type, **need).is_err();
         let letters: String = needs.iter().filter(lacks).map(|need| need.letter()).collect();
-        if letters.is_empty() { Ok(()) } else { Err(Missing(format!("needs system/{resource_type}.{letters}"))) }
+        Missing(format!("needs system/{resource_type}.{letters}"))
     }
 
     fn reaches(&self, level: ScopeLevel) -> bool {

@@ -260,10 +260,12 @@ pub(crate) fn hint(failure: &Failure, calls: &[Call]) -> Option<String> {
             Some("the bot threw: the message and the log say where; mend that line, or catch it there".to_owned())
         }
         (_, "fhir-not-found" | "fhir-gone") => {
-            let what = calls.last().and_then(|call| serde_json::from_str::<Vec<Value>>(call.request.get()).ok());
+            let code = failure.code.trim_start_matches("fhir-");
+            let failed = calls.iter().rfind(|call| call.response.get().contains(&format!("\"code\":\"{code}\"")));
+            let what = failed.and_then(|call| serde_json::from_str::<Vec<Value>>(call.request.get()).ok());
             let what = what.as_ref().and_then(|asked| asked.first()?.as_str()).unwrap_or("what it asked for");
             Some(format!(
-                "{what} is not on the server: add it to the case's `given`; or, where it may be absent, have the bot expect that (`find` gives nothing instead of failing)"
+                "{what} is not on the server: add it to the case's `given`; or, where it may be absent, have the bot expect that: by `find`, which gives nothing, or in Medplum's style by `catch`"
             ))
         }
         (_, "limit-cpu" | "limit-wall") => Some(format!(

@@ -86,8 +86,7 @@ impl State {
         let kind = resource_type(resource.get("resourceType").and_then(Value::as_str).unwrap_or_default())?;
         let access = self.access.clone();
         let needs: &[Need] = if if_none_exist.is_some() { &[Need::Create, Need::Search] } else { &[Need::Create] };
-        access.grants_some(&kind, needs).map_err(|missing| self.denied(&missing))?;
-        let grant = access.grant(&kind, Need::Create).map_err(|missing| self.denied(&missing))?;
+        let grant = access.grant(&kind, Need::Create).map_err(|_| self.denied(&access.lacks(&kind, needs)))?;
         grant.check(&resource).map_err(|missing| self.denied(&missing))?;
         self.check_references(&resource, None)?;
         let if_none_exist = match if_none_exist {
@@ -167,8 +166,9 @@ impl State {
         let patch = patch.map_err(|why| say("invalid", format!("not a JSON Patch (RFC 6902): {why}")))?;
         if !self.staging.is_create(&target) {
             let access = self.access.clone();
-            let granted = access.grants_some(&target.resource_type, &[Need::Read, Need::Update]);
-            granted.map_err(|missing| self.denied(&missing))?;
+            if access.grant(&target.resource_type, Need::Read).is_err() {
+                return Err(self.denied(&access.lacks(&target.resource_type, &[Need::Read, Need::Update])));
+            }
             // Whether a patch applies tells what is there.
             self.may_read(&target).await?;
         }
