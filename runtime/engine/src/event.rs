@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use hob_model::Cause;
-use serde_json::{Value, json};
+use hob_model::{Cause, Interaction, ResourceId, ResourceType, RunId, Timestamp, VersionId};
+use serde::Serialize;
 
 use crate::Document;
 use crate::bindings::hob::bot::types;
@@ -26,17 +26,17 @@ pub(crate) fn lower(state: &mut State) -> wasmtime::Result<types::Event> {
     };
     let deadline = input.now + Duration::from_millis(state.bound.manifest.limits.wall_ms);
     let event = types::Event {
-        id: input.event.id.to_string(),
-        run: input.run.to_string(),
+        id: input.event.id.into(),
+        run: input.run.into(),
         tenant: input.event.tenant.to_string(),
         source: input.event.source.as_ref().map(ToString::to_string),
         trigger: input.event.cause.word().to_owned(),
-        occurred: input.event.occurred.map(|at| at.to_string()),
-        received: input.event.received.to_string(),
-        deadline: deadline.to_string(),
+        occurred: input.event.occurred.map(String::from),
+        received: input.event.received.into(),
+        deadline: deadline.into(),
         attempt: input.attempt,
         hop: u32::from(input.event.hop),
-        attributes: attributes(&input.event.cause).to_string(),
+        attributes: attributes(&input.event.cause)?,
         payload,
         resource: None,
     };
@@ -45,18 +45,48 @@ pub(crate) fn lower(state: &mut State) -> wasmtime::Result<types::Event> {
 }
 
 /// What the contract tells of a trigger beside its word.
-fn attributes(cause: &Cause) -> Value {
-    match cause {
-        Cause::Change { key, interaction, previous } => json!({
-            "interaction": interaction,
-            "type": key.resource.resource.resource_type,
-            "id": key.resource.resource.id,
-            "version": key.version,
-            "previousVersion": previous,
-        }),
-        Cause::Cron { schedule, at } => json!({ "schedule": schedule, "at": at }),
-        Cause::Timer { key, due, set_by } => json!({ "key": key, "due": due, "setBy": set_by }),
-        Cause::Invoke { requester } => json!({ "requester": requester }),
-        Cause::Reply { sent_by, key, status } => json!({ "key": key, "status": status, "sentBy": sent_by }),
-    }
+#[derive(Serialize)]
+#[serde(untagged, rename_all_fields = "camelCase")]
+enum Attributes<'a> {
+    Change {
+        interaction: Interaction,
+        r#type: &'a ResourceType,
+        id: &'a ResourceId,
+        version: &'a VersionId,
+        previous_version: &'a Option<VersionId>,
+    },
+    Cron {
+        schedule: &'a str,
+        at: Timestamp,
+    },
+    Timer {
+        key: &'a str,
+        due: Timestamp,
+        set_by: RunId,
+    },
+    Invoke {
+        requester: &'a str,
+    },
+    Reply {
+        key: &'a str,
+        status: Option<u16>,
+        sent_by: RunId,
+    },
+}
+
+/// As JSON.
+fn attributes(cause: &Cause) -> serde_json::Result<String> {
+    serde_json::to_string(&match cause {
+        Cause::Change { key, interaction, previous } => Attributes::Change {
+            interaction: *interaction,
+            r#type: &key.resource.resource.resource_type,
+            id: &key.resource.resource.id,
+            version: &key.version,
+            previous_version: previous,
+        },
+        Cause::Cron { schedule, at } => Attributes::Cron { schedule, at: *at },
+        Cause::Timer { key, due, set_by } => Attributes::Timer { key, due: *due, set_by: *set_by },
+        Cause::Invoke { requester } => Attributes::Invoke { requester },
+        Cause::Reply { sent_by, key, status } => Attributes::Reply { key, status: *status, sent_by: *sent_by },
+    })
 }

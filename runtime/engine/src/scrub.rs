@@ -72,6 +72,9 @@ impl Scrub {
     /// The bytes without the values. Where one value is a part of another, the longer one is found.
     #[must_use]
     pub fn bytes<'a>(&self, bytes: &'a [u8]) -> Cow<'a, [u8]> {
+        if self.is_empty() {
+            return Cow::Borrowed(bytes);
+        }
         let begins = self.begins();
         let mut clean = Vec::new();
         let (mut at, mut kept) = (0, 0);

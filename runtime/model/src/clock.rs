@@ -77,13 +77,13 @@ impl Sub<Duration> for Timestamp {
 
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.to_utc().to_rfc3339_opts(SecondsFormat::Micros, true))
+        f.write_str(&String::from(*self))
     }
 }
 
 impl From<Timestamp> for String {
     fn from(at: Timestamp) -> String {
-        at.to_string()
+        at.to_utc().to_rfc3339_opts(SecondsFormat::Micros, true)
     }
 }
 

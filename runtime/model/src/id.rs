@@ -239,16 +239,14 @@ fn printed(bytes: &[u8; 16]) -> String {
     alphabet().encode(bytes)
 }
 
-fn alphabet() -> data_encoding::Encoding {
+fn alphabet() -> &'static data_encoding::Encoding {
     static ALPHABET: std::sync::OnceLock<data_encoding::Encoding> = std::sync::OnceLock::new();
-    ALPHABET
-        .get_or_init(|| {
-            let mut spec = Specification::new();
-            spec.symbols.push_str("0123456789abcdefghjkmnpqrstvwxyz");
-            // The alphabet is a constant of 32 distinct ASCII characters; a bad one falls back to the standard's.
-            spec.encoding().unwrap_or(data_encoding::BASE32HEX_NOPAD)
-        })
-        .clone()
+    ALPHABET.get_or_init(|| {
+        let mut spec = Specification::new();
+        spec.symbols.push_str("0123456789abcdefghjkmnpqrstvwxyz");
+        // The alphabet is a constant of 32 distinct ASCII characters; a bad one falls back to the standard's.
+        spec.encoding().unwrap_or(data_encoding::BASE32HEX_NOPAD)
+    })
 }
 
 macro_rules! digest_id {
@@ -283,7 +281,8 @@ macro_rules! digest_id {
 
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                write!(f, concat!($prefix, "{}"), self.bare())
+                f.write_str($prefix)?;
+                alphabet().encode_display(&self.0).fmt(f)
             }
         }
 
@@ -306,7 +305,9 @@ macro_rules! digest_id {
 
         impl From<$name> for String {
             fn from(id: $name) -> String {
-                id.to_string()
+                let mut text = $prefix.to_owned();
+                alphabet().encode_append(&id.0, &mut text);
+                text
             }
         }
     };
